@@ -1,0 +1,38 @@
+// What a running plan tells the outside world. Progress bars, logs, `--json` and tests are listeners of this one
+// stream; nothing below cli/ prints.
+
+export type Outcome = 'ok' | 'skipped' | 'failed';
+
+/** How much an action has done. `total` is absent where it can't be known. */
+export interface Progress {
+  done: number;
+  total?: number;
+  unit: 'bytes' | 'files';
+}
+
+export interface ActionSummary {
+  kind: string;
+  summary: string;
+  cost?: Cost;
+}
+
+/** An estimate made before anything runs. */
+export interface Cost {
+  bytes?: number;
+  seconds?: number;
+}
+
+export type Event =
+  | { type: 'plan-start'; title: string; actions: readonly ActionSummary[] }
+  | { type: 'action-start'; index: number; kind: string; summary: string }
+  | ({ type: 'action-progress'; index: number } & Progress)
+  | { type: 'action-end'; index: number; outcome: 'ok' | 'failed'; durationMs: number; error?: string }
+  | { type: 'plan-end'; outcome: 'ok' | 'failed'; durationMs: number }
+  | { type: 'notice'; level: 'info' | 'warning'; text: string }
+  /** A line that an external command or a user's hook printed. */
+  | { type: 'output'; text: string };
+
+export type EventSink = (event: Event) => void;
+
+/** A listener for callers that don't want any. */
+export const silent: EventSink = () => {};

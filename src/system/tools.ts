@@ -1,0 +1,80 @@
+// Which package brings an external program, per distribution, and the check that all programs of a plan are there
+// before its first write.
+
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError } from './errors.ts';
+
+interface PackageNames {
+  debian: string;
+  opensuse: string;
+  fedora: string;
+}
+
+const same = (name: string): PackageNames => ({ debian: name, opensuse: name, fedora: name });
+
+/** Program → the package that has it. Names were looked up in Debian 12, openSUSE Leap 15.5 and Fedora 38. */
+const PACKAGES: Readonly<Record<string, PackageNames>> = {
+  blkid: same('util-linux'),
+  chroot: same('coreutils'),
+  dracut: same('dracut'),
+  dumpe2fs: same('e2fsprogs'),
+  e2fsck: same('e2fsprogs'),
+  fallocate: same('util-linux'),
+  flock: same('util-linux'),
+  fsfreeze: same('util-linux'),
+  'grub-mkimage': { debian: 'grub-common', opensuse: 'grub2', fedora: 'grub2-tools' },
+  losetup: same('util-linux'),
+  lsblk: same('util-linux'),
+  'mkfs.ext4': same('e2fsprogs'),
+  'mkfs.vfat': same('dosfstools'),
+  'mkfs.xfs': same('xfsprogs'),
+  mknod: same('coreutils'),
+  mount: { debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
+  partx: same('util-linux'),
+  resize2fs: same('e2fsprogs'),
+  setfattr: same('attr'),
+  sfdisk: { debian: 'fdisk', opensuse: 'util-linux', fedora: 'util-linux' },
+  tune2fs: same('e2fsprogs'),
+  umount: { debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
+  zstd: same('zstd'),
+};
+
+/** A sentence that names the package of a program for the three distribution families. */
+export function packageHint(program: string): string {
+  const names = PACKAGES[program];
+  if (names === undefined) return `install the package that brings ${program}`;
+  const { debian, opensuse, fedora } = names;
+  if (debian === opensuse && debian === fedora) return `install the package ${debian}`;
+  return `install the package ${debian} (Debian, Ubuntu), ${opensuse} (openSUSE) or ${fedora} (Fedora)`;
+}
+
+/** The file that `program` would run, searched in `path` (colon separated), or undefined. */
+export function findProgram(program: string, path: string = process.env.PATH ?? ''): string | undefined {
+  // Debian leaves the sbin directories out of an ordinary user's PATH, and dracut's initramfs out of any.
+  for (const directory of [...path.split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']) {
+    if (directory === '') continue;
+    const candidate = join(directory, program);
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not there or not executable: the next directory decides.
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Checks that every program is there, so that nothing stops half-way for want of a tool.
+ * @throws HoldfastError HF-TOOL-MISSING that names all missing programs with their packages.
+ */
+export function requireTools(programs: readonly string[]): void {
+  const missing = programs.filter((program) => findProgram(program) === undefined);
+  if (missing.length === 0) return;
+  throw new HoldfastError(
+    'HF-TOOL-MISSING',
+    `${missing.length === 1 ? 'a program is' : 'some programs are'} missing: ${missing.join(', ')}`,
+    { hint: missing.map((program) => `${program}: ${packageHint(program)}`).join('\n') },
+  );
+}
