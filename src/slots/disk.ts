@@ -1,0 +1,134 @@
+// A disk to install on: a block device or an image file. Its partitions are attached as loop devices by offset and
+// size, for both kinds alike, so that nothing depends on the kernel reading the new table or on udev making nodes.
+
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { HoldfastError } from '../system/errors.ts';
+import { type FilesystemIdentity, parseBlkidExport } from '../system/filesystems.ts';
+import { listLoops } from '../system/loopdevices.ts';
+import { listMounts } from '../system/mounts.ts';
+import { run, runChecked } from '../system/process.ts';
+import { type PlannedPartition, sfdiskScript } from './partitions.ts';
+
+export interface Disk {
+  path: string;
+  kind: 'device' | 'image';
+  sizeBytes: number;
+}
+
+export interface FoundPartition extends FilesystemIdentity {
+  number: number;
+  startBytes: number;
+  sizeBytes: number;
+}
+
+/**
+ * What `path` is.
+ * @throws HoldfastError HF-TARGET when it is neither a whole block device nor a file.
+ */
+export async function openDisk(path: string): Promise<Disk> {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) {
+    throw new HoldfastError('HF-TARGET', `${path} does not exist`, {
+      hint: 'name a disk (lsblk lists them), or make an image file first: truncate --size 16G disk.img',
+    });
+  }
+  if (stat.isFile()) return { path, kind: 'image', sizeBytes: stat.size };
+  if (!stat.isBlockDevice()) {
+    throw new HoldfastError('HF-TARGET', `${path} is neither a disk nor an image file`, {
+      hint: 'lsblk lists the disks',
+    });
+  }
+  const sizeBytes = Number((await runChecked(['blockdev', '--getsize64', path])).trim());
+  const type = (await runChecked(['lsblk', '--nodeps', '--noheadings', '--output', 'TYPE', path])).trim();
+  if (type === 'part') {
+    throw new HoldfastError('HF-TARGET', `${path} is a partition; a whole disk is needed`, {
+      hint: 'lsblk lists the disks',
+    });
+  }
+  return { path, kind: 'device', sizeBytes };
+}
+
+/** The partitions that are on a disk now, with what their filesystems say of themselves; none without a table. */
+export async function readPartitions(disk: Disk): Promise<FoundPartition[]> {
+  const result = await run(['sfdisk', '--json', disk.path]);
+  if (result.status !== 0) return [];
+  const table: unknown = JSON.parse(result.stdout);
+  const found: FoundPartition[] = [];
+  for (const [index, entry] of partitionEntries(table).entries()) {
+    const startBytes = entry.start * 512;
+    const sizeBytes = entry.size * 512;
+    const probe = await run([
+      'blkid',
+      '--probe',
+      '--output',
+      'export',
+      '--offset',
+      String(startBytes),
+      '--size',
+      String(sizeBytes),
+      disk.path,
+    ]);
+    found.push({ number: index + 1, startBytes, sizeBytes, ...parseBlkidExport(probe.stdout) });
+  }
+  return found;
+}
+
+/** sfdisk's JSON, reduced to what is used here; start and size are in sectors of 512 bytes. */
+function partitionEntries(json: unknown): { start: number; size: number }[] {
+  if (typeof json !== 'object' || json === null || !('partitiontable' in json)) return [];
+  const table = json.partitiontable;
+  if (typeof table !== 'object' || table === null || !('partitions' in table) || !Array.isArray(table.partitions))
+    return [];
+  return table.partitions.flatMap((entry: unknown) => {
+    if (typeof entry !== 'object' || entry === null || !('start' in entry) || !('size' in entry)) return [];
+    const { start, size } = entry;
+    return typeof start === 'number' && typeof size === 'number' ? [{ start, size }] : [];
+  });
+}
+
+/** Why a disk must not be overwritten now: what is mounted from it or attached to it. Empty when it is free. */
+export async function usersOfDisk(disk: Disk): Promise<string[]> {
+  if (disk.kind === 'image') {
+    return listLoops()
+      .filter(({ file }) => file === disk.path)
+      .map(({ device }) => `${device} is attached to it`);
+  }
+  const names = (await runChecked(['lsblk', '--list', '--noheadings', '--paths', '--output', 'NAME', disk.path]))
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return listMounts()
+    .filter(({ source }) => names.includes(source))
+    .map(({ source, mountPoint }) => `${source} is mounted at ${mountPoint}`);
+}
+
+/** Writes a new GPT; what was on the disk is lost. */
+export async function writePartitionTable(disk: Disk, partitions: readonly PlannedPartition[]): Promise<void> {
+  await runChecked(
+    ['sfdisk', '--wipe', 'always', '--wipe-partitions', 'always', '--no-reread', '--no-tell-kernel', disk.path],
+    {
+      input: sfdiskScript(partitions),
+    },
+  );
+}
+
+/** Tells the kernel about a device's new table, so that its partition nodes appear. A kernel that can't is no error. */
+export async function announcePartitions(disk: Disk): Promise<{ warning?: string }> {
+  if (disk.kind === 'image') return {};
+  const result = await run(['partx', '--update', disk.path]);
+  return result.status === 0
+    ? {}
+    : { warning: `the kernel did not take the new table of ${disk.path}; reboot to see it` };
+}
+
+/** Whether the disk already has a partition table or filesystem of any kind in its first MiB. */
+export function looksUsed(disk: Disk): boolean {
+  const fd = openSync(disk.path, 'r');
+  try {
+    const head = Buffer.alloc(1 << 20);
+    const got = readSync(fd, head, 0, head.length, 0);
+    return head.subarray(0, got).some((byte) => byte !== 0);
+  } finally {
+    closeSync(fd);
+  }
+}

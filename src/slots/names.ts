@@ -1,0 +1,50 @@
+// The names that are the contract with GRUB, the initramfs and every script in the field: partition labels, slot
+// files and their labels, and where things are mounted. They are cOS-toolkit's.
+
+/** The five partitions, in the order that elemental-toolkit 1.x puts them on a disk. */
+export const PARTITION_ROLES = ['efi', 'oem', 'recovery', 'state', 'persistent'] as const;
+export type PartitionRole = (typeof PARTITION_ROLES)[number];
+
+/** Filesystem labels by role. */
+export const PARTITION_LABELS: Readonly<Record<PartitionRole, string>> = {
+  efi: 'COS_GRUB',
+  oem: 'COS_OEM',
+  recovery: 'COS_RECOVERY',
+  state: 'COS_STATE',
+  persistent: 'COS_PERSISTENT',
+};
+
+export const SLOT_NAMES = ['active', 'passive', 'recovery'] as const;
+export type SlotName = (typeof SLOT_NAMES)[number];
+
+/** Filesystem labels of the slot files, kept for people and scripts that look for them; nothing here depends on them. */
+export const SLOT_LABELS: Readonly<Record<SlotName, string>> = {
+  active: 'COS_ACTIVE',
+  passive: 'COS_PASSIVE',
+  recovery: 'COS_SYSTEM',
+};
+
+/** Slot files, relative to their partition: STATE for active and passive, RECOVERY for recovery. */
+export const SLOT_FILES: Readonly<Record<SlotName, string>> = {
+  active: 'cOS/active.img',
+  passive: 'cOS/passive.img',
+  recovery: 'cOS/recovery.img',
+};
+
+/** The slot file that is being built; nothing boots from it. */
+export const TRANSITION_FILE = 'cOS/transition.img';
+
+/** A slot's content as it came from its image, before local hooks ran. */
+export function pristineFile(digest: string): string {
+  return `cOS/pristine-${digest.replace(/^sha256:/, '').slice(0, 16)}.img`;
+}
+
+/** Menu entry ids of grub.cfg by slot. */
+export const MENU_ENTRIES: Readonly<Record<SlotName, string>> = {
+  active: 'cos',
+  passive: 'fallback',
+  recovery: 'recovery',
+};
+
+/** Where the partition that holds the booted slot file is mounted since the initramfs. */
+export const BOOTED_PARTITION = '/run/initramfs/cos-state';
