@@ -1,0 +1,58 @@
+#!/bin/bash
+# dracut module: attaches the slot that GRUB chose and prepares it as a read-only root with writable places.
+# The number is high because install() takes things out again that other modules put in.
+
+# called by dracut
+check() {
+    require_binaries blkid losetup lsblk modprobe || return 1
+    # Only when a configuration asks for it.
+    return 255
+}
+
+# called by dracut
+depends() {
+    echo base systemd systemd-initrd dracut-systemd udev-rules fs-lib
+}
+
+# called by dracut
+installkernel() {
+    # Without these no slot can be attached. `=fs/...` and single names are skipped where the kernel has them built in.
+    hostonly='' instmods loop overlay ext4 xfs btrfs vfat squashfs nls_cp437 nls_iso8859-1 nls_ascii crc32c_generic
+    # Disks that machines and hypervisors have: whole families where they are small, single names where they aren't.
+    hostonly='' instmods \
+        =drivers/ata =drivers/nvme =drivers/virtio =drivers/usb/storage =drivers/usb/host =drivers/mmc \
+        virtio_blk virtio_scsi sd_mod sr_mod vmd \
+        hv_vmbus hv_storvsc pci_hyperv xen_blkfront xen_scsifront vmw_pvscsi \
+        ahci megaraid_sas mpt3sas mptsas mptspi aacraid hpsa smartpqi pm80xx isci
+    # A keyboard for the emergency shell.
+    hostonly='' instmods atkbd i8042 usbhid hid_generic =drivers/input/serio
+}
+
+# called by dracut
+install() {
+    local unit
+
+    inst_multiple basename blkid cat chmod chown cp grep ln losetup ls lsblk mkdir modprobe mount mountpoint mv \
+        readlink rm rmdir sed sleep sort sync test touch umount uname
+    inst_multiple -o dmesg findmnt head tail vi less partx udevadm e2fsck fsck.ext4 xfs_repair
+
+    # The executable is run from the mounted image and brings no library; it needs these, of which an initramfs lacks some.
+    inst_libdir_file 'ld-linux*.so.*' 'libc.so.6' 'libm.so.6' 'libpthread.so.0' 'libdl.so.2' 'librt.so.1'
+
+    inst_script "$moddir/holdfast-generator.sh" "$systemdutildir/system-generators/holdfast-generator"
+    inst_script "$moddir/holdfast-slot.sh" /usr/sbin/holdfast-slot
+    inst_simple "$moddir/holdfast-slot.service" "$systemdsystemunitdir/holdfast-slot.service"
+    for unit in cos-setup-rootfs cos-immutable-rootfs cos-setup-initramfs; do
+        inst_simple "$systemdsystemunitdir/$unit.service"
+    done
+    $SYSTEMCTL -q --root "$initdir" add-wants initrd-fs.target cos-setup-rootfs.service
+    $SYSTEMCTL -q --root "$initdir" add-requires initrd-fs.target cos-immutable-rootfs.service
+    $SYSTEMCTL -q --root "$initdir" add-wants initrd.target cos-setup-initramfs.service
+
+    # Stage `rootfs` runs in the initramfs and finds the image's own stage files where they are in the running system.
+    ln -sfn sysroot/system "$initdir/system"
+    mkdir -p "$initdir/oem"
+
+    # 10 MB of names of hardware that nobody looks at before the real root is there.
+    rm -f "$initdir"/usr/lib/udev/hwdb.bin "$initdir"/etc/udev/hwdb.bin "$initdir"/etc/udev/udev.hwdb
+}
