@@ -1,0 +1,151 @@
+// Text of a cloud-config file → checked document. Pure: no file is read here. What is wrong in one value is reported
+// with its place and the rest is kept; only broken YAML gives no document.
+
+import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
+import { IGNORED_KEYS, isCloudInit, MAPPED_KEYS } from './cloudinit.ts';
+import { Decoding } from './decoding.ts';
+import { freeEntries, namedEntries } from './fields.ts';
+import { type Problem, ProblemList } from './problem.ts';
+import { string, wrongType } from './shapes.ts';
+import { decodeStep, type Step } from './step.ts';
+import { editDistance } from './suggestion.ts';
+import { type Entry, joinMaps, YamlError, YamlText } from './yamltext.ts';
+
+export interface CloudConfig {
+  file: string;
+  name?: string;
+  /** Whether it has the header `#cloud-config`. */
+  cloudInit: boolean;
+  /** Steps by stage, in the order of the file. */
+  stages: ReadonlyMap<string, readonly Step[]>;
+}
+
+export interface ParseResult {
+  /** undefined only when the text as a whole can't be used. */
+  document: CloudConfig | undefined;
+  problems: readonly Problem[];
+}
+
+/**
+ * Parses and checks a cloud-config text. Never throws on any text.
+ * @param file the name that problems carry.
+ */
+export function parseCloudConfig(text: string, file: string): ParseResult {
+  const problems = new ProblemList();
+  try {
+    const document = decodeDocument(new YamlText(text, file), isCloudInit(text), problems);
+    return { document, problems: problems.all };
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    const { message, location, hint } = error;
+    problems.add({ severity: 'error', message, location, ...(hint === undefined ? {} : { hint }) });
+    return { document: undefined, problems: problems.all };
+  }
+}
+
+function decodeDocument(yaml: YamlText, cloudInit: boolean, problems: ProblemList): CloudConfig | undefined {
+  const at = Decoding.start(yaml, problems);
+  const { file } = yaml;
+  if (yaml.furtherDocument !== undefined) {
+    problems.add({
+      severity: 'warning',
+      message: 'a second YAML document begins here and is not used',
+      hint: 'put it into a file of its own',
+      location: yaml.furtherDocument,
+    });
+  }
+  const empty: CloudConfig = { file, cloudInit, stages: new Map() };
+  if (!at.isGiven(yaml.contents)) return empty;
+  const top = at.follow(yaml.contents);
+  if (top === undefined) return undefined;
+  if (!isMap(top)) return wrongType(top, at, 'a mapping with the key "stages"');
+
+  const named = namedEntries(
+    top,
+    {
+      known: ['name', 'stages'],
+      aliases: { stage: 'stages' },
+      unknown: (entry) => reportOtherKey(entry, cloudInit, at),
+    },
+    at,
+  );
+  const name = scalarAt(named.get('name'), at);
+  const stages = named.get('stages')?.value ?? null;
+  if (!at.isGiven(stages)) return { ...empty, ...(name && { name }) };
+  const target = at.follow(stages);
+  if (target === undefined) return { ...empty, ...(name && { name }) };
+  if (!isMap(target)) {
+    wrongType(target, at.key('stages'), 'a mapping of stage names to lists of steps', 'for example "boot:" below it');
+    return { ...empty, ...(name && { name }) };
+  }
+  const lifted = liftNested(target, at);
+  const decoded = new Map<string, readonly Step[]>();
+  for (const entry of freeEntries(lifted.stages, at)) decoded.set(entry.key, decodeStage(entry, at.inStage(entry.key)));
+  const inner = name ?? lifted.name;
+  return { ...empty, ...(inner && { name: inner }), stages: decoded };
+}
+
+function decodeStage({ key, value }: Entry, at: Decoding): Step[] {
+  if (!at.isGiven(value)) return [];
+  const target = at.follow(value);
+  if (target === undefined) return [];
+  if (!isSeq(target)) {
+    const hint = isMap(target) ? 'put "- " before its first key and indent the others' : undefined;
+    wrongType(target, at.key(`the stage "${key}"`), 'a list of steps', hint);
+    return [];
+  }
+  const given = target.items.filter((item): item is Node => at.isGiven(isNode(item) ? item : null));
+  return given
+    .map((item, index) => decodeStep(item, key, index, at))
+    .filter((step): step is Step => step !== undefined);
+}
+
+/** `name` and `stages` that were indented below `stages` by mistake are taken to where they belong. */
+function liftNested(stages: YAMLMap, at: Decoding): { stages: YAMLMap; name?: string } {
+  let name: string | undefined;
+  let nested: YAMLMap | undefined;
+  const rest = stages.items.filter(({ key, value }) => {
+    if (!isScalar(key) || !isNode(value)) return true;
+    const target = at.yaml.follow(value);
+    if (key.value === 'name' && target !== undefined && isScalar(target) && at.isGiven(target)) {
+      at.warn(key, '"name" stands inside of "stages" and is read as the name of the document', 'move it to the margin');
+      name = at.value(string, target);
+      return false;
+    }
+    if (key.value === 'stages' && target !== undefined && isMap(target) && target !== stages) {
+      at.warn(key, '"stages" stands inside of "stages" and is read as if it did not', 'move it to the margin');
+      nested = target;
+      return false;
+    }
+    return true;
+  });
+  if (name === undefined && nested === undefined) return { stages };
+  const outer = joinMaps(stages, stages);
+  outer.items = rest;
+  const joined = nested === undefined ? outer : joinMaps(outer, nested);
+  return { stages: joined, ...(name && { name }) };
+}
+
+/** Kairos and others keep keys of their own at the top of the same file: those are none of our business. */
+function reportOtherKey({ key, keyNode }: Entry, cloudInit: boolean, at: Decoding): void {
+  if (cloudInit && MAPPED_KEYS.includes(key)) {
+    at.warn(
+      keyNode,
+      `"${key}" of a #cloud-config file is not supported yet and has no effect`,
+      'use a step in "stages"',
+    );
+  } else if (cloudInit && IGNORED_KEYS.includes(key)) {
+    at.warn(keyNode, `"${key}" of cloud-init has no effect here`);
+  } else if (key.length > 3 && editDistance(key.toLowerCase(), 'stages') <= 2) {
+    at.warn(keyNode, `the key "${key}" is not known and has no effect`, 'did you mean "stages"?');
+  }
+}
+
+function scalarAt(entry: Entry | undefined, at: Decoding): string | undefined {
+  if (entry === undefined || !at.isGiven(entry.value)) return undefined;
+  return at.key('name').value(string, entry.value);
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,141 @@
+// The types that a value in a cloud-config can have, as small decoders that are put together to the schema. What each
+// accepts and rejects follows go-yaml v3 as the originals use it; where ours accepts more, it warns.
+
+import { isMap, isScalar, isSeq, type Node } from 'yaml';
+import type { Decoding, Shape } from './decoding.ts';
+import { freeEntries, namedEntries } from './fields.ts';
+import { isNull, scalarBoolean, scalarContent, scalarNumber } from './scalar.ts';
+import { scalarText } from './yamltext.ts';
+
+/** Any scalar, with its text as written: `0777`, `yes` and `1.50` stay what they are. */
+export const string: Shape<string> = {
+  what: 'text',
+  empty: () => '',
+  decode(node, at) {
+    const content = bytes.decode(node, at);
+    return content === undefined || typeof content === 'string' ? content : Buffer.from(content).toString('utf8');
+  },
+};
+
+/** Text, or the bytes of a scalar with the tag `!!binary`. */
+export const bytes: Shape<string | Uint8Array> = {
+  what: 'text',
+  empty: () => '',
+  decode(node, at) {
+    if (!isScalar(node)) return wrongType(node, at, 'text');
+    return scalarContent(scalarText(node)) ?? at.reject(node, 'the base64 after !!binary is broken');
+  },
+};
+
+function number(min: number, max: number, what: string): Shape<number> {
+  return {
+    what,
+    empty: () => 0,
+    decode(node, at) {
+      if (!isScalar(node)) return wrongType(node, at, what);
+      const scalar = scalarText(node);
+      const value = scalarNumber(scalar);
+      if (value === undefined) {
+        const hint = scalar.quoted && /^\d/.test(scalar.text) ? `write ${scalar.text} without quotes` : undefined;
+        return at.reject(node, `${JSON.stringify(scalar.text)} is not ${what}`, hint);
+      }
+      if (value < min || value > max) return at.reject(node, `${scalar.text} is out of range (${min} to ${max})`);
+      return value;
+    },
+  };
+}
+
+export const unsigned = number(0, 0xffffffff, 'a whole number');
+export const integer = number(-0x80000000, 0xffffffff, 'a whole number');
+
+export const boolean: Shape<boolean> = {
+  what: 'true or false',
+  empty: () => false,
+  decode(node, at) {
+    if (!isScalar(node)) return wrongType(node, at, 'true or false');
+    const scalar = scalarText(node);
+    const hint = scalar.quoted ? 'write true or false without quotes' : 'write true or false';
+    return scalarBoolean(scalar) ?? at.reject(node, `${JSON.stringify(scalar.text)} is not true or false`, hint);
+  },
+};
+
+/** A sequence; null elements are dropped. A single value stands for a list of one, with a warning. */
+export function list<T>(of: Shape<T>): Shape<readonly T[]> {
+  return {
+    what: 'a list',
+    empty: () => [],
+    decode(node, at) {
+      if (isSeq(node)) {
+        const given = node.items.filter((item): item is Node => at.isGiven(isNode(item) ? item : null));
+        return given
+          .map((item, index) => at.index(index).value(of, item))
+          .filter((value): value is NonNullable<typeof value> => value !== undefined);
+      }
+      if (!isScalar(node)) return wrongType(node, at, 'a list');
+      const before = at.errors;
+      const value = at.value(of, node);
+      if (value === undefined || at.errors > before) return undefined;
+      at.warn(node, 'a single value is read as a list of one', 'put "- " before it, on a line of its own');
+      return [value];
+    },
+  };
+}
+
+/** A mapping with free keys, in the order of the file; a key without a value has the empty value. */
+export function map<T>(of: Shape<T>): Shape<ReadonlyMap<string, T>> {
+  return {
+    what: 'a mapping',
+    empty: () => new Map(),
+    decode(node, at) {
+      if (!isMap(node)) return wrongType(node, at, 'a mapping');
+      const result = new Map<string, T>();
+      for (const { key, value } of freeEntries(node, at)) {
+        const decoded = at.key(key).value(of, value);
+        if (decoded !== undefined) result.set(key, decoded);
+      }
+      return result;
+    },
+  };
+}
+
+type Fields = Readonly<Record<string, Shape<unknown>>>;
+
+/** The value of a mapping with these fields. A field that isn't written, or is null, is absent. */
+export type Struct<F extends Fields> = { readonly [K in keyof F]?: F[K] extends Shape<infer T> ? T : never };
+
+/** A mapping with known keys. */
+export function struct<F extends Fields>(fields: F, aliases: Readonly<Record<string, string>> = {}): Shape<Struct<F>> {
+  const known = Object.keys(fields);
+  return {
+    what: 'a mapping',
+    empty: () => ({}),
+    decode(node, at) {
+      if (!isMap(node)) return wrongType(node, at, 'a mapping', `its keys are: ${known.join(', ')}`);
+      const result: Partial<Record<string, unknown>> = {};
+      for (const [name, { value }] of namedEntries(node, { known, aliases }, at)) {
+        const shape = fields[name];
+        if (shape === undefined || !at.isGiven(value)) continue;
+        const decoded = at.key(name).value(shape, value);
+        if (decoded !== undefined) result[name] = decoded;
+      }
+      // Each name was decoded by the shape of that name; TypeScript can't follow that through the record.
+      return result as Struct<F>;
+    },
+  };
+}
+
+/** Reports a value of the wrong kind in words that name both. */
+export function wrongType(node: Node, at: Decoding, wanted: string, hint?: string): undefined {
+  const found = isMap(node)
+    ? 'a mapping'
+    : isSeq(node)
+      ? 'a list'
+      : isScalar(node) && isNull(scalarText(node))
+        ? 'nothing'
+        : 'a single value';
+  return at.reject(node, `this must be ${wanted}, not ${found}`, hint);
+}
+
+function isNode(value: unknown): value is Node {
+  return isScalar(value) || isMap(value) || isSeq(value) || (typeof value === 'object' && value !== null);
+}

@@ -1,0 +1,134 @@
+// Every key of a step with its type: the one table that checking, running and completion stand on. The order is the one
+// in which the keys of a step take effect, whatever their order in the file (yip v1.24, executor).
+
+import { isScalar } from 'yaml';
+import type { Shape } from './decoding.ts';
+import { permissions, withDefaultWarning } from './permissions.ts';
+import { scalarNumber } from './scalar.ts';
+import { boolean, bytes, integer, list, map, type Struct, string, struct, unsigned } from './shapes.ts';
+import { scalarText } from './yamltext.ts';
+
+/** A numeric id; a name is accepted with a warning, since the originals reject the file for it. */
+const idOrName: Shape<number | string> = {
+  what: 'a numeric id',
+  empty: () => 0,
+  decode(node, at) {
+    if (isScalar(node) && scalarNumber(scalarText(node)) === undefined) {
+      const name = string.decode(node, at);
+      if (name !== undefined)
+        at.warn(node, `"${name}" is read as a name`, 'names belong into "ownerstring: user:group"');
+      return name;
+    }
+    return integer.decode(node, at);
+  },
+};
+
+const stepName: Shape<string> = {
+  what: 'a step name',
+  empty: () => '',
+  decode: (node, at) => (isScalar(node) ? string.decode(node, at) : afterEntry.decode(node, at)?.name),
+};
+const afterEntry = struct({ name: string });
+
+const ownership = { permissions, owner: idOrName, group: idOrName };
+const ownershipAliases = {
+  permission: 'permissions',
+  permsisions: 'permissions',
+  mode: 'permissions',
+  owner_string: 'ownerstring',
+};
+
+const file = struct(
+  { path: string, content: bytes, encoding: string, ...ownership, ownerstring: string },
+  ownershipAliases,
+);
+const download = struct(
+  { path: string, url: string, timeout: integer, ...ownership, ownerstring: string },
+  ownershipAliases,
+);
+const directory = struct({ path: string, ...ownership }, ownershipAliases);
+const entity = struct({ path: string, entity: string });
+const user = struct({
+  name: string,
+  passwd: string,
+  ssh_authorized_keys: list(string),
+  gecos: string,
+  homedir: string,
+  no_create_home: boolean,
+  primary_group: string,
+  groups: list(string),
+  no_user_group: boolean,
+  system: boolean,
+  no_log_init: boolean,
+  shell: string,
+  lock_passwd: boolean,
+  uid: string,
+});
+
+export const CONDITION_FIELDS = {
+  node: string,
+  if: string,
+  only_os: string,
+  only_os_version: string,
+  only_arch: string,
+  only_service_manager: string,
+  if_files: struct({ any: list(string), all: list(string), none: list(string) }),
+} as const;
+
+export const ACTION_FIELDS = {
+  dns: struct({ nameservers: list(string), search: list(string), options: list(string), path: string }),
+  downloads: list(withDefaultWarning(download, '0644')),
+  git: struct({
+    url: string,
+    path: string,
+    branch: string,
+    branch_only: boolean,
+    auth: struct({ username: string, password: string, private_key: string, insecure: boolean, public_key: string }),
+  }),
+  ensure_entities: list(entity),
+  directories: list(withDefaultWarning(directory, '0755')),
+  files: list(withDefaultWarning(file, '0644')),
+  commands: list(string),
+  delete_entities: list(entity),
+  hostname: string,
+  sysctl: map(string),
+  users: map(user),
+  authorized_keys: map(list(string)),
+  modules: list(string),
+  timesyncd: map(string),
+  systemctl: struct({
+    enable: list(string),
+    disable: list(string),
+    start: list(string),
+    mask: list(string),
+    overrides: list(struct({ service: string, name: string, content: string })),
+  }),
+  environment: map(string),
+  environment_file: string,
+  systemd_firstboot: map(string),
+  datasource: struct({ providers: list(string), path: string, userdata_name: string }),
+  layout: struct({
+    device: struct({ init_disk: boolean, disk_name: string, label: string, path: string }),
+    expand_partition: struct({ size: unsigned }),
+    add_partitions: list(
+      struct({ fsLabel: string, size: unsigned, pLabel: string, filesystem: string, bootable: boolean }),
+    ),
+  }),
+  package_pins: map(string),
+  packages: struct({ install: list(string), remove: list(string), refresh: boolean, upgrade: boolean }),
+  unpack_images: list(struct({ source: string, target: string, platform: string })),
+} as const;
+
+export const STEP_FIELDS = { name: string, after: list(stepName), ...CONDITION_FIELDS, ...ACTION_FIELDS } as const;
+
+/** Misspellings of step keys that documents of the originals teach. */
+export const STEP_ALIASES = { systctl: 'sysctl' } as const;
+
+export type ConditionKey = keyof typeof CONDITION_FIELDS;
+export type ActionKey = keyof typeof ACTION_FIELDS;
+export type StepKey = keyof typeof STEP_FIELDS;
+/** What a step says, key by key; only keys that are written and usable are there. */
+export type StepValues = Struct<typeof STEP_FIELDS>;
+
+export const CONDITION_KEYS = Object.keys(CONDITION_FIELDS) as readonly ConditionKey[];
+export const ACTION_KEYS = Object.keys(ACTION_FIELDS) as readonly ActionKey[];
