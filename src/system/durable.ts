@@ -56,7 +56,13 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
   } finally {
     closeSync(fd);
   }
-  renameDurably(temporary, path);
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  fsyncPath(dirname(path));
 }
 
 /** Overwrites a file's first bytes in place, keeping its inode and blocks; what boot loaders read and write. */

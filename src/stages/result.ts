@@ -1,0 +1,66 @@
+// What a stage was asked to do and what came of it. Plain data: printed short for people, whole as JSON, and kept in
+// the record; failure has the same shape as success.
+
+import type { Problem } from '../cloudconfig/problem.ts';
+import type { StepKey } from '../cloudconfig/stepkeys.ts';
+import type { EventSink, Outcome } from '../system/events.ts';
+import type { Root } from '../system/root.ts';
+
+/** A cloud-config that is no file of the root: standard input, the kernel command line. */
+export interface NamedText {
+  /** Stands where a file name would: `<stdin>`. */
+  name: string;
+  text: string;
+}
+
+export interface StageRequest {
+  stage: string;
+  root: Root;
+  /** Directories and files inside the root, in order; one that is missing is skipped. */
+  sources: readonly string[];
+  /** Run after all sources, in order. */
+  documents?: readonly NamedText[];
+  events: EventSink;
+  signal?: AbortSignal | undefined;
+  /** Added to the environment of the users' commands. */
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface KeyResult {
+  key: StepKey;
+  outcome: 'ok' | 'failed';
+  /** One sentence per failure of this key. */
+  error?: string;
+  /** The last lines that a failed command printed. */
+  outputTail?: string;
+}
+
+export interface StepResult {
+  /** `boot.before`, `boot` or `boot.after`. */
+  subStage: string;
+  file: string;
+  line: number;
+  name?: string;
+  outcome: Outcome;
+  /** Why it was skipped, or why it failed before any of its keys. */
+  reason?: string;
+  keys: readonly KeyResult[];
+  /** Paths inside the root that were created or changed, as far as the engine did it itself. */
+  changedFiles: readonly string[];
+  durationMs: number;
+}
+
+export interface StageResult {
+  stage: string;
+  /** failed: a step failed or a file could not be used; skipped: no step ran; ok otherwise. */
+  outcome: Outcome;
+  steps: readonly StepResult[];
+  /** Of the files, in the stages that were run, and warnings from running. */
+  problems: readonly Problem[];
+  durationMs: number;
+}
+
+/** The three moments of a stage, in order. */
+export function subStagesOf(stage: string): readonly string[] {
+  return [`${stage}.before`, stage, `${stage}.after`];
+}

@@ -1,0 +1,71 @@
+// Runs a stage on a root: `S.before`, `S` and `S.after`, each over all sources in order, one step at a time. A source is
+// read just before its steps run, so that a file which an earlier source wrote is seen.
+
+import type { CloudConfig } from '../cloudconfig/document.ts';
+import { type Problem, ProblemList } from '../cloudconfig/problem.ts';
+import type { Step } from '../cloudconfig/step.ts';
+import { HoldfastError } from '../system/errors.ts';
+import { Facts } from './facts.ts';
+import { orderSteps } from './order.ts';
+import { type StageRequest, type StageResult, type StepResult, subStagesOf } from './result.ts';
+import { runStep } from './runstep.ts';
+import { type SourceContent, SourceReader } from './sources.ts';
+
+export type { KeyResult, NamedText, StageRequest, StageResult, StepResult } from './result.ts';
+
+/**
+ * Runs a stage. Failures of steps and files are in the result, they don't stop what comes after them.
+ * @throws HoldfastError HF-INTERRUPTED when `signal` was aborted; the running command has been ended.
+ */
+export async function runStage(request: StageRequest): Promise<StageResult> {
+  const started = performance.now();
+  const { stage, root, signal } = request;
+  const facts = new Facts(root);
+  const problems = new ProblemList();
+  const steps: StepResult[] = [];
+  await visitSteps(request, problems, async (step) => {
+    if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the stage ${step.stage}`);
+    steps.push(await runStep(step, request, facts, (problem) => problems.add(problem)));
+  });
+  const failed = problems.errorCount > 0 || steps.some(({ outcome }) => outcome === 'failed');
+  const ran = steps.some(({ outcome }) => outcome === 'ok');
+  return {
+    stage,
+    outcome: failed ? 'failed' : ran ? 'ok' : 'skipped',
+    steps,
+    problems: problems.all,
+    durationMs: performance.now() - started,
+  };
+}
+
+/** Reads, orders and visits all steps of a stage in the order in which they run; what is wrong goes to `problems`. */
+export async function visitSteps(
+  { stage, root, sources, documents = [] }: Pick<StageRequest, 'stage' | 'root' | 'sources' | 'documents'>,
+  problems: ProblemList,
+  visit: (step: Step) => Promise<void> | void,
+): Promise<void> {
+  const reader = new SourceReader(root);
+  const contents: (() => SourceContent)[] = [
+    ...sources.map((source) => () => reader.read(source)),
+    ...documents.map(
+      ({ name, text }) =>
+        () =>
+          reader.parse(name, text),
+    ),
+  ];
+  const subStages = subStagesOf(stage);
+  // Problems of a file's other stages are told when those run, not at every boot stage anew.
+  const concerns = (problem: Problem) => problem.stage === undefined || subStages.includes(problem.stage);
+  for (const subStage of subStages) {
+    const done: { document: CloudConfig; step: Step }[] = [];
+    for (const read of contents) {
+      const content = read();
+      const ordered = orderSteps(content.documents, subStage, done);
+      for (const problem of [...content.problems, ...ordered.problems].filter(concerns)) problems.add(problem);
+      for (const step of ordered.steps) await visit(step);
+      for (const document of content.documents) {
+        for (const step of document.stages.get(subStage) ?? []) done.push({ document, step });
+      }
+    }
+  }
+}

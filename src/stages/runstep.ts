@@ -1,0 +1,109 @@
+// Runs one step: its conditions, then its keys in their fixed order. A key that fails stops neither the other keys nor
+// the next steps; a key that isn't supported yet fails with those words, so that nothing is left out in silence.
+
+import type { Problem } from '../cloudconfig/problem.ts';
+import type { Step } from '../cloudconfig/step.ts';
+import { ACTION_KEYS, type ActionKey, CONDITION_KEYS } from '../cloudconfig/stepkeys.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
+import { unmetCondition } from './conditions.ts';
+import type { Facts } from './facts.ts';
+import type { KeyResult, StageRequest, StepResult } from './result.ts';
+import { handlers } from './steps/all.ts';
+import type { StepContext } from './steps/handler.ts';
+
+/** `environment_file` says where `environment` goes and does nothing by itself. */
+const COMPANION_KEYS: ReadonlySet<ActionKey> = new Set(['environment_file']);
+
+/**
+ * @param warn called for each warning that running brings.
+ * @throws HoldfastError HF-INTERRUPTED when the request's signal was aborted; every other failure is in the result.
+ */
+export async function runStep(
+  step: Step,
+  request: StageRequest,
+  facts: Facts,
+  warn: (problem: Problem) => void,
+): Promise<StepResult> {
+  const started = performance.now();
+  const { root, events, signal, env } = request;
+  const { values, file, line, column, stage } = step;
+  const changed = new Set<string>();
+  const keys: KeyResult[] = [];
+  const result = (outcome: StepResult['outcome'], reason?: string): StepResult => ({
+    subStage: stage,
+    file,
+    line,
+    ...(values.name ? { name: values.name } : {}),
+    outcome,
+    ...(reason === undefined ? {} : { reason }),
+    keys,
+    changedFiles: [...changed],
+    durationMs: performance.now() - started,
+  });
+  const shared = {
+    root,
+    events,
+    signal,
+    env,
+    facts,
+    warn: (message: string) => warn({ severity: 'warning', message, location: { file, line, column }, stage }),
+  };
+
+  const broken = CONDITION_KEYS.find((key) => step.rejected.includes(key));
+  // A step must not run because its condition is broken.
+  if (broken !== undefined) return result('failed', `the condition "${broken}" can't be used, see the file's problems`);
+  try {
+    const reason = await unmetCondition(values, shared);
+    if (reason !== undefined) return result('skipped', reason);
+  } catch (error) {
+    rethrowInterruption(error, signal);
+    return result('failed', messageOf(error));
+  }
+  const name = values.name ? ` "${values.name}"` : '';
+  events({ type: 'notice', level: 'info', text: `${stage}: step${name} of ${file}:${line}` });
+  for (const key of ACTION_KEYS) {
+    if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the step at ${file}:${line}`);
+    if (step.rejected.includes(key)) {
+      keys.push({ key, outcome: 'failed', error: `its value can't be used, see the file's problems` });
+    } else if (values[key] !== undefined && !COMPANION_KEYS.has(key)) {
+      keys.push(await runKey(key, { ...shared, values, changed: (path) => changed.add(path) }));
+    }
+  }
+  return result(keys.some(({ outcome }) => outcome === 'failed') ? 'failed' : 'ok');
+}
+
+async function runKey(key: ActionKey, shared: Omit<StepContext, 'fail'>): Promise<KeyResult> {
+  const handler = handlers.get(key);
+  if (handler === undefined) return { key, outcome: 'failed', error: `the key "${key}" is not supported yet` };
+  const failures: unknown[] = [];
+  const fail = (error: unknown) => {
+    rethrowInterruption(error, shared.signal);
+    failures.push(error);
+  };
+  try {
+    await handler.apply({ ...shared, fail });
+  } catch (error) {
+    fail(error);
+  }
+  if (failures.length === 0) return { key, outcome: 'ok' };
+  const tails = failures.flatMap((error) =>
+    error instanceof HoldfastError && error.outputTail ? [error.outputTail] : [],
+  );
+  return {
+    key,
+    outcome: 'failed',
+    error: failures.map(describeFailure).join('; '),
+    ...(tails.length > 0 ? { outputTail: tails.join('\n') } : {}),
+  };
+}
+
+function describeFailure(error: unknown): string {
+  const hint = error instanceof HoldfastError ? error.hint : undefined;
+  return hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`;
+}
+
+function rethrowInterruption(error: unknown, signal: AbortSignal | undefined): void {
+  if (error instanceof HoldfastError && error.code === 'HF-INTERRUPTED') throw error;
+  if (signal?.aborted)
+    throw new HoldfastError('HF-INTERRUPTED', 'interrupted while a step was running', { cause: error });
+}

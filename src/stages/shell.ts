@@ -1,0 +1,71 @@
+// The users' own shell lines: `sh -c TEXT` inside the root, standard input closed. In a mounted system the caller's
+// environment stays out, so that a hook does the same whoever starts it.
+
+import { HoldfastError } from '../system/errors.ts';
+import type { EventSink } from '../system/events.ts';
+import type { Root } from '../system/root.ts';
+
+/** Searched in a mounted system, and on a host that has no PATH (early boot). */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const TAIL_LINES = 20;
+
+export interface ShellContext {
+  root: Root;
+  events: EventSink;
+  signal?: AbortSignal | undefined;
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The environment of commands in a root. */
+export function commandEnvironment(root: Root, extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  if (!root.isHost) return { PATH: SYSTEM_PATH, HOME: '/root', ...extra };
+  return { PATH: SYSTEM_PATH, ...process.env, ...extra };
+}
+
+/** How a program ended: its status, and its last lines, both streams in the order in which they arrived. */
+export interface CommandEnd {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  outputTail: string;
+}
+
+/**
+ * Runs a program in the root and hands its lines to the events unless `quiet`.
+ * @throws HoldfastError HF-INTERRUPTED when the signal was aborted, HF-TOOL-MISSING when there is no such program.
+ */
+export async function runInRoot(
+  argv: readonly [string, ...string[]],
+  context: ShellContext,
+  options: { quiet?: boolean } = {},
+): Promise<CommandEnd> {
+  const tail: string[] = [];
+  const result = await context.root.run(argv, {
+    env: commandEnvironment(context.root, context.env),
+    signal: context.signal,
+    maxOutputBytes: 64 << 10,
+    onLine: (text) => {
+      if (!options.quiet) context.events({ type: 'output', text });
+      tail.push(text.slice(0, 1000));
+      if (tail.length > TAIL_LINES) tail.shift();
+    },
+  });
+  return { status: result.status, signal: result.signal, outputTail: tail.join('\n') };
+}
+
+/** Runs a text with the root's `sh`. */
+export function runShell(text: string, context: ShellContext, options: { quiet?: boolean } = {}): Promise<CommandEnd> {
+  return runInRoot(['sh', '-c', text], context, options);
+}
+
+/** "failed with status 3", for a sentence. */
+export function describeEnd({ status, signal }: CommandEnd): string {
+  return status === null ? `was ended by ${signal}` : `failed with status ${status}`;
+}
+
+/** @throws HoldfastError HF-COMMAND when the program didn't end with status 0; otherwise as {@link runInRoot}. */
+export async function runInRootChecked(argv: readonly [string, ...string[]], context: ShellContext): Promise<void> {
+  const end = await runInRoot(argv, context);
+  if (end.status === 0) return;
+  throw new HoldfastError('HF-COMMAND', `${argv.join(' ')} ${describeEnd(end)}`, { outputTail: end.outputTail });
+}

@@ -1,0 +1,31 @@
+// The keys that are carried out so far, one line each; the order in which they take effect is that of the schema.
+
+import type { ActionKey } from '../../cloudconfig/stepkeys.ts';
+import { commands } from './commands.ts';
+import { directories } from './directories.ts';
+import { dns } from './dns.ts';
+import { environment } from './environment.ts';
+import { files } from './files.ts';
+import { type BoundHandler, bind } from './handler.ts';
+import { hostname } from './hostname.ts';
+import { modules } from './modules.ts';
+import { sysctl } from './sysctl.ts';
+import { systemctl } from './systemctl.ts';
+import { systemdFirstboot } from './systemdfirstboot.ts';
+import { timesyncd } from './timesyncd.ts';
+
+export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
+  [
+    bind(dns),
+    bind(directories),
+    bind(files),
+    bind(commands),
+    bind(hostname),
+    bind(sysctl),
+    bind(modules),
+    bind(timesyncd),
+    bind(systemctl),
+    bind(environment),
+    bind(systemdFirstboot),
+  ].map((handler) => [handler.key, handler]),
+);

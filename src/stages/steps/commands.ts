@@ -1,0 +1,36 @@
+// `commands`: shell lines of the user, one after the other. One that fails doesn't stop the next, and a text of several
+// lines is one script whose status is that of its last line, as everywhere with `sh -c`.
+
+import { HoldfastError } from '../../system/errors.ts';
+import { describeEnd, runShell } from '../shell.ts';
+import { expandTemplate } from '../templates.ts';
+import type { StepHandler } from './handler.ts';
+
+export const commands: StepHandler<'commands'> = {
+  key: 'commands',
+  describe: (value) => value.map((text) => `run: ${shorten(text)}`),
+  async apply(value, context) {
+    for (const text of value) {
+      const expansion = expandTemplate(text, context.facts);
+      if (expansion.kind === 'unsupported') {
+        context.fail(new HoldfastError('HF-UNSUPPORTED', `not run: ${shorten(text)}: ${expansion.reason}`));
+        continue;
+      }
+      for (const warning of expansion.warnings) context.warn(`commands: ${warning}`);
+      const end = await runShell(expansion.text, context);
+      if (end.status === 0) continue;
+      context.fail(
+        new HoldfastError('HF-COMMAND', `${shorten(expansion.text)} ${describeEnd(end)}`, {
+          outputTail: end.outputTail,
+        }),
+      );
+    }
+  },
+};
+
+/** A script's first line, short enough for a message. */
+function shorten(text: string): string {
+  const [first = '', ...rest] = text.trim().split('\n');
+  const cut = first.length > 100 ? first.slice(0, 99) : first;
+  return rest.length > 0 || cut !== first ? `${cut} …` : cut;
+}

@@ -1,0 +1,120 @@
+// `files`: content with mode and owner. Written beside the target and renamed over it, so that a power cut leaves the
+// old file or the new one; yip truncates first and leaves an empty file when the content turns out to be broken.
+
+import { gunzipSync } from 'node:zlib';
+import { decodeBase64 } from '../../cloudconfig/scalar.ts';
+import { HoldfastError } from '../../system/errors.ts';
+import { type Owner, resolveGroup, resolveOwner } from '../accounts.ts';
+import { placeFile, placeParents } from '../placement.ts';
+import { expandTemplate } from '../templates.ts';
+import type { StepContext, StepHandler, StepValue } from './handler.ts';
+
+type FileEntry = StepValue<'files'>[number];
+
+/** Where no permissions are given; yip uses 0000, which no file was ever meant to have. */
+const DEFAULT_MODE = 0o644;
+/** A larger result of unpacking is taken for an attack. */
+const MAX_UNPACKED_BYTES = 256 << 20;
+
+const BASE64 = new Set(['b64', 'base64']);
+const GZIP = new Set(['gz', 'gzip']);
+const GZIP_BASE64 = new Set(['gz+base64', 'gzip+base64', 'gz+b64', 'gzip+b64']);
+const PLAIN = new Set(['', 'text/plain']);
+
+export const files: StepHandler<'files'> = {
+  key: 'files',
+  describe: (value) =>
+    value.map(({ path = '', permissions }) => `write ${path} (${formatMode(permissions ?? DEFAULT_MODE)})`),
+  apply(value, context) {
+    for (const entry of value) {
+      try {
+        applyFile(entry, context);
+      } catch (error) {
+        context.fail(error);
+      }
+    }
+  },
+};
+
+function applyFile(entry: FileEntry, context: StepContext): void {
+  const { root } = context;
+  const { path } = entry;
+  if (!path) throw new HoldfastError('HF-CONFIG', 'a file without a path', { hint: 'add "path: /…"' });
+  const content = expand(path, decodeContent(entry, context), context);
+  const owner = ownerOf(entry, context);
+  const mode = entry.permissions ?? DEFAULT_MODE;
+  for (const created of placeParents(root, path, { ...owner, mode: parentMode(entry.permissions) })) {
+    context.changed(created);
+  }
+  if (placeFile(root, path, content, { ...owner, mode })) context.changed(path);
+}
+
+/** yip: missing parents get the file's mode, plus x for the owner below 0700 (0600 → 0700, 0644 → 0744). */
+function parentMode(mode: number | undefined): number {
+  if (mode === undefined) return 0o755;
+  const bits = mode & 0o777;
+  return bits < 0o700 ? bits | 0o100 : bits;
+}
+
+/** The ids that an entry asks for, root when it says nothing. */
+export function ownerOf(
+  entry: { owner?: number | string; group?: number | string; ownerstring?: string },
+  { root }: StepContext,
+): Owner {
+  if (entry.ownerstring) return resolveOwner(root, entry.ownerstring);
+  const { owner = 0, group } = entry;
+  const user = typeof owner === 'string' ? resolveOwner(root, owner) : { uid: owner, gid: 0 };
+  if (group === undefined) return user;
+  return { uid: user.uid, gid: typeof group === 'string' ? resolveGroup(root, group) : group };
+}
+
+/**
+ * The bytes that an entry's content and encoding stand for.
+ * @throws HoldfastError HF-CONFIG when the content isn't what the encoding says.
+ */
+export function decodeContent(entry: FileEntry, context: Pick<StepContext, 'warn'>): Uint8Array {
+  const { content = '', encoding = '', path = '' } = entry;
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+  if (BASE64.has(encoding)) return fromBase64(bytes, path);
+  if (GZIP.has(encoding)) return unpack(bytes, path);
+  if (GZIP_BASE64.has(encoding)) return unpack(fromBase64(bytes, path), path);
+  if (!PLAIN.has(encoding)) {
+    const known = [...BASE64, ...GZIP, ...GZIP_BASE64].join(', ');
+    context.warn(`${path}: the encoding "${encoding}" is not known, the content is written as it is (known: ${known})`);
+  }
+  return bytes;
+}
+
+function fromBase64(bytes: Uint8Array, path: string): Uint8Array {
+  const decoded = decodeBase64(Buffer.from(bytes).toString('latin1'));
+  if (decoded === undefined) throw new HoldfastError('HF-CONFIG', `${path}: the content is not valid base64`);
+  return decoded;
+}
+
+function unpack(bytes: Uint8Array, path: string): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES });
+  } catch (cause) {
+    throw new HoldfastError('HF-CONFIG', `${path}: the content is not valid gzip data`, { cause });
+  }
+}
+
+/** yip writes a text whose template it doesn't understand unexpanded, with a warning; so does this. */
+function expand(path: string, bytes: Uint8Array, context: StepContext): Uint8Array {
+  const buffer = Buffer.from(bytes);
+  if (!buffer.includes('{{')) return bytes;
+  const text = buffer.toString('utf8');
+  // Bytes that aren't text would not survive the way through a string.
+  if (!Buffer.from(text, 'utf8').equals(buffer)) return bytes;
+  const expansion = expandTemplate(text, context.facts);
+  if (expansion.kind === 'unsupported') {
+    context.warn(`${path} is written with its template unexpanded: ${expansion.reason}`);
+    return bytes;
+  }
+  for (const warning of expansion.warnings) context.warn(`${path}: ${warning}`);
+  return Buffer.from(expansion.text, 'utf8');
+}
+
+function formatMode(mode: number): string {
+  return `0${mode.toString(8).padStart(3, '0')}`;
+}

@@ -1,0 +1,66 @@
+// `hostname`: the running kernel's name (through the root's /proc, as in the initramfs, where the rest of the system
+// is still only mounted), /etc/hostname, and the name beside localhost in /etc/hosts.
+
+import { writeFileSync } from 'node:fs';
+import { HoldfastError } from '../../system/errors.ts';
+import { placeText } from '../placement.ts';
+import { expandTemplate } from '../templates.ts';
+import type { StepContext, StepHandler } from './handler.ts';
+
+const KERNEL_NAME = '/proc/sys/kernel/hostname';
+
+export const hostname: StepHandler<'hostname'> = {
+  key: 'hostname',
+  describe: (value) => (value === '' ? [] : [`set the host name to ${value}`]),
+  apply(value, context) {
+    const { root, changed } = context;
+    if (value === '') return;
+    const expansion = expandTemplate(value, context.facts);
+    if (expansion.kind === 'unsupported') throw new HoldfastError('HF-UNSUPPORTED', expansion.reason);
+    const name = expansion.text;
+    checkName(name);
+    attempt(context, () => {
+      if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;
+      writeFileSync(root.resolve(KERNEL_NAME), name);
+    });
+    attempt(context, () => placeText(root, '/etc/hostname', `${name}\n`).forEach(changed));
+    attempt(context, () => {
+      placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name)).forEach(changed);
+    });
+  },
+};
+
+/** RFC 1123 labels, 64 bytes at most (Linux: HOST_NAME_MAX). */
+function checkName(name: string): void {
+  const label = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
+  if (name.length <= 64 && name.split('.').every((part) => part.length <= 63 && label.test(part))) return;
+  throw new HoldfastError('HF-CONFIG', `${JSON.stringify(name)} can't be a host name`, {
+    hint: 'letters, digits and "-" only, parts separated by ".", 64 characters at most',
+  });
+}
+
+/** Adds the name to the first line of 127.0.0.1, unless one has it; a missing file becomes that line. */
+export function hostsWithName(text: string | undefined, name: string): string {
+  if (text === undefined) return `127.0.0.1 localhost ${name}\n`;
+  const lines = text.split('\n');
+  const local = lines.flatMap((line, index) => (wordsOf(line)[0] === '127.0.0.1' ? [index] : []));
+  const [first] = local;
+  if (first === undefined || local.some((index) => wordsOf(lines[index] ?? '').includes(name))) return text;
+  const line = lines[first] ?? '';
+  const comment = line.indexOf('#');
+  const entry = (comment < 0 ? line : line.slice(0, comment)).trimEnd();
+  lines[first] = comment < 0 ? `${entry} ${name}` : `${entry} ${name} ${line.slice(comment)}`;
+  return lines.join('\n');
+}
+
+function wordsOf(line: string): string[] {
+  return line.replace(/#.*/, '').trim().split(/\s+/);
+}
+
+function attempt(context: StepContext, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    context.fail(error);
+  }
+}

@@ -1,0 +1,68 @@
+// `systemctl`: drop-ins first, so that a unit starts with them, then enable, disable, mask and start. In a mounted system
+// systemctl itself does the links and leaves starting out.
+
+import { HoldfastError } from '../../system/errors.ts';
+import { placeText } from '../placement.ts';
+import { runInRootChecked } from '../shell.ts';
+import type { StepContext, StepHandler, StepValue } from './handler.ts';
+
+const VERBS = ['enable', 'disable', 'mask', 'start'] as const;
+/** systemd.unit(5). A name without one of these is a service. */
+const UNIT_SUFFIX = /\.(?:service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$/;
+const DEFAULT_NAME = 'override-yip.conf';
+
+type Override = NonNullable<StepValue<'systemctl'>['overrides']>[number];
+
+export const systemctl: StepHandler<'systemctl'> = {
+  key: 'systemctl',
+  describe: (value) => [
+    ...(value.overrides ?? []).map((override) => `write ${overridePath(override) ?? 'a drop-in'}`),
+    ...VERBS.flatMap((verb) => (value[verb] ?? []).map((unit) => `${verb} ${unit}`)),
+  ],
+  async apply(value, context) {
+    let written = 0;
+    for (const override of value.overrides ?? []) written += writeOverride(override, context);
+    // Only the systemd that runs this very root has anything to reload.
+    if (written > 0 && context.root.isHost && context.root.exists('/run/systemd/system')) {
+      await attempt(['systemctl', 'daemon-reload'], context);
+    }
+    for (const verb of VERBS) {
+      for (const unit of value[verb] ?? []) await attempt(['systemctl', verb, '--', unit], context);
+    }
+  },
+};
+
+async function attempt(argv: readonly [string, ...string[]], context: StepContext): Promise<void> {
+  try {
+    await runInRootChecked(argv, context);
+  } catch (error) {
+    context.fail(error);
+  }
+}
+
+function writeOverride(override: Override, context: StepContext): number {
+  const path = overridePath(override);
+  if (path === undefined || !override.content) {
+    context.warn('systemctl: an override without service or content is skipped');
+    return 0;
+  }
+  try {
+    if (/\//.test(`${override.service}${override.name ?? ''}`)) {
+      throw new HoldfastError('HF-CONFIG', `${override.service}: the name of a unit or a drop-in has no "/"`);
+    }
+    const placed = placeText(context.root, path, override.content);
+    placed.forEach(context.changed);
+    return placed.length;
+  } catch (error) {
+    context.fail(error);
+    return 0;
+  }
+}
+
+/** Where a drop-in belongs. yip makes `foo.timer.service.d` of a timer; any unit is meant as it is named. */
+export function overridePath({ service = '', name = '' }: Override): string | undefined {
+  if (service === '') return undefined;
+  const unit = UNIT_SUFFIX.test(service) ? service : `${service}.service`;
+  const file = name === '' ? DEFAULT_NAME : name.endsWith('.conf') ? name : `${name}.conf`;
+  return `/etc/systemd/system/${unit}.d/${file}`;
+}
