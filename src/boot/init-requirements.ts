@@ -1,0 +1,113 @@
+// What a root file system must bring before it can be made bootable, and which package brings it. Checked as a whole
+// before the first write, so that nobody installs one package after the other.
+
+import { HoldfastError } from '../system/errors.ts';
+import type { Root } from '../system/root.ts';
+
+interface Requirement {
+  what: string;
+  /** Any one of these paths will do. */
+  anyOf: readonly string[];
+  debian: string;
+  opensuse: string;
+  fedora: string;
+}
+
+const same = (name: string) => ({ debian: name, opensuse: name, fedora: name });
+const program = (...names: string[]) =>
+  names.flatMap((name) => ['/usr/bin', '/usr/sbin', '/bin', '/sbin'].map((directory) => `${directory}/${name}`));
+
+const GRUB_MODULE_DIRECTORIES = [
+  '/usr/lib/grub/x86_64-efi',
+  '/usr/share/grub2/x86_64-efi',
+  '/usr/lib/grub2/x86_64-efi',
+];
+
+const GRUB_MKIMAGE = ['grub-mkimage', 'grub2-mkimage'];
+
+/** Package names were looked up in Debian 12, openSUSE Leap 15.5 and Fedora 38. */
+const REQUIREMENTS: readonly Requirement[] = [
+  { what: 'systemd', anyOf: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'], ...same('systemd') },
+  { what: 'dracut', anyOf: program('dracut'), ...same('dracut') },
+  {
+    what: 'GRUB’s modules for x86_64-efi',
+    anyOf: GRUB_MODULE_DIRECTORIES.map((directory) => `${directory}/normal.mod`),
+    debian: 'grub-efi-amd64-bin',
+    opensuse: 'grub2-x86_64-efi',
+    fedora: 'grub2-efi-x64-modules',
+  },
+  {
+    what: 'grub-mkimage',
+    anyOf: program(...GRUB_MKIMAGE),
+    debian: 'grub-common',
+    opensuse: 'grub2',
+    fedora: 'grub2-tools',
+  },
+  { what: 'modprobe', anyOf: program('modprobe'), ...same('kmod') },
+  { what: 'e2fsck', anyOf: program('e2fsck'), ...same('e2fsprogs') },
+  { what: 'udevadm', anyOf: program('udevadm'), debian: 'udev', opensuse: 'udev', fedora: 'systemd-udev' },
+  { what: 'losetup', anyOf: program('losetup'), debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
+  { what: 'blkid', anyOf: program('blkid'), ...same('util-linux') },
+  { what: 'lsblk', anyOf: program('lsblk'), ...same('util-linux') },
+  { what: 'mountpoint', anyOf: program('mountpoint'), ...same('util-linux') },
+  { what: 'cpio', anyOf: program('cpio'), ...same('cpio') },
+  { what: 'zstd', anyOf: program('zstd'), ...same('zstd') },
+];
+
+const KERNEL_PACKAGES = { debian: 'linux-image-amd64', opensuse: 'kernel-default', fedora: 'kernel-core' };
+
+/** Where the root has GRUB's modules. */
+export function grubDirectory(root: Root): string | undefined {
+  return GRUB_MODULE_DIRECTORIES.find((directory) => root.exists(`${directory}/normal.mod`));
+}
+
+/** The root's grub-mkimage, under whichever name it has. */
+export function grubMkimage(root: Root): string | undefined {
+  return program(...GRUB_MKIMAGE).find((path) => root.exists(path));
+}
+
+export interface Kernel {
+  version: string;
+  /** The kernel's file in the root. */
+  path: string;
+}
+
+/** The newest kernel that has both an image and modules. */
+export function findKernel(root: Root): Kernel | undefined {
+  const versions = root
+    .list('/lib/modules')
+    .filter((version) => root.exists(`/lib/modules/${version}/modules.dep`))
+    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+  for (const version of versions) {
+    const path = [`/boot/vmlinuz-${version}`, `/usr/lib/modules/${version}/vmlinuz`].find((candidate) =>
+      root.stat(candidate)?.isFile(),
+    );
+    if (path !== undefined) return { version, path };
+  }
+  return undefined;
+}
+
+/**
+ * @returns the kernel that the image will boot.
+ * @throws HoldfastError HF-NOT-BOOTABLE that lists everything that is missing, with its packages.
+ */
+export function requireBootParts(root: Root): Kernel {
+  const missing = REQUIREMENTS.filter(({ anyOf }) => !anyOf.some((path) => root.exists(path)));
+  const kernel = findKernel(root);
+  if (missing.length === 0 && kernel !== undefined) return kernel;
+  const all: Omit<Requirement, 'anyOf'>[] = [...missing];
+  if (kernel === undefined) all.unshift({ what: 'a kernel with its modules', ...KERNEL_PACKAGES });
+  throw new HoldfastError(
+    'HF-NOT-BOOTABLE',
+    `${root.directory} can't be made bootable: it lacks ${all.map(({ what }) => what).join(', ')}`,
+    {
+      hint: [
+        'install these packages in it and run init again:',
+        ...(['debian', 'opensuse', 'fedora'] as const).map((family) => {
+          const names = { debian: 'Debian, Ubuntu', opensuse: 'openSUSE', fedora: 'Fedora' };
+          return `  ${names[family]}: ${[...new Set(all.map((requirement) => requirement[family]))].join(' ')}`;
+        }),
+      ].join('\n'),
+    },
+  );
+}

@@ -1,0 +1,56 @@
+// `holdfast init`: makes an ordinary root file system bootable as an immutable image: init-inspect.ts looks, init-plan.ts
+// decides, init-apply.ts does.
+
+import { HoldfastError } from '../system/errors.ts';
+import type { EventSink } from '../system/events.ts';
+import { apply } from '../system/plan.ts';
+import type { Root } from '../system/root.ts';
+import { initPerformers } from './init-apply.ts';
+import { digestOf, inspectRoot } from './init-inspect.ts';
+import { type InitPlan, planInit } from './init-plan.ts';
+import { OS_FILES } from './os-files.generated.ts';
+
+export interface InitializeOptions {
+  root: Root;
+  /** Becomes /usr/bin/holdfast in the root; without it one must be there. */
+  executable?: string;
+  /** false leaves the initramfs to somebody else. */
+  initrd: boolean;
+  /** Plan only. */
+  dryRun?: boolean;
+  events: EventSink;
+  signal?: AbortSignal;
+}
+
+export interface InitializeResult {
+  /** `skipped`: everything was right already. */
+  outcome: 'ok' | 'skipped';
+  plan: InitPlan;
+  warnings: readonly string[];
+}
+
+/**
+ * Installs what an image needs, builds GRUB's EFI program and the initramfs. A second run changes nothing.
+ * @throws HoldfastError HF-NOT-BOOTABLE when the root lacks something, with package names, before the first write;
+ *   HF-USAGE on a running system; HF-NO-SOURCE without an executable.
+ */
+export async function initializeRoot(options: InitializeOptions): Promise<InitializeResult> {
+  const { root, events } = options;
+  if (root.isHost && root.exists('/run/systemd/system')) {
+    throw new HoldfastError('HF-USAGE', 'init would take the identity of the running system away', {
+      hint: 'name the tree of an image with --root DIR, or run init while a container image is built',
+    });
+  }
+  const found = inspectRoot(root, options.executable);
+  const plan = planInit(OS_FILES, found, { initrd: options.initrd, digestOf });
+  for (const text of plan.notices) events({ type: 'notice', level: 'info', text });
+  if (!options.initrd && !found.hasInitrd) {
+    const text = 'no initramfs was built: the image boots only once /boot/initrd has the dracut module holdfast';
+    events({ type: 'notice', level: 'warning', text });
+  }
+  if (plan.actions.length === 0) return { outcome: 'skipped', plan, warnings: [] };
+  if (options.dryRun) return { outcome: 'ok', plan, warnings: [] };
+  const { signal } = options;
+  const result = await apply(plan, initPerformers, { state: { root }, events, ...(signal && { signal }) });
+  return { outcome: 'ok', plan, warnings: result.warnings };
+}
