@@ -21,6 +21,7 @@ interface Shared {
   problems: ProblemList;
   values: number;
   errors: number;
+  lastAlias: Node | undefined;
 }
 
 export class Decoding {
@@ -36,7 +37,7 @@ export class Decoding {
   }
 
   static start(yaml: YamlText, problems: ProblemList): Decoding {
-    return new Decoding({ yaml, problems, values: 0, errors: 0 }, '', undefined);
+    return new Decoding({ yaml, problems, values: 0, errors: 0, lastAlias: undefined }, '', undefined);
   }
 
   get yaml(): YamlText {
@@ -87,7 +88,8 @@ export class Decoding {
   follow(node: Node): Node | undefined {
     // Every value passes here, so this is where the ones that aliases multiply are counted.
     this.#shared.values += 1;
-    if (this.#shared.values > LIMITS.values) throw this.yaml.expansionError(node);
+    if (isAlias(node)) this.#shared.lastAlias = node;
+    if (this.#shared.values > LIMITS.values) throw this.yaml.expansionError(this.#shared.lastAlias ?? node);
     const target = this.yaml.follow(node);
     if (target === undefined || isAlias(target)) {
       return this.reject(

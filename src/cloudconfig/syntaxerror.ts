@@ -31,6 +31,12 @@ export function explainSyntaxError(error: YAMLParseError): { message: string; hi
       hint: 'what follows the opening bracket must be indented deeper than the line that it is in',
     };
   }
+  if (error.message.startsWith('Sequence item without')) {
+    return {
+      message: 'the YAML is broken: a list item does not begin with "- "',
+      hint: 'the line is indented as if it belonged to the list above it',
+    };
+  }
   const known = EXPLANATIONS[error.code];
   const said = error.message.charAt(0).toLowerCase() + error.message.slice(1);
   return {

@@ -27,7 +27,7 @@ export const LIMITS = {
   depth: 100,
   tokens: 1_000_000,
   /** Values that one file may decode to, aliases expanded. */
-  values: 1_000_000,
+  values: 250_000,
 } as const;
 
 /** A text that can't be used at all: broken syntax or beyond a limit. */
@@ -94,7 +94,9 @@ export class YamlText {
     const error = first?.errors[0];
     if (error !== undefined) {
       const { message, hint } = explainSyntaxError(error);
-      throw new YamlError(message, this.locate(error.pos[0]), hint);
+      // Where the complaint is about indentation, the caret belongs under the first letter.
+      const blanks = this.#text.slice(error.pos[0]).match(/^ */)?.[0].length ?? 0;
+      throw new YamlError(message, this.locate(error.pos[0] + blanks), hint);
     }
     this.furtherDocument = further;
     this.contents = first?.contents ?? null;
