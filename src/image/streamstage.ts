@@ -63,9 +63,13 @@ function throughDuplex(create: () => unknown): StreamStage {
   };
 }
 
-function throughProgram([program, ...args]: [string, ...string[]]): StreamStage {
+/**
+ * A stage that is a program: the stream is its input, its output goes on.
+ * @throws HoldfastError HF-TOOL-MISSING when it isn't there, HF-COMMAND when its status isn't 0.
+ */
+export function throughProgram([program, ...args]: [string, ...string[]], options: { cwd?: string } = {}): StreamStage {
   return async function* (source) {
-    const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { ...options, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => {
       stderr = (stderr + chunk.toString()).slice(-4096);

@@ -2,7 +2,7 @@
 // byte: names are latin1 strings of bytes and reach the kernel as they are, in any encoding. Nothing else may write to
 // the directory meanwhile.
 
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errnoOf } from '../system/errors.ts';
 import { refused } from './entrypath.ts';
@@ -10,16 +10,19 @@ import { refused } from './entrypath.ts';
 /** As many links as Linux follows in one path. */
 const MAX_LINKS = 40;
 
+/** How many directories are remembered; more cost memory, fewer cost time. */
+const MAX_REMEMBERED = 20_000;
+
 /** A path inside the tree, bytes as latin1, without slash at either end; `` is the tree itself. No part is a link. */
 export type TreePath = string;
 
 export interface TreeListener {
   /** Before names are added to a directory or removed from it. */
   beforeChange(directory: TreePath): void;
-  /** After a directory was made that no entry asked for. */
-  implied(directory: TreePath): void;
-  /** After a path is gone, with everything below it. */
-  removed(path: TreePath): void;
+  /** After a directory was made only because an entry lies in it; `mtime` is that entry's. */
+  implied(directory: TreePath, mtime: number): void;
+  /** After a path is gone, with everything below it if it was a directory. */
+  removed(path: TreePath, wasDirectory: boolean): void;
 }
 
 export class TargetTree {
@@ -48,12 +51,13 @@ export class TargetTree {
   /**
    * Where an entry goes: its parents are resolved, its own name is not followed. Missing parents are made.
    * @param parts of the entry's name, at least one.
+   * @param mtime of the entry, in seconds, for parents that are made.
    * @throws HoldfastError HF-IMAGE when a parent is not a directory or leads in circles.
    */
-  place(parts: readonly string[]): TreePath {
+  place(parts: readonly string[], mtime: number): TreePath {
     const parents = parts.slice(0, -1);
     const parent = this.#resolveParents(parents);
-    this.#makeDirectories(parent, parts);
+    this.#makeDirectories(parent, parts, mtime);
     return join(parent, parts.at(-1) ?? '');
   }
 
@@ -88,14 +92,11 @@ export class TargetTree {
     const stats = this.lstat(path);
     if (stats === undefined) return;
     this.#listener.beforeChange(parentOf(path));
-    if (stats.isDirectory()) {
-      this.#removeBelow(path);
-      rmdirSync(this.at(path));
-    } else {
-      unlinkSync(this.at(path));
-    }
-    if (stats.isDirectory() || stats.isSymbolicLink()) this.#parents.clear();
-    this.#listener.removed(path);
+    const isDirectory = stats.isDirectory();
+    if (isDirectory) this.#removeTree(path);
+    else unlinkSync(this.at(path));
+    if (isDirectory || stats.isSymbolicLink()) this.#parents.clear();
+    this.#listener.removed(path, isDirectory);
   }
 
   /** Removes what is in a directory, but not what `keep` names. */
@@ -104,20 +105,24 @@ export class TargetTree {
       this.remove(join(directory, name), keep);
   }
 
-  #removeBelow(directory: TreePath): void {
+  #removeTree(directory: TreePath): void {
     // Deep trees are walked with a stack of our own, not the program's.
-    const pending: { path: TreePath; entered: boolean }[] = [{ path: directory, entered: false }];
+    const pending = [{ path: directory, entered: false }];
     for (let next = pending.at(-1); next !== undefined; next = pending.at(-1)) {
       if (next.entered) {
         pending.pop();
-        if (next.path !== directory) rmdirSync(this.at(next.path));
+        rmdirSync(this.at(next.path));
         continue;
       }
       next.entered = true;
-      for (const entry of readdirSync(this.at(next.path), { encoding: 'latin1', withFileTypes: true })) {
-        const path = join(next.path, entry.name);
-        if (entry.isDirectory()) pending.push({ path, entered: false });
-        else unlinkSync(this.at(path));
+      for (const name of readdirSync(this.at(next.path), { encoding: 'latin1' })) {
+        const path = join(next.path, name);
+        try {
+          unlinkSync(this.at(path));
+        } catch (error) {
+          if (errnoOf(error) !== 'EISDIR') throw error;
+          pending.push({ path, entered: false });
+        }
       }
     }
   }
@@ -153,7 +158,7 @@ export class TargetTree {
     return done.join('/');
   }
 
-  #makeDirectories(directory: TreePath, parts: readonly string[]): void {
+  #makeDirectories(directory: TreePath, parts: readonly string[], mtime: number): void {
     const text = parts.slice(0, -1).join('/');
     if (directory === '' || this.#parents.has(text)) return;
     const stats = this.#lstatOrMissing(directory);
@@ -166,11 +171,14 @@ export class TargetTree {
         if (found !== undefined) throw refused(parts.join('/'), 'lies below something that is not a directory');
         this.#listener.beforeChange(parentOf(step));
         mkdirSync(this.at(step), 0o755);
-        this.#listener.implied(step);
+        // The process's umask took its part.
+        chmodSync(this.at(step), 0o755);
+        this.#listener.implied(step, mtime);
       }
     } else if (!stats.isDirectory()) {
       throw refused(parts.join('/'), 'lies below something that is not a directory');
     }
+    if (this.#parents.size >= MAX_REMEMBERED) this.#parents.clear();
     this.#parents.set(text, directory);
   }
 

@@ -1,0 +1,63 @@
+// One face for the sources of a system, so that installing and upgrading don't care where it comes from.
+
+import { lstatSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { HoldfastError } from '../system/errors.ts';
+import type { OciImage } from './layout.ts';
+import { formatImageSource, type ImageSource } from './reference.ts';
+import { openTree, type TreeImage } from './tree.ts';
+
+/** What a system is made from; `source` names it, `digest` is what it is, if that can be known. */
+export type Image = OciImage | TreeImage;
+
+export interface OpenImageOptions {
+  /** Of the machine that shall run it, as images name it (`amd64`, `arm64`); default: this machine's. */
+  architecture?: string | undefined;
+}
+
+/**
+ * Opens what a text named: reads what describes it, none of its content yet.
+ * @throws HoldfastError HF-NO-SOURCE when it isn't there, HF-UNSUPPORTED for kinds that this version can't read,
+ *   HF-IMAGE and HF-DIGEST for damaged ones.
+ */
+export async function openImage(source: ImageSource, options: OpenImageOptions = {}): Promise<Image> {
+  switch (source.kind) {
+    case 'registry':
+      throw new HoldfastError('HF-UNSUPPORTED', 'pulling images from a registry is not available yet in this version', {
+        hint: `copy it into a layout first: skopeo copy docker://${source.reference} oci:DIRECTORY:TAG\nthen name it oci-layout:DIRECTORY:TAG`,
+      });
+    case 'file':
+      return refuseFile(resolve(source.path));
+    case 'dir':
+      return openTree(source.path);
+    case 'oci-layout': {
+      const { openLayout } = await import('./layout.ts');
+      return openLayout(source.path, { ...source, ...options });
+    }
+    case 'path':
+      return openPath(source.path, options);
+  }
+}
+
+async function openPath(path: string, options: OpenImageOptions): Promise<Image> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) {
+    const tagged = /^(.*):([^/:]+)$/.exec(path);
+    const isTagged = tagged?.[1] !== undefined && statSync(tagged[1], { throwIfNoEntry: false }) !== undefined;
+    throw new HoldfastError('HF-NO-SOURCE', `${path} does not exist`, {
+      hint: isTagged
+        ? `for an image in a layout write oci-layout:${path}`
+        : `for an image in a registry write ${formatImageSource({ kind: 'registry', reference: path })}`,
+    });
+  }
+  if (!found.isDirectory()) return refuseFile(resolve(path));
+  if (lstatSync(`${path}/oci-layout`, { throwIfNoEntry: false }) === undefined) return openTree(path);
+  const { openLayout } = await import('./layout.ts');
+  return openLayout(path, options);
+}
+
+function refuseFile(path: string): never {
+  throw new HoldfastError('HF-UNSUPPORTED', `${path}: image files are not available as a source yet in this version`, {
+    hint: `mount it and name the directory: mount -o loop,ro ${path} DIRECTORY, then dir:DIRECTORY`,
+  });
+}

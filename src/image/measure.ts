@@ -1,0 +1,114 @@
+// How much space an image needs, before anything is written. Its layers are read once from end to end for that, so
+// that every digest was checked when the disk is touched for the first time.
+
+import type { Progress } from '../system/events.ts';
+import { Root } from '../system/root.ts';
+import { parseEntryName } from './entrypath.ts';
+import type { Image } from './image.ts';
+import { tooMuch, visitLayers } from './layervisitor.ts';
+import type { TarEntry } from './tarreader.ts';
+import { walkTree } from './tree.ts';
+import { DEFAULT_LIMITS, type UnpackLimits } from './unpack.ts';
+
+export interface MeasureOptions {
+  /** How many of the lowest layers to leave out; default 0. */
+  skipLayers?: number;
+  /** Paths to look for, without leading slash, by the names that they have in the image: links are not followed. */
+  lookFor?: readonly string[];
+  signal?: AbortSignal | undefined;
+  /** In bytes of packed layers. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  limits?: Partial<UnpackLimits>;
+}
+
+export interface Measure {
+  /** Content of files, each rounded up to whole blocks of 4096 bytes; never less than what is needed. */
+  contentBytes: number;
+  /** Files, directories, links and so on; names of hard links count once. */
+  entries: number;
+  /** Bytes of the packed layers that were read; 0 for trees. */
+  compressedBytes: number;
+  /** Those of `lookFor` that the image has. */
+  found: ReadonlySet<string>;
+}
+
+const BLOCK_BYTES = 4096;
+
+/**
+ * Reads an image and adds up what it needs. What upper layers replace is counted twice: too much, never too little.
+ * @throws HoldfastError HF-DIGEST and HF-IMAGE when the image isn't what it claims to be, HF-INTERRUPTED.
+ */
+export async function measureImage(image: Image, options: MeasureOptions = {}): Promise<Measure> {
+  const { skipLayers = 0, lookFor = [], signal, onProgress } = options;
+  const total = { contentBytes: 0, entries: 0 };
+  if (image.kind === 'tree') {
+    const root = new Root(image.directory);
+    for await (const stats of walkTree(image, signal)) add(total, stats.isFile() ? stats.size : 0);
+    return { ...total, compressedBytes: 0, found: new Set(lookFor.filter((path) => root.lstat(path) !== undefined)) };
+  }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const search = new Search(lookFor);
+  const { packedBytes } = await visitLayers(
+    image,
+    image.layers.slice(skipLayers),
+    { signal, onProgress, maxBytes: limits.bytes },
+    () => {
+      search.beginLayer();
+      return {
+        handle: (event) => {
+          if (event.kind !== 'entry') return undefined;
+          search.see(event.entry);
+          // Holes are not counted, hard links have no content of their own.
+          if (event.entry.type !== 'hardlink') add(total, event.entry.storedBytes);
+          if (total.entries > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
+          return undefined;
+        },
+      };
+    },
+  );
+  return { ...total, compressedBytes: packedBytes, found: search.found() };
+}
+
+function add(total: { contentBytes: number; entries: number }, sizeBytes: number): void {
+  total.entries += 1;
+  total.contentBytes += Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+/** Follows a few paths through the layers: what one brings, another one may hide. */
+class Search {
+  readonly #wanted: ReadonlySet<string>;
+  /** From layers below the current one, and from the current one: its own whiteouts don't hide that. */
+  #lower = new Set<string>();
+  #here = new Set<string>();
+
+  constructor(paths: readonly string[]) {
+    this.#wanted = new Set(paths);
+  }
+
+  beginLayer(): void {
+    this.#lower = new Set(this.found());
+    this.#here = new Set();
+  }
+
+  see(entry: TarEntry): void {
+    const name = parseEntryName(entry.name);
+    if (name.kind === 'ignored') return;
+    const path = name.parts.join('/');
+    if (name.kind === 'entry') {
+      if (this.#wanted.has(path)) this.#here.add(path);
+      // What is no directory hides the directory that was there.
+      if (entry.type !== 'directory') this.#hide(`${path}/`);
+    } else {
+      if (name.kind === 'whiteout') this.#lower.delete(path);
+      this.#hide(path === '' ? '' : `${path}/`);
+    }
+  }
+
+  found(): ReadonlySet<string> {
+    return new Set([...this.#lower, ...this.#here]);
+  }
+
+  #hide(prefix: string): void {
+    for (const path of this.#lower) if (path.startsWith(prefix)) this.#lower.delete(path);
+  }
+}

@@ -1,0 +1,28 @@
+// Puts the content of any image into a directory.
+
+import type { Progress } from '../system/events.ts';
+import type { Image } from './image.ts';
+import { copyTree } from './tree.ts';
+import { type UnpackLimits, unpackLayers } from './unpack.ts';
+
+export interface UnpackImageOptions {
+  /** How many of the lowest layers the directory already holds; default 0. Trees have no layers. */
+  skipLayers?: number;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  limits?: Partial<UnpackLimits>;
+}
+
+/**
+ * Unpacks an image into a directory; after an error the directory is incomplete.
+ * @returns how many files were written, and what was left out.
+ * @throws HoldfastError as unpackLayers and copyTree do.
+ */
+export async function unpackImage(
+  image: Image,
+  targetDirectory: string,
+  { skipLayers = 0, ...options }: UnpackImageOptions = {},
+): Promise<{ files: number; warnings: readonly string[] }> {
+  if (image.kind === 'tree') return copyTree(image, targetDirectory, options);
+  return unpackLayers(image, image.layers.slice(skipLayers), targetDirectory, options);
+}

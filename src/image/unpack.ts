@@ -1,0 +1,112 @@
+// Unpacks layers into a directory: one pass, nothing stored in between, memory bounded whatever the layers say.
+
+import { readdirSync } from 'node:fs';
+import type { Layer } from './blob.ts';
+import { showName } from './entrypath.ts';
+import { LayerUnpacker } from './layerunpacker.ts';
+import { tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
+import type { OciImage } from './layout.ts';
+import { DirectoryTimes } from './modificationtimes.ts';
+import { TargetTree } from './targettree.ts';
+import { XattrLedger } from './xattrs.ts';
+
+/** What an image may ask for; an image above it is refused. */
+export interface UnpackLimits {
+  /** Bytes of all unpacked tar streams together. */
+  bytes: number;
+  /** Files, directories and other names, counted once per layer. */
+  entries: number;
+  /** Bytes of all their names: they are kept in memory while a layer is unpacked. */
+  nameBytes: number;
+}
+
+/** Far above any system, far below what would harm a machine. */
+export const DEFAULT_LIMITS: UnpackLimits = { bytes: 64 * 2 ** 30, entries: 2_000_000, nameBytes: 512 * 2 ** 20 };
+
+export interface UnpackOptions extends Pick<VisitOptions, 'signal' | 'onProgress'> {
+  limits?: Partial<UnpackLimits>;
+}
+
+export interface UnpackResult {
+  /** Entries that were put into the directory. */
+  files: number;
+  /** Bytes of the unpacked tar streams. */
+  bytes: number;
+  /** What was left out, one sentence for each kind. */
+  warnings: readonly string[];
+}
+
+/**
+ * Unpacks layers in order into a directory that is empty or holds what the layers below them made. The result is what
+ * the OCI image specification says of applying changesets. Nothing outside the directory is touched; after an error
+ * what is inside is incomplete. Needs root for owners and devices.
+ * @throws HoldfastError HF-IMAGE for hostile or malformed layers, HF-DIGEST, HF-NO-SPACE, HF-INTERRUPTED,
+ *   HF-TOOL-MISSING when extended attributes or devices need a program that isn't there.
+ */
+export async function unpackLayers(
+  image: Pick<OciImage, 'readLayer'>,
+  layers: readonly Layer[],
+  targetDirectory: string,
+  options: UnpackOptions = {},
+): Promise<UnpackResult> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const warnings = new WarningList();
+  const times = new DirectoryTimes();
+  const tree: TargetTree = new TargetTree(targetDirectory, {
+    beforeChange: (directory) => times.keep(tree, directory),
+    implied: (directory, mtime) => {
+      times.set(directory, mtime);
+      countEntry(directory);
+    },
+    removed: (path, wasDirectory) => {
+      if (wasDirectory) times.forget(path);
+      xattrs.forget(path, wasDirectory);
+    },
+  });
+  const xattrs = new XattrLedger(tree);
+  let files = 0;
+  let nameBytes = 0;
+  const countEntry = (path: string) => {
+    files += 1;
+    nameBytes += path.length;
+    if (files > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
+    if (nameBytes > limits.nameBytes) throw tooMuch(`more than ${limits.nameBytes} bytes of names`);
+  };
+  if (readdirSync(tree.directory).length > 0) await xattrs.learn();
+
+  const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, () => {
+    const unpacker = new LayerUnpacker({
+      tree,
+      times,
+      xattrs,
+      warn: (text, name) => warnings.add(text, name),
+      countEntry,
+    });
+    return {
+      handle: (event) => unpacker.handle(event),
+      end: () => xattrs.flush(),
+      close: () => unpacker.close(),
+    };
+  });
+  await xattrs.finish();
+  times.apply(tree);
+  return { files, bytes, warnings: warnings.list() };
+}
+
+/** The same thing about many entries makes one sentence. */
+class WarningList {
+  readonly #counts = new Map<string, { count: number; first: string }>();
+
+  add(text: string, name: string): void {
+    const known = this.#counts.get(text);
+    if (known !== undefined) known.count += 1;
+    // The texts hold keys that the layer chose: there must not be any number of them.
+    else if (this.#counts.size < 100) this.#counts.set(text, { count: 1, first: name });
+  }
+
+  list(): string[] {
+    return [...this.#counts].map(([text, { count, first }]) =>
+      count === 1 ? `${showName(first)}: ${text}` : `${showName(first)} and ${count - 1} more: ${text}`,
+    );
+  }
+}

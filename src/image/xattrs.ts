@@ -1,0 +1,184 @@
+// Extended attributes: capabilities, ACLs, labels. Node can't set them, so they are collected and given to setfattr(1)
+// in batches, after owners and content, which would clear capabilities. Default ACLs wait until all layers are
+// unpacked, since files made in a directory inherit them.
+
+import { HoldfastError } from '../system/errors.ts';
+import { commandFailed, run } from '../system/process.ts';
+import { requireTools } from '../system/tools.ts';
+import { showName } from './entrypath.ts';
+import { throughProgram } from './streamstage.ts';
+import type { TargetTree, TreePath } from './targettree.ts';
+
+const DEFAULT_ACL = 'system.posix_acl_default';
+
+/** Written to the disk when so much is pending; bounds memory and the cost of forgetting. */
+const BATCH_PATHS = 1000;
+const BATCH_BYTES = 1 << 20;
+
+/** What setfattr can be asked to set, by namespace; overlayfs' own marks would confuse an overlay on top. */
+export function isSettable(name: string): boolean {
+  if (name.length > 255 || /^(trusted|user)\.overlay\./.test(name)) return false;
+  if (name.startsWith('system.')) return name === 'system.posix_acl_access' || name === DEFAULT_ACL;
+  return /^(user|trusted|security)\../s.test(name);
+}
+
+export class XattrLedger {
+  readonly #tree: TargetTree;
+  /** To set. */
+  readonly #pending = new Map<TreePath, ReadonlyMap<string, Buffer>>();
+  #pendingBytes = 0;
+  /** To take away, by attribute. */
+  readonly #stale = new Map<string, Set<TreePath>>();
+  /** What is on the disk. */
+  readonly #present = new Map<TreePath, Set<string>>();
+  readonly #defaultAcls = new Map<TreePath, Buffer>();
+
+  constructor(tree: TargetTree) {
+    this.#tree = tree;
+  }
+
+  /**
+   * Learns what a tree that is not empty already carries: a directory that a layer mentions again loses what the
+   * layer doesn't list, and default ACLs must not be inherited meanwhile.
+   */
+  async learn(): Promise<void> {
+    requireTools(['getfattr', 'setfattr']);
+    const dump = throughProgram(['getfattr', '-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], {
+      cwd: this.#tree.directory,
+    });
+    let rest = '';
+    let path: TreePath | undefined;
+    const take = (line: string) => {
+      if (line.startsWith('# file: ')) path = unquote(line.slice('# file: '.length)).replace(/^\.(\/|$)/, '');
+      const equals = line.indexOf('=0x');
+      if (path === undefined || equals === -1 || line.startsWith('#')) return;
+      const name = unquote(line.slice(0, equals));
+      const value = Buffer.from(line.slice(equals + 3), 'hex');
+      if (name === DEFAULT_ACL) this.#defaultAcls.set(path, value);
+      // The host's security module labels files as they are made; that is not the layers' doing.
+      if (name !== 'security.selinux') this.#remember(path, name);
+    };
+    for await (const chunk of dump(nothing())) {
+      const lines = (rest + chunk.toString('latin1')).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) take(line);
+    }
+    take(rest);
+    for (const path of this.#defaultAcls.keys()) this.#discard(path, DEFAULT_ACL);
+    await this.flush();
+  }
+
+  /**
+   * Decides on all attributes of a path: those of its entry and no others.
+   * @returns a promise only when a batch is written.
+   */
+  record(path: TreePath, xattrs: ReadonlyMap<string, Buffer>): Promise<void> | undefined {
+    for (const name of this.#present.get(path) ?? []) if (!xattrs.has(name)) this.#discard(path, name);
+    this.#defaultAcls.delete(path);
+    if (xattrs.size === 0) return undefined;
+    const now = new Map(xattrs);
+    const acl = now.get(DEFAULT_ACL);
+    if (acl !== undefined) {
+      this.#defaultAcls.set(path, acl);
+      now.delete(DEFAULT_ACL);
+    }
+    if (now.size === 0) return undefined;
+    this.#pending.set(path, now);
+    for (const value of now.values()) this.#pendingBytes += value.length;
+    const isFull = this.#pending.size >= BATCH_PATHS || this.#pendingBytes >= BATCH_BYTES;
+    return isFull ? this.flush() : undefined;
+  }
+
+  /** A path is gone. */
+  forget(removed: TreePath, wasDirectory: boolean): void {
+    for (const keyed of [this.#pending, this.#present, this.#defaultAcls, ...this.#stale.values()]) {
+      keyed.delete(removed);
+      if (!wasDirectory) continue;
+      for (const path of keyed.keys()) if (path.startsWith(`${removed}/`)) keyed.delete(path);
+    }
+  }
+
+  /** Writes what is pending, but for default ACLs. */
+  async flush(): Promise<void> {
+    for (const [name, paths] of this.#stale) await this.#remove(name, [...paths]);
+    this.#stale.clear();
+    await this.#restore(this.#pending);
+    for (const [path, xattrs] of this.#pending) for (const name of xattrs.keys()) this.#remember(path, name);
+    this.#pending.clear();
+    this.#pendingBytes = 0;
+  }
+
+  /** Writes everything. */
+  async finish(): Promise<void> {
+    await this.flush();
+    await this.#restore(new Map([...this.#defaultAcls].map(([path, acl]) => [path, new Map([[DEFAULT_ACL, acl]])])));
+    this.#defaultAcls.clear();
+  }
+
+  #remember(path: TreePath, name: string): void {
+    const names = this.#present.get(path);
+    if (names === undefined) this.#present.set(path, new Set([name]));
+    else names.add(name);
+  }
+
+  #discard(path: TreePath, name: string): void {
+    const paths = this.#stale.get(name);
+    if (paths === undefined) this.#stale.set(name, new Set([path]));
+    else paths.add(path);
+    this.#present.get(path)?.delete(name);
+  }
+
+  async #restore(xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
+    if (xattrs.size === 0) return;
+    requireTools(['setfattr']);
+    const lines: string[] = [];
+    for (const [path, values] of xattrs) {
+      lines.push(`# file: ./${quote(path)}`);
+      for (const [name, value] of values) lines.push(`${quote(name)}=0x${value.toString('hex')}`);
+      lines.push('');
+    }
+    const result = await run(['setfattr', '-h', '--restore=-'], {
+      cwd: this.#tree.directory,
+      input: Buffer.from(`${lines.join('\n')}\n`, 'latin1'),
+    });
+    if (result.status !== 0) throw notSet(commandFailed(result));
+  }
+
+  async #remove(name: string, paths: string[]): Promise<void> {
+    for (let at = 0; at < paths.length; at += 200) {
+      const files = paths.slice(at, at + 200).map((path) => `./${asArgument(path)}`);
+      if (files.length === 0) continue;
+      const result = await run(['setfattr', '-h', '-x', name, '--', ...files], { cwd: this.#tree.directory });
+      if (result.status !== 0) throw notSet(commandFailed(result));
+    }
+  }
+}
+
+/** Bytes as latin1 → an argument of a program, which can only be valid UTF-8. */
+export function asArgument(path: string): string {
+  const bytes = Buffer.from(path, 'latin1');
+  const text = bytes.toString('utf8');
+  if (Buffer.from(text, 'utf8').equals(bytes)) return text;
+  throw new HoldfastError('HF-UNSUPPORTED', `${showName(path)} needs a program's help, but its name is not UTF-8`, {
+    hint: 'give devices, and directories with extended attributes, names in UTF-8',
+  });
+}
+
+/** As getfattr(1) writes names: a backslash and three octal digits for what would break a line. */
+function quote(text: string): string {
+  return text.replace(/[\\\n\r]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+}
+
+function unquote(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+function notSet(cause: HoldfastError): HoldfastError {
+  return new HoldfastError('HF-IO', 'extended attributes could not be set', {
+    cause,
+    ...(cause.outputTail !== undefined && { outputTail: cause.outputTail }),
+    hint: 'the target must be on a file system with extended attributes, such as ext4 or xfs; this needs root',
+  });
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
