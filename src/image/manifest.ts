@@ -54,7 +54,7 @@ const indexSchema = z.object({
       platform: z.object({ os: z.string(), architecture: z.string() }).nullish(),
     }),
   ),
-  layers: z.undefined({ error: 'an index can not have layers' }),
+  layers: z.never({ error: 'an index can not have layers' }).optional(),
 });
 
 const manifestSchema = z.object({
@@ -62,7 +62,7 @@ const manifestSchema = z.object({
   mediaType: z.string().optional(),
   config: descriptorSchema,
   layers: z.array(descriptorSchema).min(1).max(MAX_LAYERS),
-  manifests: z.undefined({ error: 'a manifest can not have manifests' }),
+  manifests: z.never({ error: 'a manifest can not have manifests' }).optional(),
 });
 
 const configSchema = z.object({
