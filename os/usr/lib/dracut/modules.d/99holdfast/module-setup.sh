@@ -20,8 +20,8 @@ installkernel() {
     hostonly='' instmods loop overlay ext4 xfs btrfs vfat squashfs nls_cp437 nls_iso8859-1 nls_ascii crc32c_generic
     # Disks that machines and hypervisors have: whole families where they are small, single names where they aren't.
     hostonly='' instmods \
-        =drivers/ata =drivers/nvme =drivers/virtio =drivers/usb/storage =drivers/usb/host =drivers/mmc \
-        virtio_blk virtio_scsi sd_mod sr_mod vmd \
+        =drivers/ata =drivers/virtio =drivers/usb/storage =drivers/usb/host =drivers/mmc \
+        nvme virtio_blk virtio_scsi sd_mod sr_mod vmd \
         hv_vmbus hv_storvsc pci_hyperv xen_blkfront xen_scsifront vmw_pvscsi \
         ahci megaraid_sas mpt3sas mptsas mptspi aacraid hpsa smartpqi pm80xx isci
     # A keyboard for the emergency shell.
