@@ -1,6 +1,6 @@
 // Mounting and unmounting, and the kernel's own list of what is mounted.
 
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { HoldfastError } from './errors.ts';
 import type { UndoStack } from './plan.ts';
 import { commandFailed, type RunResult, run, runChecked } from './process.ts';
@@ -59,7 +59,8 @@ export interface MountOptions {
 
 /** Mounts a device, file or pseudo filesystem; the mount point is made if missing. */
 export async function mount(source: string, mountPoint: string, { type, options }: MountOptions = {}): Promise<void> {
-  mkdirSync(mountPoint, { recursive: true });
+  // A file may be bind mounted over a file.
+  if (!existsSync(mountPoint)) mkdirSync(mountPoint, { recursive: true });
   const argv: [string, ...string[]] = ['mount'];
   if (type !== undefined) argv.push('-t', type);
   if (options !== undefined && options.length > 0) argv.push('-o', options.join(','));

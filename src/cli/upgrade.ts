@@ -1,0 +1,57 @@
+// `holdfast upgrade`: flags in, plan out, result printed.
+
+import { upgrade } from '../lifecycle/apply-upgrade.ts';
+import { formatBytes } from '../lifecycle/sizes.ts';
+import { type ImageFlags, openNamedImage } from './image-option.ts';
+import { planLines } from './plan-lines.ts';
+import type { CommandContext } from './program.ts';
+import { strictnessOf } from './strictness.ts';
+
+interface UpgradeFlags extends ImageFlags {
+  force?: boolean;
+  strict?: string;
+  dryRun?: boolean;
+}
+
+export async function upgradeCommand(
+  { reporter, signal, commandLine }: CommandContext,
+  [argument]: string[],
+  flags: UpgradeFlags,
+): Promise<number> {
+  const image = await openNamedImage(argument, flags);
+  const result = await upgrade(
+    { image, strictness: strictnessOf(flags.strict), force: flags.force ?? false },
+    {
+      events: reporter.events,
+      signal,
+      dryRun: flags.dryRun ?? false,
+      command: commandLine,
+      now: new Date().toISOString(),
+    },
+  );
+  const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
+  if (outcome === 'planned') {
+    reporter.result({ outcome, plan }, planLines(plan));
+    return 0;
+  }
+  if (outcome === 'up-to-date') {
+    const waiting = facts.booted.replaced ? '; reboot to start it' : '';
+    reporter.result({ outcome, image: facts.image }, [
+      `Up to date: the active system already is ${facts.image.source}${waiting}.`,
+      '  --force builds it anew',
+    ]);
+    return 0;
+  }
+  const seconds = (durationMs / 1000).toFixed(1);
+  const kept = plan.actions.some(({ kind }) => kind === 'copy-to-passive')
+    ? 'the system that is running now'
+    : 'unchanged';
+  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
+    warnings.length === 0 ? 'Upgrade completed' : `Upgrade completed with ${warnings.length} warning(s):`,
+    ...warnings.map((text) => `  ! ${text.split('\n')[0]}`),
+    `  active     ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
+    `  passive    ${kept}`,
+    '  next       reboot to start the new system',
+  ]);
+  return 0;
+}

@@ -1,0 +1,148 @@
+// The part that install and upgrade share: an image becomes a finished slot file. Each action leaves the transition
+// unmounted, so that between any two of them the file can be checked, cloned or thrown away.
+
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Image } from '../image/image.ts';
+import { unpackImage } from '../image/unpack-image.ts';
+import { pristineFile, TRANSITION_FILE } from '../slots/names.ts';
+import {
+  checkSlotFile,
+  cloneSlotFile,
+  createSlotFile,
+  growSlotFile,
+  labelSlotFile,
+  renewSlotId,
+} from '../slots/slot-file.ts';
+import { hasPristine, keepPristine } from '../slots/swap.ts';
+import { probeFilesystem, syncFilesystem } from '../system/filesystems.ts';
+import type { Action, ApplyContext, Performers } from '../system/plan.ts';
+import { Root } from '../system/root.ts';
+import { readOsRelease, requireBootable } from './bootable.ts';
+import { runHook, type Strictness } from './hooks.ts';
+import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
+
+export interface CreateTransition extends Action<'create-transition'> {
+  sizeBytes: number;
+}
+export interface CloneTransition extends Action<'clone-transition'> {
+  /** Digest of the image whose pristine is the starting point. */
+  digest: string;
+  sizeBytes: number;
+}
+export interface Unpack extends Action<'unpack'> {
+  /** How many of the image's layers the transition already holds. */
+  skipLayers: number;
+}
+export interface KeepPristine extends Action<'keep-pristine'> {
+  digest: string;
+}
+export interface RunHook extends Action<'run-hook'> {
+  hook: string;
+  where: 'host' | 'target';
+  strictness: Strictness;
+}
+export interface FinishTransition extends Action<'finish-transition'> {
+  label: string;
+}
+
+export type BuildSlotAction = CreateTransition | CloneTransition | Unpack | KeepPristine | RunHook | FinishTransition;
+
+/** What the actions find and leave for each other. */
+export interface BuildSlotState {
+  image: Image;
+  /** Where COS_STATE is mounted. */
+  stateDirectory: string;
+  /** An own directory below /run for mount points. */
+  workDirectory: string;
+  owner: OwnerMounts;
+  /** Set by `finish-transition`. */
+  built?: { uuid: string; menuEntry: string; prettyName: string };
+}
+
+export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = {
+  'create-transition': async ({ sizeBytes }, context, state) => {
+    const file = transitionOf(state);
+    removeOnFailure(context, file);
+    await createSlotFile(file, { sizeBytes, label: 'COS_TRANSITION' });
+  },
+
+  'clone-transition': async ({ digest, sizeBytes }, context, state) => {
+    const file = transitionOf(state);
+    removeOnFailure(context, file);
+    await cloneSlotFile(join(state.stateDirectory, pristineFile(digest)), file);
+    await growSlotFile(file, sizeBytes);
+    await renewSlotId(file);
+    await labelSlotFile(file, 'COS_TRANSITION');
+  },
+
+  unpack: async ({ skipLayers }, context, state) => {
+    const { root, close } = await openTransition(context, state);
+    const { warnings } = await unpackImage(state.image, root.directory, {
+      skipLayers,
+      signal: context.signal,
+      onProgress: context.progress,
+    });
+    for (const warning of warnings) context.warn(warning);
+    makeSkeleton(root);
+    requireBootable(root);
+    await syncFilesystem(root.directory);
+    await close();
+  },
+
+  'keep-pristine': async ({ digest }, context, state) => {
+    const pristine = join(state.stateDirectory, pristineFile(digest));
+    removeOnFailure(context, `${pristine}.new`);
+    // The pristine of an installed image may be there already, when that image is built anew.
+    if (!hasPristine(state.stateDirectory, digest)) removeOnFailure(context, pristine);
+    await keepPristine(state.stateDirectory, digest);
+  },
+
+  'run-hook': async ({ hook, where, strictness }, context, state) => {
+    if (where === 'host') {
+      await runHook(context, hook, new Root('/'), { strictness });
+      return;
+    }
+    const { root, close } = await openTransition(context, state);
+    const unfurnish = await furnishTarget(context, root, state.owner);
+    await runHook(context, hook, root, { strictness });
+    await unfurnish();
+    await syncFilesystem(root.directory);
+    await close();
+  },
+
+  'finish-transition': async ({ label }, context, state) => {
+    const file = transitionOf(state);
+    await checkSlotFile(file);
+    const { root, close } = await openSlotFile(context.undo, file, mountPointOf(state), { readOnly: true });
+    requireBootable(root);
+    const { menuEntry, name, prettyName } = readOsRelease(root);
+    await close();
+    await labelSlotFile(file, label);
+    const { uuid } = await probeFilesystem(file);
+    state.built = { uuid: uuid ?? '', menuEntry: menuEntry ?? name ?? 'cOS', prettyName: prettyName ?? name ?? '' };
+  },
+};
+
+/** How an image was verified, in words for state.yaml. */
+export function describeVerification(image: Image): string {
+  return image.kind === 'oci' ? 'digests of all layers; no signature (local source)' : 'not verified (local tree)';
+}
+
+function transitionOf(state: BuildSlotState): string {
+  return join(state.stateDirectory, TRANSITION_FILE);
+}
+
+function mountPointOf(state: BuildSlotState): string {
+  return join(state.workDirectory, 'target');
+}
+
+function openTransition(context: ApplyContext, state: BuildSlotState): ReturnType<typeof openSlotFile> {
+  const mountPoint = mountPointOf(state);
+  mkdirSync(mountPoint, { recursive: true });
+  return openSlotFile(context.undo, transitionOf(state), mountPoint);
+}
+
+function removeOnFailure(context: ApplyContext, file: string): void {
+  context.undo.onFailure(`remove ${file}`, () => rmSync(file, { force: true }));
+}

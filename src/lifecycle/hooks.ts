@@ -1,0 +1,70 @@
+// Hooks: the stages that a lifecycle action runs, on this machine or in the new system. A failing hook in the new
+// system refuses the action before the swap unless the user chose otherwise; nothing that failed is passed over.
+
+import { runStage, type StageResult } from '../stages/run.ts';
+import { defaultSources } from '../stages/sources.ts';
+import { HoldfastError, renderLocation } from '../system/errors.ts';
+import type { ApplyContext } from '../system/plan.ts';
+import type { Root } from '../system/root.ts';
+
+/** Which hooks must succeed: those in the new system (default), all of them, or none. */
+export type Strictness = 'chroot' | 'all' | 'none';
+
+/** Exit statuses of failed hooks, as elemental-toolkit numbers them. */
+const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
+  'before-upgrade': 36,
+  'after-upgrade': 38,
+  'after-upgrade-chroot': 39,
+  'before-install': 50,
+  'after-install': 51,
+  'after-install-chroot': 52,
+  'post-upgrade': 72,
+  'post-install': 74,
+};
+
+/** Runs a hook's stages on `root` and decides what a failure means. */
+export async function runHook(
+  context: ApplyContext,
+  hook: string,
+  root: Root,
+  options: { strictness: Strictness; extraSources?: readonly string[] },
+): Promise<StageResult> {
+  const result = await runStage({
+    stage: hook,
+    root,
+    sources: [...defaultSources, ...(options.extraSources ?? [])],
+    events: context.events,
+    signal: context.signal,
+  });
+  for (const problem of result.problems) {
+    if (problem.severity === 'warning') context.warn(`${renderLocation(problem.location)}\n  ${problem.message}`);
+  }
+  if (result.outcome !== 'failed') return result;
+  const error = hookError(hook, result);
+  const mustSucceed = options.strictness === 'all' || (options.strictness === 'chroot' && hook.endsWith('-chroot'));
+  if (mustSucceed) throw error;
+  context.warn(`${error.message}${error.outputTail === undefined ? '' : `\n${error.outputTail}`}`);
+  return result;
+}
+
+/** The error that tells which file, step and command of a hook failed, and with what last words. */
+export function hookError(hook: string, result: StageResult): HoldfastError {
+  const exitStatus = HOOK_EXIT_STATUS[hook] ?? 38;
+  const broken = result.problems.find(({ severity }) => severity === 'error');
+  const failed = result.steps.find(({ outcome }) => outcome === 'failed');
+  const hint = 'mend the file and try again; nothing was switched, the system boots as before';
+  if (failed !== undefined) {
+    const key = failed.keys.find(({ outcome }) => outcome === 'failed');
+    const name = failed.name === undefined ? '' : ` "${failed.name}"`;
+    return new HoldfastError(
+      'HF-HOOK',
+      `hook ${hook}: step${name} at ${failed.file}:${failed.line} failed in ${key?.key ?? 'a step'}: ${key?.error ?? failed.reason ?? ''}`,
+      { exitStatus, hint, ...(key?.outputTail === undefined ? {} : { outputTail: key.outputTail }) },
+    );
+  }
+  return new HoldfastError('HF-HOOK', `hook ${hook}: ${broken?.message ?? 'a file could not be read'}`, {
+    exitStatus,
+    hint: broken?.hint ?? hint,
+    ...(broken === undefined ? {} : { location: broken.location }),
+  });
+}

@@ -1,0 +1,145 @@
+// A slot file mounted so that programs can work in it: with the kernel's filesystems, the owner's partitions and a
+// resolver that works, as a hook that calls a package manager needs it. Everything is taken down again in order, also
+// when the hook left daemons behind.
+
+import { closeSync, existsSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { HoldfastError } from '../system/errors.ts';
+import { attachLoop } from '../system/loopdevices.ts';
+import { bindMount, mount, processesBelow, unmount } from '../system/mounts.ts';
+import type { ApplyContext, UndoStack } from '../system/plan.ts';
+import { Root } from '../system/root.ts';
+
+/** Mounts a slot file; `close` unmounts and detaches it. Both also happen when the plan ends. */
+export async function openSlotFile(
+  undo: UndoStack,
+  file: string,
+  mountPoint: string,
+  options: { readOnly?: boolean } = {},
+): Promise<{ root: Root; close: () => Promise<void> }> {
+  const { device, detach } = await attachLoop(undo, file, { readOnly: options.readOnly ?? false });
+  await mount(device, mountPoint, {
+    type: 'ext4',
+    // Inode tables that mkfs left for later stay so: initialising them would write for nothing.
+    options: options.readOnly ? ['ro', 'noload'] : ['rw', 'noinit_itable', 'nodiscard'],
+  });
+  const close = undo.always(`unmount ${mountPoint}`, () => unmount(mountPoint));
+  return {
+    root: new Root(mountPoint),
+    close: async () => {
+      await close();
+      await detach();
+    },
+  };
+}
+
+/** Where the owner's partitions are mounted on this machine; absent ones don't exist here. */
+export interface OwnerMounts {
+  oem?: string | undefined;
+  persistent?: string | undefined;
+}
+
+/**
+ * Makes a mounted slot fit for running programs (lifecycle of cOS: /dev, /dev/pts, /proc, /sys, COS_OEM at /oem and
+ * COS_PERSISTENT at /usr/local; beyond it /run, an empty /tmp and working DNS). Returns the function that undoes it.
+ */
+export async function furnishTarget(
+  context: ApplyContext,
+  root: Root,
+  owner: OwnerMounts,
+): Promise<() => Promise<void>> {
+  const { undo } = context;
+  const steps: (() => Promise<void>)[] = [];
+  const bind = async (source: string, path: string) => {
+    root.makeDirectory(path);
+    const at = root.resolve(path);
+    await bindMount(source, at);
+    steps.push(undo.always(`unmount ${at}`, () => unmount(at)));
+  };
+  for (const path of ['/dev', '/dev/pts', '/proc', '/sys', '/run']) {
+    if (existsSync(path)) await bind(path, path);
+  }
+  root.makeDirectory('/tmp', 0o1777);
+  const tmp = root.resolve('/tmp');
+  await mount('tmpfs', tmp, { type: 'tmpfs', options: ['mode=1777', 'nosuid', 'nodev'] });
+  steps.push(undo.always(`unmount ${tmp}`, () => unmount(tmp)));
+  if (owner.oem !== undefined) await bind(owner.oem, '/oem');
+  if (owner.persistent !== undefined) await bind(owner.persistent, '/usr/local');
+  const removeResolver = await provideResolver(context, root);
+  if (removeResolver !== undefined) steps.push(removeResolver);
+  steps.push(undo.always(`end what runs in ${root.directory}`, () => endProcesses(context, root)));
+  return async () => {
+    for (const step of steps.reverse()) await step();
+  };
+}
+
+/**
+ * Puts this machine's resolver configuration over the target's, without changing the target's own file. Where the
+ * target's is a link into /run the bound /run answers for it.
+ */
+async function provideResolver(context: ApplyContext, root: Root): Promise<(() => Promise<void>) | undefined> {
+  const own = '/etc/resolv.conf';
+  if (!existsSync(own)) {
+    context.warn('this machine has no /etc/resolv.conf: hooks in the new system can resolve no names');
+    return undefined;
+  }
+  const source = realpathSync(own);
+  const target = root.resolve(own);
+  const inRun = target.startsWith(`${root.directory}/run/`);
+  if (inRun) {
+    if (existsSync(target)) return undefined;
+    // A dangling link into /run must not be filled in: that would write to this machine's own /run.
+    context.warn(
+      `${own} of the new system points to ${target.slice(root.directory.length)}, which does not exist here`,
+    );
+    return undefined;
+  }
+  const created = !existsSync(target);
+  if (created) closeSync(openSync(target, 'wx', 0o644));
+  await bindMount(source, target);
+  return context.undo.always(`unmount ${target}`, async () => {
+    await unmount(target);
+    if (created) rmSync(target, { force: true });
+  });
+}
+
+/** Ends daemons that a hook started inside the target (key agents, package services): they would keep it mounted. */
+async function endProcesses(context: ApplyContext, root: Root): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    const running = processesBelow(root.directory).filter(({ pid }) => pid !== process.pid);
+    if (running.length === 0) return;
+    for (const { pid, command } of running) {
+      if (signal === 'SIGTERM') context.warn(`${command} (${pid}) was left running by a hook and is ended`);
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+    for (let attempt = 0; attempt < 40 && processesBelow(root.directory).length > 0; attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+/** Directories that every root has, whatever its image left out, with their modes (elemental's skeleton). */
+const SKELETON: readonly (readonly [string, number])[] = [
+  ['/', 0o755],
+  ['/run', 0o755],
+  ['/dev', 0o755],
+  ['/boot', 0o755],
+  ['/usr/local', 0o755],
+  ['/oem', 0o755],
+  ['/proc', 0o555],
+  ['/sys', 0o555],
+  ['/tmp', 0o1777],
+];
+
+export function makeSkeleton(root: Root): void {
+  for (const [path, mode] of SKELETON) {
+    const found = root.lstat(path);
+    if (found === undefined || path === '/') root.makeDirectory(path, mode);
+    else if (!found.isDirectory() && !found.isSymbolicLink()) {
+      throw new HoldfastError('HF-NOT-BOOTABLE', `${path} of the image is not a directory`);
+    }
+  }
+}

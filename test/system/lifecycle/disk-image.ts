@@ -1,0 +1,86 @@
+// A disk image on this machine, and its partitions as a test looks at them: attached by offset, mounted, and given back.
+
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDisk, readPartitions } from '../../../src/slots/disk.ts';
+import { attachLoop, listLoops } from '../../../src/system/loopdevices.ts';
+import { listMounts, mount, unmount } from '../../../src/system/mounts.ts';
+import { UndoStack } from '../../../src/system/plan.ts';
+
+export class DiskImage {
+  readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-disk-'));
+  readonly file = join(this.directory, 'disk.img');
+
+  constructor(sizeMib: number) {
+    writeFileSync(this.file, '');
+    truncateSync(this.file, sizeMib * 2 ** 20);
+  }
+
+  /** Attaches partitions by label for as long as `work` takes. */
+  async withPartitions<T>(
+    labels: readonly string[],
+    work: (devices: Record<string, string>) => Promise<T>,
+  ): Promise<T> {
+    const undo = new UndoStack();
+    try {
+      const devices: Record<string, string> = {};
+      for (const { label, startBytes, sizeBytes } of await readPartitions(await openDisk(this.file))) {
+        if (label === undefined || !labels.includes(label)) continue;
+        devices[label] = (await attachLoop(undo, this.file, { offsetBytes: startBytes, sizeBytes })).device;
+      }
+      return await work(devices);
+    } finally {
+      await undo.unwind(false);
+    }
+  }
+
+  /** Mounts one partition read-only for as long as `work` takes. */
+  withMounted<T>(label: string, work: (directory: string) => Promise<T> | T): Promise<T> {
+    return this.withPartitions([label], async (devices) => {
+      const directory = join(this.directory, label);
+      mkdirSync(directory, { recursive: true });
+      await mount(devices[label] ?? '', directory, { options: ['ro'] });
+      try {
+        return await work(directory);
+      } finally {
+        await unmount(directory);
+      }
+    });
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** What an action must leave as it was: mounts, attached loop devices, work directories, processes of ours. */
+export function machineTraces(): { mounts: string[]; loops: string[]; work: string[]; processes: string[] } {
+  return {
+    mounts: listMounts().map(({ mountPoint, source }) => `${source} ${mountPoint}`),
+    loops: listLoops().map(({ device, file }) => `${device} ${file}`),
+    work: listNames('/run/holdfast').filter((name) => !name.endsWith('lock')),
+    processes: holdfastProcesses(),
+  };
+}
+
+function listNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Processes that an action starts; those that only wait for being collected don't count. */
+function holdfastProcesses(): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      return /holdfast-(disk|tiny)-|\/run\/holdfast\/|tiny-hook/.test(command) ? [command] : [];
+    } catch {
+      return [];
+    }
+  });
+}

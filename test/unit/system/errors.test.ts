@@ -1,0 +1,18 @@
+// How a place in a user's file is shown.
+
+import { expect, test } from 'vitest';
+import { EXIT_STATUS, HoldfastError, renderLocation } from '../../../src/system/errors.ts';
+
+test('the line stands below its place with a caret at the column, tabs kept', () => {
+  const location = { file: '/oem/a.yaml', line: 3, column: 6, lineText: '\t  - x: [' };
+  expect(renderLocation(location)).toBe('/oem/a.yaml:3:6\n  \t  - x: [\n  \t    ^');
+});
+
+test('an error has the exit status of its code unless told otherwise', () => {
+  expect(new HoldfastError('HF-NOT-ROOT', 'x').exitStatus).toBe(58);
+  expect(new HoldfastError('HF-HOOK', 'x', { exitStatus: 39 }).exitStatus).toBe(39);
+});
+
+test('every exit status fits into one byte and none says success', () => {
+  for (const status of Object.values(EXIT_STATUS)) expect(status > 0 && status < 256).toBe(true);
+});
