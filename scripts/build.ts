@@ -1,17 +1,22 @@
-// Builds the two things that are shipped: `dist/holdfast`, one executable for devices that needs nothing but libc,
-// and `dist/holdfast.mjs`, the same program for Node 20 and later. Run by Bun.
+// Builds what is shipped: `dist/holdfast`, one executable for this machine's architecture that needs nothing but libc,
+// and `dist/holdfast.mjs`, the same program for Node 20 and later. With `--arch arm64` (or x64) also the executable for
+// another architecture, `dist/holdfast-arm64`. Run by Bun.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const project = join(import.meta.dirname, '..');
 const dist = join(project, 'dist');
-mkdirSync(dist, { recursive: true });
 
-/** Bytecode saves parsing at every start: 6 ms instead of 15 ms for `--version` where this was measured. */
-const options = [
+/** The package that holds Bun's runtime, by architecture. */
+const RUNTIMES: Readonly<Record<string, string>> = { x64: '@oven/bun-linux-x64', arm64: '@oven/bun-linux-aarch64' };
+
+const EXECUTABLE_OPTIONS = [
+  '--compile',
   '--minify',
+  // Saves parsing at every start (docs/decisions/0001).
   '--bytecode',
   '--format=esm',
   // By default a compiled program reads .env and bunfig.toml of its working directory; a boot tool must not.
@@ -19,35 +24,55 @@ const options = [
   '--no-compile-autoload-bunfig',
 ];
 
-/** Architectures of the executable and the package that holds Bun's runtime for each. */
-const runtimes = [
-  { arch: 'x64', runtime: '@oven/bun-linux-x64', suffix: process.arch === 'x64' ? '' : '-x64' },
-  { arch: 'arm64', runtime: '@oven/bun-linux-aarch64', suffix: process.arch === 'arm64' ? '' : '-arm64' },
-];
-
-function bundle(...args: string[]): void {
-  execFileSync(process.execPath, ['build', join(project, 'src/main.ts'), ...args], {
+function bundle(out: string, options: readonly string[]): void {
+  const temporary = `${out}.new${out.endsWith('.mjs') ? '.mjs' : ''}`;
+  execFileSync(process.execPath, ['build', join(project, 'src/main.ts'), ...options, '--outfile', temporary], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  chmodSync(temporary, 0o755);
+  renameSync(temporary, out);
 }
 
-for (const { arch, runtime, suffix } of runtimes) {
-  const bun = join(project, 'node_modules', runtime, 'bin', 'bun');
-  if (!existsSync(bun)) {
-    console.log(`dist/holdfast${suffix} (linux-${arch}) is left out: the package ${runtime} is not installed here`);
-    continue;
-  }
-  const out = join(dist, `holdfast${suffix}`);
-  const extra = process.arch === arch ? options : [...options, `--compile-executable-path=${bun}`];
-  bundle('--compile', ...extra, '--outfile', `${out}.new`);
-  renameSync(`${out}.new`, out);
-  console.log(`dist/holdfast${suffix}: linux-${arch}, ${(statSync(out).size / 1e6).toFixed(0)} MB`);
+/** Bun's runtime for another architecture, as the lock file has it. */
+function foreignRuntime(arch: string): string {
+  const name = RUNTIMES[arch];
+  if (name === undefined) throw new Error(`there is no executable for ${arch}; there is for ${Object.keys(RUNTIMES)}`);
+  const lock = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8'));
+  const { version, integrity } = lock.packages[`node_modules/${name}`];
+  const directory = join(project, '.cache', `runtime-${arch}-${version}`);
+  const runtime = join(directory, 'package/bin/bun');
+  if (existsSync(runtime)) return runtime;
+  console.log(`fetching ${name} ${version}`);
+  const work = `${directory}.new`;
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  execFileSync('npm', ['pack', '--silent', `${name}@${version}`, '--pack-destination', work], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const archive = join(work, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
+  const found = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`;
+  if (found !== integrity) throw new Error(`${name} ${version} is not what package-lock.json says`);
+  execFileSync('tar', ['-xzf', archive, '-C', work, 'package/bin/bun']);
+  rmSync(archive);
+  renameSync(work, directory);
+  return runtime;
 }
 
-const script = join(dist, 'holdfast.mjs');
-bundle('--target=node', '--format=esm', '--minify-syntax', '--outfile', `${script}.new.mjs`);
-chmodSync(`${script}.new.mjs`, 0o755);
-renameSync(`${script}.new.mjs`, script);
-console.log(
-  `dist/holdfast.mjs: Node ${process.versions.node.split('.')[0] ?? ''} and later, ${(statSync(script).size / 1e3).toFixed(0)} kB`,
-);
+mkdirSync(dist, { recursive: true });
+const show = (file: string, what: string) =>
+  console.log(`dist/${file}: ${what}, ${(statSync(join(dist, file)).size / 1e6).toFixed(1)} MB`);
+
+bundle(join(dist, 'holdfast'), EXECUTABLE_OPTIONS);
+show('holdfast', `linux-${process.arch}`);
+const wanted = process.argv.indexOf('--arch');
+const arch = wanted < 0 ? process.arch : (process.argv[wanted + 1] ?? '');
+if (arch !== process.arch) {
+  bundle(join(dist, `holdfast-${arch}`), [
+    ...EXECUTABLE_OPTIONS,
+    `--target=bun-linux-${arch}`,
+    `--compile-executable-path=${foreignRuntime(arch)}`,
+  ]);
+  show(`holdfast-${arch}`, `linux-${arch}`);
+}
+bundle(join(dist, 'holdfast.mjs'), ['--target=node', '--format=esm', '--minify-syntax']);
+show('holdfast.mjs', 'Node 20 and later');

@@ -1,0 +1,96 @@
+// Ctrl-C at any moment: the real executable is sent SIGINT while it installs and upgrades, at moments spread over the
+// whole action, and must leave no mount, loop device, process or work directory behind, and slots that are complete.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureExecutable } from '../../../lab/executable.ts';
+import { SLOT_FILES } from '../../../src/slots/names.ts';
+import { run, runChecked } from '../../../src/system/process.ts';
+import { DiskImage, machineTraces } from './disk-image.ts';
+import { BOOT_FILES, osRelease, TinyImages } from './tiny-image.ts';
+
+let executable: string;
+let images: TinyImages;
+
+beforeAll(async () => {
+  executable = await ensureExecutable(() => {});
+  images = new TinyImages();
+  const base = { name: 'base', files: { ...BOOT_FILES, ...osRelease(1) } };
+  await images.add('v1', [base]);
+  await images.add('v2', [base, { name: 'second', files: osRelease(2) }]);
+});
+afterAll(() => images?.remove());
+
+/** Runs the executable and sends SIGINT when `count` actions have begun (at once for 0). */
+async function interrupt(args: readonly string[], count: number): Promise<{ status: number | null; begun: number }> {
+  const child = spawn(executable, [...args, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let begun = 0;
+  let text = '';
+  if (count === 0) child.kill('SIGINT');
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+    const now = text.split('"type":"action-start"').length - 1;
+    if (begun < count && now >= count) child.kill('SIGINT');
+    begun = now;
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { status, begun };
+}
+
+describe.each([1, 2, 4, 5, 6, 8, 9])('interrupted when action %i has begun', (count) => {
+  test('install leaves nothing behind', async () => {
+    const disk = new DiskImage(4096);
+    const before = machineTraces();
+    const { status, begun } = await interrupt(
+      ['install', disk.file, '--system', `oci-layout:${images.layout}:v1`],
+      count,
+    );
+    expect(machineTraces()).toEqual(before);
+    expect({ status, begun: begun >= count }).toEqual({ status: 130, begun: true });
+    disk.remove();
+  });
+});
+
+describe('upgrade', () => {
+  let disk: DiskImage;
+  beforeAll(async () => {
+    disk = new DiskImage(4096);
+    await runChecked([executable, 'install', disk.file, '--system', `oci-layout:${images.layout}:v1`]);
+  });
+  afterAll(() => disk?.remove());
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
+    'interrupted when action %i has begun leaves two complete slots',
+    async (count) => {
+      await disk.withPartitions(['COS_STATE', 'COS_OEM', 'COS_PERSISTENT'], async () => {
+        const before = machineTraces();
+        const { status } = await interrupt(['upgrade', `oci-layout:${images.layout}:v2`, '--force'], count);
+        expect(machineTraces()).toEqual(before);
+        // Begun late enough it may be done before the signal arrives; nothing else is right.
+        expect([0, 130]).toContain(status);
+      });
+      await disk.withMounted('COS_STATE', async (state) => {
+        for (const slot of ['active', 'passive'] as const) {
+          const file = join(state, SLOT_FILES[slot]);
+          expect((await run(['e2fsck', '-fn', file])).status).toBe(0);
+          expect(await runChecked(['debugfs', '-R', 'cat /etc/os-release', file])).toMatch(/PRETTY_NAME="Tiny [12]"/);
+        }
+      });
+    },
+  );
+
+  test('a second upgrade at the same time is told who is at work', async () => {
+    await disk.withPartitions(['COS_STATE', 'COS_OEM', 'COS_PERSISTENT'], async () => {
+      const args = ['upgrade', `oci-layout:${images.layout}:v2`, '--force', '--json'];
+      const first = spawn(executable, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      const ended = new Promise((resolve) => first.on('close', resolve));
+      await new Promise((resolve) => first.stdout.once('data', resolve));
+      first.stdout.resume();
+      const second = await run([executable, 'upgrade', `oci-layout:${images.layout}:v2`]);
+      expect(second.status).toBe(92);
+      expect(second.stderr).toContain(`another action is running: holdfast ${args.join(' ')} (pid ${first.pid})`);
+      expect(await ended).toBe(0);
+    });
+  });
+});
