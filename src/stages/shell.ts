@@ -23,7 +23,7 @@ export function commandEnvironment(root: Root, extra: Readonly<Record<string, st
   return { PATH: SYSTEM_PATH, ...process.env, ...extra };
 }
 
-/** How a program ended: its status, and its last lines, both streams in the order in which they arrived. */
+/** How a program ended: its status, and its last lines. */
 export interface CommandEnd {
   status: number | null;
   signal: NodeJS.Signals | null;
@@ -53,9 +53,9 @@ export async function runInRoot(
   return { status: result.status, signal: result.signal, outputTail: tail.join('\n') };
 }
 
-/** Runs a text with the root's `sh`. */
+/** Runs a text with the root's `sh`. Both streams share one pipe, as with yip, which keeps their lines in order. */
 export function runShell(text: string, context: ShellContext, options: { quiet?: boolean } = {}): Promise<CommandEnd> {
-  return runInRoot(['sh', '-c', text], context, options);
+  return runInRoot(['sh', '-c', 'exec sh -c "$1" 2>&1', 'sh', text], context, options);
 }
 
 /** "failed with status 3", for a sentence. */

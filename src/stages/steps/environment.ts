@@ -83,7 +83,7 @@ function splitAssignments(text: string): Part[] {
     const rest = text.slice(at);
     const head = rest.match(/^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][\w.-]*)[^\S\n]*[=:][^\S\n]*/);
     const value = head === null ? 0 : head[0].length;
-    const quoted = rest.slice(value).match(/^(?:"(?:[^"\\]|\\[\s\S])*"|'[^']*')/)?.[0] ?? '';
+    const quoted = head === null ? '' : (rest.slice(value).match(/^(?:"(?:[^"\\]|\\[\s\S])*"|'[^']*')/)?.[0] ?? '');
     const end = rest.indexOf('\n', value + quoted.length);
     const length = end < 0 ? rest.length : end + 1;
     parts.push({ ...(head?.[1] && { key: head[1] }), text: rest.slice(0, length) });

@@ -1,0 +1,56 @@
+// `hostname`: the kernel's name through the root's own /proc, /etc/hostname and /etc/hosts.
+
+import { expect, it } from 'vitest';
+import { hostsWithName } from '../../../../src/stages/steps/hostname.ts';
+import { failuresOf, runSteps, temporaryRoot } from '../temporary-root.ts';
+
+it('sets all three places', async () => {
+  const root = temporaryRoot({
+    'proc/sys/kernel/hostname': 'old\n',
+    'etc/hosts': '127.0.0.1 localhost\n::1 localhost\n',
+  });
+  const result = await runSteps(root, '- hostname: node-1.example.org');
+  expect(failuresOf(result)).toEqual([]);
+  expect(root.readText('/proc/sys/kernel/hostname')).toBe('node-1.example.org');
+  expect(root.readText('/etc/hostname')).toBe('node-1.example.org\n');
+  expect(root.readText('/etc/hosts')).toBe('127.0.0.1 localhost node-1.example.org\n::1 localhost\n');
+  expect(result.steps[0]?.changedFiles).toEqual(['/etc/hostname', '/etc/hosts']);
+  expect((await runSteps(root, '- hostname: node-1.example.org')).steps[0]?.changedFiles).toEqual([]);
+});
+
+it('a missing /etc/hosts is made', async () => {
+  const root = temporaryRoot();
+  expect(failuresOf(await runSteps(root, '- hostname: n1'))).toEqual([]);
+  expect(root.readText('/etc/hosts')).toBe('127.0.0.1 localhost n1\n');
+});
+
+it('a template with the machine id is expanded', async () => {
+  const id = '0123456789abcdef0123456789abcdef';
+  const root = temporaryRoot({ 'etc/machine-id': `${id}\n` });
+  await runSteps(root, '- hostname: "n-{{ .MachineID }}"');
+  expect(root.readText('/etc/hostname')).toBe(`n-${id}\n`);
+});
+
+it.each([
+  ['"a b"', 'letters, digits'],
+  ['-a', 'letters, digits'],
+  ['a..b', 'letters, digits'],
+  ['x'.repeat(65), 'letters, digits'],
+  ['"{{ trunc 4 .MachineID }}"', 'templates are not supported yet'],
+])('%s changes nothing', async (name, failure) => {
+  const root = temporaryRoot({ 'proc/sys/kernel/hostname': 'old\n' });
+  expect(failuresOf(await runSteps(root, `- hostname: ${name}`))[0]).toContain(failure);
+  expect(root.list('/')).toEqual(['proc']);
+  expect(root.readText('/proc/sys/kernel/hostname')).toBe('old\n');
+});
+
+it.each([
+  ['127.0.0.1 localhost db cache\n', '127.0.0.1 localhost db cache n1\n'],
+  ['127.0.0.1\tlocalhost # here\n', '127.0.0.1\tlocalhost n1 # here\n'],
+  ['# 127.0.0.1 x\n127.0.0.1 a\n127.0.0.1 b\n', '# 127.0.0.1 x\n127.0.0.1 a n1\n127.0.0.1 b\n'],
+  ['127.0.0.1 a\n127.0.0.1 n1\n', '127.0.0.1 a\n127.0.0.1 n1\n'],
+  ['127.0.0.11 a\n::1 b\n', '127.0.0.11 a\n::1 b\n'],
+  ['', ''],
+])('/etc/hosts %j becomes %j', (before, after) => {
+  expect(hostsWithName(before, 'n1')).toBe(after);
+});
