@@ -82,18 +82,18 @@ describe('whole numbers', () => {
 });
 
 describe('truth values', () => {
-  const valueOf_ = (written: string) => stepWith(`packages: {refresh: ${written}}`);
+  const flag = (written: string) => stepWith(`packages: {refresh: ${written}}`);
   it.each(['true', 'True', 'TRUE', 'y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON', '"yes"', "'on'"])(
     '%s is true',
     (w) => {
-      expect(valueOf_(w).step?.values.packages?.refresh).toBe(true);
+      expect(flag(w).step?.values.packages?.refresh).toBe(true);
     },
   );
   it.each(['false', 'False', 'FALSE', 'n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF', '"no"'])('%s is false', (w) => {
-    expect(valueOf_(w).step?.values.packages?.refresh).toBe(false);
+    expect(flag(w).step?.values.packages?.refresh).toBe(false);
   });
   it.each(['"true"', '1', '0', 'tRue', 'maybe', '[true]'])('%s is rejected', (w) => {
-    const { step, problems } = valueOf_(w);
+    const { step, problems } = flag(w);
     expect(step?.rejected).toEqual(['packages']);
     expect(problems[0]).toMatch(/^error 4: packages\.refresh: /);
   });
