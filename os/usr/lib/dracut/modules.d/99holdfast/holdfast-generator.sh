@@ -93,11 +93,13 @@ After=$state_unit
 JobTimeoutSec=infinity
 JobRunningTimeoutSec=$(seconds "$oem_timeout" 1 1800 10)
 END
+# The layout mounts the partition a second time, below the new root; this mount must not outlive the initramfs.
 cat > "$early/oem.mount" << END
 [Unit]
 Description=OEM partition, for stage rootfs
 DefaultDependencies=no
-Before=cos-setup-rootfs.service
+Before=cos-setup-rootfs.service initrd-switch-root.target
+Conflicts=initrd-switch-root.target
 [Mount]
 What=$oem_device
 Where=/oem
