@@ -59,49 +59,33 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
   );
   // cOS leaves a path that is both ephemeral and persistent ephemeral, without a word. Asking for persistence is the
   // stronger wish.
-  const statePaths = settings.statePaths.filter((path) => !settings.volumes.some((v) => v.mountPoint === path));
-  const rwPaths = settings.rwPaths.filter(
-    (path) =>
-      !settings.volumes.some((volume) => volume.mountPoint === path) &&
-      !(stateVolume !== undefined && statePaths.includes(path)),
-  );
+  const isVolume = (path: string) => settings.volumes.some((volume) => volume.mountPoint === path);
+  const statePaths = settings.statePaths.filter((path) => !isVolume(path));
+  const rwPaths = settings.rwPaths.filter((path) => !isVolume(path) && !statePaths.includes(path));
 
   const overlay = (path: string, base: string, requires: string, why = '') => {
     const summary = `Make ${path} writable with an overlay on ${base}${why}`;
     actions.push({ kind: 'mount-overlay', summary, path, base, requires });
     writable.push(path);
   };
-  const places: { path: string; volume?: Volume }[] = [
-    ...settings.volumes.map((volume) => ({ path: volume.mountPoint, volume })),
-    ...(live ? [] : rwPaths.map((path) => ({ path }))),
-  ].sort((a, b) => comparePaths(a.path, b.path));
-  for (const { path, volume } of places) {
-    if (found.mounted.has(path)) continue;
-    const device = volume && found.devices.get(volume.device);
-    if (volume !== undefined && device === undefined) {
-      notices.push(`${volume.device} was not found; ${path} is not kept over a reboot`);
-    }
-    if (!reachable(path)) {
-      notices.push(`${path} is not mounted: the image has no such directory`);
-    } else if (volume === undefined) {
-      overlay(path, found.overlayDirectory, found.overlayDirectory);
-    } else if (device !== undefined) {
-      const entry = { source: device.stableName, mountPoint: path, type: 'auto', options: ['defaults'] };
-      const summary = `Mount ${volume.device} (${device.path}) at ${path}`;
-      actions.push({ kind: 'mount-volume', summary, entry, device: device.path });
+  const volumePlace = (path: string, { device }: Volume) => {
+    const at = found.devices.get(device);
+    if (at !== undefined) {
+      const entry = { source: at.stableName, mountPoint: path, type: 'auto', options: ['defaults'] };
+      const summary = `Mount ${device} (${at.path}) at ${path}`;
+      actions.push({ kind: 'mount-volume', summary, entry, device: at.path });
       writable.push(path);
-    } else if (!live) {
-      overlay(path, found.overlayDirectory, found.overlayDirectory, ` in place of ${volume.device}`);
+      return;
     }
-  }
-
-  for (const path of [...statePaths].sort(comparePaths)) {
-    if (found.mounted.has(path)) continue;
-    if (!reachable(path)) {
-      notices.push(`${path} is not persistent: the image has no such directory`);
-    } else if (stateVolume === undefined) {
+    notices.push(`${device} was not found; ${path} is not kept over a reboot`);
+    if (!live) overlay(path, found.overlayDirectory, found.overlayDirectory, ` in place of ${device}`);
+  };
+  const statePlace = (path: string) => {
+    if (stateVolume === undefined) {
       notices.push(`${path} is not persistent: no volume is mounted for ${settings.stateTarget}`);
-      if (!live && !writable.includes(path)) overlay(path, found.overlayDirectory, found.overlayDirectory);
+      if (!live) overlay(path, found.overlayDirectory, found.overlayDirectory);
+    } else if (isBelow(settings.stateTarget, path)) {
+      notices.push(`${path} is not persistent: it contains ${settings.stateTarget}, where it would be kept`);
     } else if (settings.stateMode === 'bind') {
       const directory = `${settings.stateTarget}/${flatName(path)}.bind`;
       actions.push({ kind: 'bind-state', summary: `Keep ${path} in ${directory}`, path, directory });
@@ -109,6 +93,26 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     } else {
       overlay(path, settings.stateTarget, stateVolume.mountPoint);
     }
+  };
+
+  const places = [
+    ...settings.volumes.map((volume) => ({
+      path: volume.mountPoint,
+      make: () => volumePlace(volume.mountPoint, volume),
+    })),
+    ...(live ? [] : rwPaths).map((path) => ({
+      path,
+      make: () => overlay(path, found.overlayDirectory, found.overlayDirectory),
+    })),
+    ...statePaths.map((path) => ({ path, make: () => statePlace(path) })),
+  ].sort((a, b) => comparePaths(a.path, b.path));
+  // What keeps the persistent paths comes first, with everything that it lies in.
+  const keeper = stateVolume?.mountPoint ?? '';
+  const isFirst = ({ path }: { path: string }) => path === keeper || isBelow(keeper, path);
+  for (const { path, make } of [...places.filter(isFirst), ...places.filter((place) => !isFirst(place))]) {
+    if (found.mounted.has(path)) continue;
+    if (reachable(path)) make();
+    else notices.push(`${path} is not mounted: the image has no such directory`);
   }
 
   if (!live && !writable.includes('/tmp') && found.directories.has('/tmp') && !found.mounted.has('/tmp')) {

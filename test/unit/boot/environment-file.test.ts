@@ -1,0 +1,31 @@
+// Files of NAME=value lines, read as systemd reads them.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseEnvironmentFile } from '../../../src/boot/environment-file.ts';
+
+test.each([
+  ['A=1\nB=2', { A: '1', B: '2' }],
+  ['A=1\nA=2', { A: '2' }],
+  ['A="x y" # no comment here', { A: 'x y # no comment here' }],
+  ["A='a b'", { A: 'a b' }],
+  ['A="say \\"hi\\""', { A: 'say "hi"' }],
+  ['A="C:\\dir"', { A: 'C:\\dir' }],
+  ["A='C:\\dir'", { A: 'C:\\dir' }],
+  ['A=one \\\ntwo', { A: 'one two' }],
+  ['# A=1\n; B=2\n\nC=3\r\n', { C: '3' }],
+  ['export A=1', { A: '1' }],
+  ['A=', { A: '' }],
+  ['A=$HOME', { A: '$HOME' }],
+  ['not an assignment\n1A=2', {}],
+])('reads %j', (text, variables) => {
+  expect(Object.fromEntries(parseEnvironmentFile(text))).toEqual(variables);
+});
+
+test('reads back every value in single quotes', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[^'\r\n\\]*$/), (value) => {
+      expect(parseEnvironmentFile(`A='${value}'`).get('A')).toBe(value);
+    }),
+  );
+});
