@@ -47,6 +47,7 @@ export function findDevice(
   const at = name.indexOf('=');
   const key = at < 0 ? '' : name.slice(0, at);
   const value = name.slice(at + 1);
+  if (value === '') return undefined;
   const matches = devices.filter((device) => {
     if (key === 'LABEL') return device.label === value;
     if (key === 'UUID') return device.uuid.toLowerCase() === value.toLowerCase();
