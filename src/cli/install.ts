@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parseCloudConfig } from '../cloudconfig/document.ts';
 import { install } from '../lifecycle/apply-install.ts';
+import { displayName } from '../lifecycle/image-name.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { type ImageFlags, openNamedImage } from './image-option.ts';
@@ -50,7 +51,7 @@ export async function installCommand(
   const seconds = (durationMs / 1000).toFixed(1);
   reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
     `Installed ${prettyName} on ${disk} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
-    `  image      ${facts.image.source}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,
+    `  image      ${displayName(facts.image.source)}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,
     `  content    ${formatBytes(facts.measured.contentBytes)} in ${facts.measured.entries} files`,
     '  next       boot the machine from this disk (UEFI)',
   ]);

@@ -1,6 +1,7 @@
 // `holdfast upgrade`: flags in, plan out, result printed.
 
 import { upgrade } from '../lifecycle/apply-upgrade.ts';
+import { displayName } from '../lifecycle/image-name.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { type ImageFlags, openNamedImage } from './image-option.ts';
 import { planLines } from './plan-lines.ts';
@@ -37,7 +38,7 @@ export async function upgradeCommand(
   if (outcome === 'up-to-date') {
     const waiting = facts.booted.replaced ? '; reboot to start it' : '';
     reporter.result({ outcome, image: facts.image }, [
-      `Up to date: the active system already is ${facts.image.source}${waiting}.`,
+      `Up to date: the active system already is ${displayName(facts.image.source)}${waiting}.`,
       '  --force builds it anew',
     ]);
     return 0;

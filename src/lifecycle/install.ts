@@ -13,6 +13,7 @@ import type { Action, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
+import { displayName } from './image-name.ts';
 import { formatBytes } from './sizes.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
 
@@ -147,7 +148,7 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     },
     {
       kind: 'unpack',
-      summary: `Unpack ${image.source} (${formatBytes(measured.compressedBytes)} to read)`,
+      summary: `Unpack ${displayName(image.source)} (${formatBytes(measured.compressedBytes)} to read)`,
       skipLayers: 0,
       cost: { bytes: measured.contentBytes },
     },
@@ -164,5 +165,5 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     hook('post-install', 'host'),
     { kind: 'close-disk', summary: `Flush everything to ${disk.path}` },
   ];
-  return { title: `Install ${image.source} on ${disk.path}`, actions };
+  return { title: `Install ${displayName(image.source)} on ${disk.path}`, actions };
 }

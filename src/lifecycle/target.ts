@@ -2,7 +2,17 @@
 // resolver that works, as a hook that calls a package manager needs it. Everything is taken down again in order, also
 // when the hook left daemons behind.
 
-import { closeSync, existsSync, openSync, realpathSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
 import { attachLoop } from '../system/loopdevices.ts';
 import { bindMount, mount, processesBelow, unmount } from '../system/mounts.ts';
@@ -73,32 +83,49 @@ export async function furnishTarget(
 }
 
 /**
- * Puts this machine's resolver configuration over the target's, without changing the target's own file. Where the
- * target's is a link into /run the bound /run answers for it.
+ * Lets the target resolve names as this machine does, without a lasting change to the target's own file. A copy is
+ * mounted over that file, so that a step which writes to it doesn't write to this machine's. Where the target's name is
+ * a link into /run, the bound /run answers for it if this machine has the same resolver; if not, a file stands in for the
+ * link.
  */
 async function provideResolver(context: ApplyContext, root: Root): Promise<(() => Promise<void>) | undefined> {
-  const own = '/etc/resolv.conf';
-  if (!existsSync(own)) {
-    context.warn('this machine has no /etc/resolv.conf: hooks in the new system can resolve no names');
+  const own = new Root('/').readTextIfThere(RESOLVER);
+  if (own === undefined) {
+    context.warn(`this machine has no ${RESOLVER}: hooks in the new system can resolve no names`);
     return undefined;
   }
-  const source = realpathSync(own);
-  const target = root.resolve(own);
-  const inRun = target.startsWith(`${root.directory}/run/`);
-  if (inRun) {
+  const target = root.resolve(RESOLVER);
+  const link = root.resolve(RESOLVER, { followLast: false });
+  if (target.startsWith(`${root.directory}/run/`)) {
     if (existsSync(target)) return undefined;
-    // A dangling link into /run must not be filled in: that would write to this machine's own /run.
-    context.warn(
-      `${own} of the new system points to ${target.slice(root.directory.length)}, which does not exist here`,
-    );
-    return undefined;
+    return standIn(context, root, link, own);
   }
-  const created = !existsSync(target);
-  if (created) closeSync(openSync(target, 'wx', 0o644));
-  await bindMount(source, target);
+  if (!existsSync(target)) return standIn(context, root, target, own);
+  const copy = `${root.directory}.resolv.conf`;
+  writeFileSync(copy, own);
+  await bindMount(copy, target);
   return context.undo.always(`unmount ${target}`, async () => {
     await unmount(target);
-    if (created) rmSync(target, { force: true });
+    rmSync(copy, { force: true });
+  });
+}
+
+const RESOLVER = '/etc/resolv.conf';
+
+/** Puts a file at a name that is free or a dangling link, and takes it away again unless a hook has changed it. */
+function standIn(context: ApplyContext, root: Root, at: string, text: string): () => Promise<void> {
+  const old = lstatSync(at, { throwIfNoEntry: false });
+  const link = old?.isSymbolicLink() ? readlinkSync(at) : undefined;
+  rmSync(at, { force: true });
+  mkdirSync(dirname(at), { recursive: true });
+  writeFileSync(at, text, { flag: 'wx', mode: 0o644 });
+  return context.undo.always(`restore ${at}`, () => {
+    if (!existsSync(at) || readFileSync(at, 'utf8') !== text) {
+      context.warn(`a hook changed ${at.slice(root.directory.length)}; it stays changed`);
+      return;
+    }
+    rmSync(at);
+    if (link !== undefined) symlinkSync(link, at);
   });
 }
 

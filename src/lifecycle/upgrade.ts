@@ -19,6 +19,7 @@ import type { Action, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
+import { displayName } from './image-name.ts';
 import { formatBytes } from './sizes.ts';
 
 export const UPGRADE_TOOLS = [
@@ -190,7 +191,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
         },
     {
       kind: 'unpack',
-      summary: `Unpack ${facts.image.source} (${formatBytes(measured.compressedBytes)} to read)`,
+      summary: `Unpack ${displayName(facts.image.source)} (${formatBytes(measured.compressedBytes)} to read)`,
       skipLayers: base?.layers ?? 0,
       cost: { bytes: measured.contentBytes },
     },
@@ -218,7 +219,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
     },
   ];
-  return { title: `Upgrade to ${facts.image.source}`, actions };
+  return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };
 }
 
 function isFile(path: string): boolean {
