@@ -54,11 +54,18 @@ export class DiskImage {
   }
 }
 
+/** What belongs to an action or to these tests; others may be at work on the same machine. */
+const OURS = /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|status)-|tiny-hook/;
+
 /** What an action must leave as it was: mounts, attached loop devices, work directories, processes of ours. */
 export function machineTraces(): { mounts: string[]; loops: string[]; work: string[]; processes: string[] } {
   return {
-    mounts: listMounts().map(({ mountPoint, source }) => `${source} ${mountPoint}`),
-    loops: listLoops().map(({ device, file }) => `${device} ${file}`),
+    mounts: listMounts()
+      .map(({ mountPoint, source }) => `${source} ${mountPoint}`)
+      .filter((text) => OURS.test(text)),
+    loops: listLoops()
+      .map(({ device, file }) => `${device} ${file}`)
+      .filter((text) => OURS.test(text)),
     work: listNames('/run/holdfast').filter((name) => !name.endsWith('lock')),
     processes: holdfastProcesses(),
   };
@@ -78,7 +85,7 @@ function holdfastProcesses(): string[] {
     if (!/^\d+$/.test(pid)) return [];
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      return /holdfast-(disk|tiny)-|\/run\/holdfast\/|tiny-hook/.test(command) ? [command] : [];
+      return OURS.test(command) ? [command] : [];
     } catch {
       return [];
     }
