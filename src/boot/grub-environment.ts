@@ -26,7 +26,14 @@ export function parseGrubEnvironment(block: Uint8Array): Map<string, string> {
   }
   const variables = new Map<string, string>();
   let at = SIGNATURE.length;
-  while (at < text.length && text[at] !== '#') {
+  while (at < text.length) {
+    if (text[at] === '#') {
+      // A comment (grub-editenv writes one), or the padding, which has no end.
+      const end = text.indexOf('\n', at);
+      if (end < 0) break;
+      at = end + 1;
+      continue;
+    }
     // A line ends at a newline that no backslash protects.
     let line = '';
     for (; at < text.length && text[at] !== '\n'; at++) {

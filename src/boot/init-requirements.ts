@@ -48,7 +48,6 @@ const REQUIREMENTS: readonly Requirement[] = [
   { what: 'udevadm', anyOf: program('udevadm'), debian: 'udev', opensuse: 'udev', fedora: 'systemd-udev' },
   { what: 'losetup', anyOf: program('losetup'), debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
   { what: 'blkid', anyOf: program('blkid'), ...same('util-linux') },
-  { what: 'lsblk', anyOf: program('lsblk'), ...same('util-linux') },
   { what: 'mountpoint', anyOf: program('mountpoint'), ...same('util-linux') },
   { what: 'cpio', anyOf: program('cpio'), ...same('cpio') },
   { what: 'zstd', anyOf: program('zstd'), ...same('zstd') },

@@ -1,38 +1,48 @@
 // Finds the block devices that volumes name. Two disks may carry the same labels; the one that was booted from wins.
 
-import { runChecked } from '../system/process.ts';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { commandFailed, run } from '../system/process.ts';
 import type { FoundDevice } from './layout.ts';
 
-/** One line of lsblk. Fields that a device doesn't have are empty. */
+/** A block device with what its superblock and partition table say. Fields that it doesn't have are empty. */
 export interface BlockDevice {
   path: string;
   /** The disk of a partition, without /dev. */
-  parent: string;
+  disk: string;
   label: string;
   uuid: string;
   partLabel: string;
   partUuid: string;
 }
 
-const COLUMNS = new Map<string, keyof BlockDevice>([
-  ['PATH', 'path'],
-  ['PKNAME', 'parent'],
+const FIELDS = new Map<string, keyof BlockDevice>([
+  ['DEVNAME', 'path'],
   ['LABEL', 'label'],
   ['UUID', 'uuid'],
   ['PARTLABEL', 'partLabel'],
   ['PARTUUID', 'partUuid'],
 ]);
 
-/** Parses `lsblk --pairs`: `NAME="value"` fields, other than printable ASCII as `\xNN`. */
-export function parseBlockDevices(text: string): BlockDevice[] {
-  return text.split('\n').flatMap((line) => {
-    const device: BlockDevice = { path: '', parent: '', label: '', uuid: '', partLabel: '', partUuid: '' };
-    for (const [, name = '', value = ''] of line.matchAll(/([A-Z]+)="([^"]*)"/g)) {
-      const field = COLUMNS.get(name);
-      if (field !== undefined) device[field] = unescapeHex(value);
+/**
+ * Parses `blkid --output export`: one NAME=value line for each field, backslashes before special characters.
+ * @param diskOf the disk of a partition by the device's path, empty for what is no partition.
+ */
+export function parseBlockDevices(text: string, diskOf: (path: string) => string): BlockDevice[] {
+  const devices: BlockDevice[] = [];
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=');
+    const field = FIELDS.get(line.slice(0, Math.max(at, 0)));
+    if (field === undefined) continue;
+    const value = line.slice(at + 1).replace(/\\(.)/g, '$1');
+    if (field === 'path') {
+      devices.push({ path: value, disk: diskOf(value), label: '', uuid: '', partLabel: '', partUuid: '' });
+      continue;
     }
-    return device.path === '' ? [] : [device];
-  });
+    const device = devices.at(-1);
+    if (device !== undefined) device[field] = value;
+  }
+  return devices;
 }
 
 /**
@@ -55,7 +65,7 @@ export function findDevice(
     if (key === 'PARTUUID') return device.partUuid.toLowerCase() === value.toLowerCase();
     return device.path === name;
   });
-  const chosen = matches.find((device) => bootDisk !== undefined && device.parent === bootDisk) ?? matches[0];
+  const chosen = matches.find((device) => bootDisk !== undefined && device.disk === bootDisk) ?? matches[0];
   if (chosen === undefined) return undefined;
   // Where a name means several devices, /dev/disk shows any one of them.
   if (matches.length > 1) return { path: chosen.path, stableName: chosen.path };
@@ -74,10 +84,10 @@ export async function findDevices(
   const deadline = Date.now() + options.timeoutMs;
   for (;;) {
     const devices = await listBlockDevices();
-    const bootDisk = devices.find((device) => device.path === options.bootDevice)?.parent;
+    const bootDisk = options.bootDevice === undefined ? undefined : diskOf(options.bootDevice) || undefined;
     const found = new Map<string, FoundDevice>();
     for (const name of names) {
-      const device = findDevice(byWhat(name), devices, bootDisk);
+      const device = findDevice(byWhat(name), devices, bootDisk) ?? deviceAt(name);
       if (device !== undefined) found.set(name, device);
     }
     if (found.size === new Set(names).size || Date.now() >= deadline) return found;
@@ -86,7 +96,22 @@ export async function findDevices(
 }
 
 async function listBlockDevices(): Promise<BlockDevice[]> {
-  return parseBlockDevices(await runChecked(['lsblk', '--pairs', '--output', [...COLUMNS.keys()].join(',')]));
+  // The devices themselves are asked, not a cache or udev, so that what is found is what a mount will find.
+  const result = await run(['blkid', '--cache-file', '/dev/null', '--output', 'export']);
+  // blkid(8): 2 means that there is nothing.
+  if (result.status !== 0 && result.status !== 2) throw commandFailed(result);
+  return parseBlockDevices(result.stdout, diskOf);
+}
+
+/** A device that is named by its path, whatever is on it. */
+function deviceAt(name: string): FoundDevice | undefined {
+  return name.startsWith('/dev/') && existsSync(name) ? { path: name, stableName: name } : undefined;
+}
+
+/** The disk of a partition, `/dev/vda2` → `vda`; empty for anything else. */
+function diskOf(path: string): string {
+  const node = `/sys/class/block/${basename(path)}`;
+  return existsSync(`${node}/partition`) ? basename(dirname(realpathSync(node))) : '';
 }
 
 /** `/dev/disk/by-label/X` → `LABEL=X`; other names as they are. */

@@ -38,6 +38,11 @@ test('whatever is written is read back', () => {
   );
 });
 
+test('comments between variables are skipped', () => {
+  const text = '# GRUB Environment Block\n# WARNING: hands off\na=1\n# more\nb=2\n####';
+  expect(Object.fromEntries(parseGrubEnvironment(Buffer.from(text)))).toEqual({ a: '1', b: '2' });
+});
+
 test('no bytes after the signature break the reader', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 999 }), (bytes) => {

@@ -3,27 +3,25 @@
 import { expect, test } from 'vitest';
 import { findDevice, parseBlockDevices } from '../../../src/boot/volumes.ts';
 
-const line = (path: string, parent: string, label: string, uuid = '', partLabel = '') =>
-  `PATH="${path}" PKNAME="${parent}" LABEL="${label}" UUID="${uuid}" PARTLABEL="${partLabel}" PARTUUID=""`;
+const block = (path: string, fields: string) => `DEVNAME=${path}\n${fields}\nTYPE=ext4\n`;
 const devices = parseBlockDevices(
   [
-    line('/dev/sda', '', ''),
-    line('/dev/sda2', 'sda', 'COS_OEM', 'aa-1', 'oem'),
-    line('/dev/vda', '', ''),
-    line('/dev/vda2', 'vda', 'COS_OEM', 'BB-2', 'oem'),
-    line('/dev/vda5', 'vda', 'COS_PERSISTENT', 'cc-3', 'persistent'),
-    line('/dev/vdb', '', 'MY\\x20DATA\\xc3\\xa4'),
-    '',
+    block('/dev/sda2', 'LABEL=COS_OEM\nUUID=aa-1\nPARTLABEL=oem'),
+    block('/dev/vda2', 'LABEL=COS_OEM\nUUID=BB-2\nPARTLABEL=oem'),
+    block('/dev/vda5', 'LABEL=COS_PERSISTENT\nUUID=cc-3'),
+    block('/dev/vda1', 'LABEL_FATBOOT=X\nUUID=1234-5678'),
+    block('/dev/vdb', 'LABEL=MY\\ DATAä\nUUID=dd-4'),
   ].join('\n'),
+  (path) => /^\/dev\/([a-z]+)\d$/.exec(path)?.[1] ?? '',
 );
 
-test('empty fields and escaped names are read', () => {
-  expect(devices.length).toBe(6);
-  expect(devices[5]).toEqual({
+test('absent fields are empty, protected characters are read', () => {
+  expect(devices.length).toBe(5);
+  expect(devices[4]).toEqual({
     path: '/dev/vdb',
-    parent: '',
+    disk: '',
     label: 'MY DATAä',
-    uuid: '',
+    uuid: 'dd-4',
     partLabel: '',
     partUuid: '',
   });

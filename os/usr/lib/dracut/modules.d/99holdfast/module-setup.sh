@@ -4,7 +4,7 @@
 
 # called by dracut
 check() {
-    require_binaries blkid losetup lsblk modprobe || return 1
+    require_binaries blkid losetup modprobe mountpoint || return 1
     # Only when a configuration asks for it.
     return 255
 }
@@ -32,9 +32,9 @@ installkernel() {
 install() {
     local unit
 
-    inst_multiple basename blkid cat chmod chown cp grep ln losetup ls lsblk mkdir modprobe mount mountpoint mv \
+    inst_multiple basename blkid cat chmod chown cp grep ln losetup ls mkdir modprobe mount mountpoint mv \
         readlink rm rmdir sed sleep sort sync test touch umount uname
-    inst_multiple -o dmesg findmnt head tail vi less partx udevadm e2fsck fsck.ext4 xfs_repair
+    inst_multiple -o dmesg findmnt lsblk head tail vi less partx udevadm e2fsck fsck.ext4 xfs_repair
 
     # The executable is run from the mounted image and brings no library; it needs these, of which an initramfs lacks some.
     inst_libdir_file 'ld-linux*.so.*' 'libc.so.6' 'libm.so.6' 'libpthread.so.0' 'libdl.so.2' 'librt.so.1'
