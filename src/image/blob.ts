@@ -63,7 +63,7 @@ async function* explainDamage(name: string, stream: AsyncIterable<Buffer>): Asyn
     yield* stream;
   } catch (error) {
     const isPacking =
-      errnoOf(error)?.match(/^(Z_|ZSTD_)/) || (error instanceof HoldfastError && error.code === 'HF-COMMAND');
+      error instanceof HoldfastError ? error.code === 'HF-COMMAND' : /^(Z_|ZSTD_)/.test(errnoOf(error) ?? '');
     if (!isPacking) throw error;
     throw new HoldfastError('HF-IMAGE', `${name} can't be unpacked: ${messageOf(error)}`, {
       cause: error,

@@ -49,8 +49,27 @@ export function decompress(compression: Compression): StreamStage {
       // The types are those of Node 20, which lacks it.
       return 'createZstdDecompress' in zlib && typeof zlib.createZstdDecompress === 'function'
         ? throughDuplex(zlib.createZstdDecompress.bind(undefined, { chunkSize: CHUNK }))
-        : throughProgram(['zstd', '-q', '-d', '-c', '-M128MiB']);
+        : (source) => throughProgram(['zstd', '-q', '-d', '-c', '-M128MiB'])(onlyZstd(source));
   }
+}
+
+/** zstd(1) would unpack gzip too, which the runtimes' own zstd refuses. */
+async function* onlyZstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of source) {
+    if (head === undefined) {
+      yield chunk;
+      continue;
+    }
+    head = Buffer.concat([head, chunk]);
+    if (head.length < 4) continue;
+    const magic = head.readUInt32LE();
+    const isSkippable = magic >>> 4 === 0x0184d2a5;
+    if (magic !== 0xfd2fb528 && !isSkippable) throw notZstd();
+    yield head;
+    head = undefined;
+  }
+  if (head !== undefined) throw notZstd();
 }
 
 function throughDuplex(create: () => unknown): StreamStage {
@@ -103,4 +122,8 @@ function toolMissing(program: string, cause: unknown): HoldfastError {
     cause,
     hint: packageHint(program),
   });
+}
+
+function notZstd(): HoldfastError {
+  return new HoldfastError('HF-COMMAND', 'zstd failed: the data is not packed with zstd');
 }
