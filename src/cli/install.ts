@@ -15,7 +15,7 @@ import { strictnessOf } from './strictness.ts';
 interface InstallFlags extends ImageFlags {
   force?: boolean;
   cloudInit?: string[];
-  strict?: string;
+  strict?: string | true;
   dryRun?: boolean;
 }
 

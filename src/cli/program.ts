@@ -157,7 +157,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   define(
     'grubenv <get|set|unset> [names...]',
     'read or write variables of a GRUB environment block',
-    [new Option('--file <file>', 'the environment block').default('/oem/grubenv'), ...output()],
+    [new Option('--file <file>', 'the environment block').default('/oem/grubenv'), dryRun(), ...output()],
     async () => (await import('./grubenv.ts')).grubenvCommand,
     { example: '  holdfast grubenv set next_entry=fallback     boot the passive system once' },
   );
@@ -195,10 +195,12 @@ function imageOptions(): Option[] {
 function strict(): Option {
   return new Option(
     '--strict [which]',
-    'which hooks must succeed: without the flag those in the new system, "true" all, "false" none',
-  )
-    .choices(['true', 'false'])
-    .preset('true');
+    'which hooks must succeed: without this flag those in the new system; "--strict" all, "--strict=false" none',
+  ).argParser((text: string | true) => {
+    if (text === true || text === 'true') return 'true';
+    if (text === 'false') return 'false';
+    throw new HoldfastError('HF-USAGE', `--strict is "true" or "false", not ${JSON.stringify(text)}`);
+  });
 }
 
 function cloudInit(): Option {

@@ -2,7 +2,8 @@
 
 import type { Strictness } from '../lifecycle/hooks.ts';
 
-export function strictnessOf(flag: string | undefined): Strictness {
+/** @param flag `true` when the flag stands alone. */
+export function strictnessOf(flag: string | true | undefined): Strictness {
   if (flag === undefined) return 'chroot';
-  return flag === 'true' ? 'all' : 'none';
+  return flag === 'false' ? 'none' : 'all';
 }

@@ -10,7 +10,7 @@ import { strictnessOf } from './strictness.ts';
 
 interface UpgradeFlags extends ImageFlags {
   force?: boolean;
-  strict?: string;
+  strict?: string | true;
   dryRun?: boolean;
 }
 

@@ -145,7 +145,7 @@ const performers: Performers<InstallAction, InstallState> = {
   },
 
   'make-slots': async (_, __, { stateDirectory }) => {
-    await activateTransition(stateDirectory);
+    await activateTransition(stateDirectory, { keepRunning: false });
     await copyActiveToPassive(stateDirectory);
   },
 

@@ -8,6 +8,7 @@ import { mountPointOf } from '../slots/booted.ts';
 import { PARTITION_LABELS } from '../slots/names.ts';
 import { type Deployment, writeState } from '../slots/state-file.ts';
 import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slots/swap.ts';
+import { freezeAndThaw } from '../system/durable.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type EventSink, silent } from '../system/events.ts';
 import { devicesWithLabel } from '../system/filesystems.ts';
@@ -146,12 +147,14 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
     if (mounted === undefined || !isReadOnly(mounted)) return;
     await runChecked(['mount', '-o', 'remount,rw', stateDirectory]);
     undo.always(`remount ${stateDirectory} read-only`, async () => {
+      // The records were written after the last freeze of the swap, and GRUB shall see them too.
+      await freezeAndThaw(stateDirectory);
       await runChecked(['mount', '-o', 'remount,ro', stateDirectory]);
     });
   },
 
-  'remove-leftovers': ({ keepDigests }, { events }, { stateDirectory }) => {
-    for (const name of removeLeftovers(stateDirectory, keepDigests)) {
+  'remove-leftovers': ({ keepDigests, keepRunning }, { events }, { stateDirectory }) => {
+    for (const name of removeLeftovers(stateDirectory, { keepDigests, keepRunning })) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an interrupted action` });
     }
   },
@@ -164,8 +167,8 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
 
   'copy-to-passive': (_, __, { stateDirectory }) => copyActiveToPassive(stateDirectory),
 
-  activate: async (_, __, state) => {
-    await activateTransition(state.stateDirectory);
+  activate: async ({ keepRunning }, __, state) => {
+    await activateTransition(state.stateDirectory, { keepRunning });
     state.switched = true;
   },
 
@@ -186,9 +189,9 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
     );
   },
 
-  'remove-old-pristines': ({ keepDigests }, context, { stateDirectory }) =>
+  'remove-old-pristines': ({ keepDigests, keepRunning }, context, { stateDirectory }) =>
     asWarning(context, () => {
-      removeLeftovers(stateDirectory, keepDigests);
+      removeLeftovers(stateDirectory, { keepDigests, keepRunning });
     }),
 };
 

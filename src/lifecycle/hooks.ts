@@ -11,7 +11,7 @@ import type { Root } from '../system/root.ts';
 export type Strictness = 'chroot' | 'all' | 'none';
 
 /** Exit statuses of failed hooks, as elemental-toolkit numbers them. */
-const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
+export const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
   'before-upgrade': 36,
   'after-upgrade': 38,
   'after-upgrade-chroot': 39,

@@ -64,11 +64,11 @@ interface OpenState extends Action<'open-state'> {
 }
 type SwitchAction =
   | OpenState
-  | (Action<'remove-leftovers'> & { keepDigests: string[] })
+  | (Action<'remove-leftovers'> & { keepDigests: string[]; keepRunning: boolean })
   | Action<'copy-to-passive'>
-  | Action<'activate'>
+  | (Action<'activate'> & { keepRunning: boolean })
   | (Action<'write-records'> & { movePassive: boolean })
-  | (Action<'remove-old-pristines'> & { keepDigests: string[] });
+  | (Action<'remove-old-pristines'> & { keepDigests: string[]; keepRunning: boolean });
 
 export type UpgradeAction = BuildSlotAction | SwitchAction;
 
@@ -174,7 +174,12 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
 
   const actions: UpgradeAction[] = [
     { kind: 'open-state', summary: `Open COS_STATE (${facts.state.device}) for writing`, partition: facts.state },
-    { kind: 'remove-leftovers', summary: 'Remove what an interrupted upgrade left', keepDigests: digests(installed) },
+    {
+      kind: 'remove-leftovers',
+      summary: 'Remove what an interrupted upgrade left',
+      keepDigests: digests(installed),
+      keepRunning: booted.replaced,
+    },
     { kind: 'run-hook', summary: 'Run hook before-upgrade', hook: 'before-upgrade', where: 'host', strictness },
     base === undefined
       ? {
@@ -210,13 +215,14 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
     ...(movePassive
       ? [{ kind: 'copy-to-passive' as const, summary: 'Keep the running system as passive (the fallback)' }]
       : []),
-    { kind: 'activate', summary: 'Switch: the new system becomes active' },
+    { kind: 'activate', summary: 'Switch: the new system becomes active', keepRunning: movePassive },
     { kind: 'write-records', summary: 'Write state.yaml and the menu title', movePassive },
     { kind: 'run-hook', summary: 'Run hook post-upgrade', hook: 'post-upgrade', where: 'host', strictness },
     {
       kind: 'remove-old-pristines',
       summary: 'Remove copies of images that no slot holds any more',
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
+      keepRunning: movePassive || booted.replaced,
     },
   ];
   return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };

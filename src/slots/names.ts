@@ -34,6 +34,12 @@ export const SLOT_FILES: Readonly<Record<SlotName, string>> = {
 /** The slot file that is being built; nothing boots from it. */
 export const TRANSITION_FILE = 'cOS/transition.img';
 
+/**
+ * A second name for the file that the running system was booted from, while an upgrade waits for its reboot. Without it
+ * the file would be deleted but in use, and a filesystem with such a file can't be made read-only again.
+ */
+export const RUNNING_FILE = 'cOS/running.img';
+
 /** A slot's content as it came from its image, before local hooks ran. */
 export function pristineFile(digest: string): string {
   return `cOS/pristine-${digest.replace(/^sha256:/, '').slice(0, 16)}.img`;

@@ -80,19 +80,21 @@ export async function createSlotFile(file: string, options: { sizeBytes: number;
  * @returns whether it is a clone.
  */
 export async function cloneSlotFile(from: string, to: string): Promise<{ cloned: boolean }> {
-  rmSync(to, { force: true });
-  const cloned = tryClone(from, to);
+  const cloned = tryCloneSlotFile(from, to);
   if (!cloned) {
     requireSpace(dirname(to), statSync(from).blocks * 512, to);
     await runChecked(['cp', '--sparse=always', '--reflink=never', from, to]);
+    fsyncPath(to);
   }
-  fsyncPath(to);
   return { cloned };
 }
 
-function tryClone(from: string, to: string): boolean {
+/** Copies a slot file as a clone. Returns false, with nothing at `to`, where the filesystem can't. */
+export function tryCloneSlotFile(from: string, to: string): boolean {
+  rmSync(to, { force: true });
   try {
     copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE);
+    fsyncPath(to);
     return true;
   } catch (error) {
     rmSync(to, { force: true });

@@ -77,14 +77,17 @@ export function formatState(state: InstallationState, date: string): string {
   };
   return (
     HEADER +
-    stringify({
-      date,
-      state: { label: PARTITION_LABELS.state, ...slot('active'), ...slot('passive') },
-      recovery: { label: PARTITION_LABELS.recovery, ...slot('recovery') },
-      oem: { label: PARTITION_LABELS.oem },
-      persistent: { label: PARTITION_LABELS.persistent },
-      efi: { label: PARTITION_LABELS.efi },
-    })
+    stringify(
+      {
+        date,
+        state: { label: PARTITION_LABELS.state, ...slot('active'), ...slot('passive') },
+        recovery: { label: PARTITION_LABELS.recovery, ...slot('recovery') },
+        oem: { label: PARTITION_LABELS.oem },
+        persistent: { label: PARTITION_LABELS.persistent },
+        efi: { label: PARTITION_LABELS.efi },
+      },
+      { aliasDuplicateObjects: false },
+    )
   );
 }
 

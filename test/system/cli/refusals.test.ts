@@ -19,7 +19,7 @@ beforeAll(async () => {
   const base = { name: 'base', files: { ...BOOT_FILES, ...osRelease(1) } };
   await images.add('v1', [base]);
   await images.add('v2', [base, { name: 'second', files: osRelease(2) }]);
-  disk = new DiskImage(4096);
+  disk = DiskImage.create(4096);
 });
 afterAll(() => {
   images?.remove();
@@ -145,7 +145,7 @@ test('not enough space for the new system: the figures, and nothing changed', as
 });
 
 test('two disks with a COS_STATE: refused instead of guessed', async () => {
-  const second = new DiskImage(1024);
+  const second = DiskImage.create(1024);
   truncateSync(second.file, 1 << 30);
   await runChecked(['mkfs.xfs', '-q', '-L', 'COS_STATE', second.file]);
   const device = (await runChecked(['losetup', '--find', '--show', second.file])).trim();

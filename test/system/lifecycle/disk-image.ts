@@ -4,17 +4,31 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDisk, readPartitions } from '../../../src/slots/disk.ts';
+import { SLOT_FILES, type SlotName } from '../../../src/slots/names.ts';
 import { attachLoop, listLoops } from '../../../src/system/loopdevices.ts';
 import { listMounts, mount, unmount } from '../../../src/system/mounts.ts';
 import { UndoStack } from '../../../src/system/plan.ts';
+import { runChecked } from '../../../src/system/process.ts';
 
 export class DiskImage {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-disk-'));
-  readonly file = join(this.directory, 'disk.img');
+  readonly file: string;
 
-  constructor(sizeMib: number) {
-    writeFileSync(this.file, '');
-    truncateSync(this.file, sizeMib * 2 ** 20);
+  private constructor(file: string | undefined) {
+    this.file = file ?? join(this.directory, 'disk.img');
+  }
+
+  /** An empty, sparse disk. */
+  static create(sizeMib: number): DiskImage {
+    const disk = new DiskImage(undefined);
+    writeFileSync(disk.file, '');
+    truncateSync(disk.file, sizeMib * 2 ** 20);
+    return disk;
+  }
+
+  /** A disk image that is there; `remove` leaves it alone. */
+  static at(file: string): DiskImage {
+    return new DiskImage(file);
   }
 
   /** Attaches partitions by label for as long as `work` takes. */
@@ -52,6 +66,11 @@ export class DiskImage {
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** A text file of a slot, read from the outside; empty when it isn't there. */
+export function slotText(stateDirectory: string, slot: SlotName, path: string): Promise<string> {
+  return runChecked(['debugfs', '-R', `cat ${path}`, join(stateDirectory, SLOT_FILES[slot])]);
 }
 
 /** What belongs to an action or to these tests; others may be at work on the same machine. */

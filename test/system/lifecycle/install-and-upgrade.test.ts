@@ -14,7 +14,7 @@ import type { Strictness } from '../../../src/lifecycle/hooks.ts';
 import { readState } from '../../../src/slots/state-file.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { runChecked } from '../../../src/system/process.ts';
-import { DiskImage, machineTraces } from './disk-image.ts';
+import { DiskImage, machineTraces, slotText } from './disk-image.ts';
 import { BOOT_FILES, osRelease, TinyImages } from './tiny-image.ts';
 
 const NOW = '2026-11-20T10:00:00.000Z';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   await images.add('no-kernel', [
     { name: 'no-kernel', files: { ...BOOT_FILES, ...osRelease(4), 'boot/vmlinuz': undefined } },
   ]);
-  disk = new DiskImage(DISK_MIB);
+  disk = DiskImage.create(DISK_MIB);
 });
 afterAll(() => {
   images?.remove();
@@ -75,11 +75,6 @@ async function writeToExt4(device: string, name: string, text: string): Promise<
   await runChecked(['debugfs', '-w', '-R', `write ${source} ${name}`, device]);
 }
 
-/** A file of a slot, read from the outside. */
-async function slotFile(state: string, slot: string, path: string): Promise<string> {
-  return runChecked(['debugfs', '-R', `cat ${path}`, join(state, 'cOS', `${slot}.img`)]);
-}
-
 const uuidOf = async (state: string, slot: string) => (await probeFilesystem(join(state, 'cOS', `${slot}.img`))).uuid;
 
 describe('install', () => {
@@ -92,7 +87,7 @@ describe('install', () => {
   });
 
   test('a disk that is too small is refused with figures and not touched', async () => {
-    const small = new DiskImage(1024);
+    const small = DiskImage.create(1024);
     await expect(installTag('v1', small.file)).rejects.toMatchObject({
       code: 'HF-TARGET',
       message: expect.stringMatching(/^the disk is too small: it has 1024 MiB, and this image needs at least \d+ MiB$/),
@@ -113,7 +108,7 @@ describe('install', () => {
         ['passive', 'COS_PASSIVE'],
       ] as const) {
         expect(await probeFilesystem(join(state, 'cOS', `${slot}.img`))).toMatchObject({ type: 'ext4', label });
-        expect(await slotFile(state, slot, '/etc/os-release')).toContain('Tiny 1');
+        expect(await slotText(state, slot, '/etc/os-release')).toContain('Tiny 1');
       }
       expect(readGrubEnvironment(join(state, 'grub_oem_env')).get('default_menu_entry')).toBe('Tiny');
       expect(readFileSync(join(state, 'grub2/grub.cfg'), 'utf8')).toBe('# menu\n');
@@ -201,11 +196,11 @@ stages:
     expect(machineTraces()).toEqual(before);
 
     await disk.withMounted('COS_STATE', async (state) => {
-      expect(await slotFile(state, 'active', '/etc/os-release')).toContain('Tiny 2');
-      expect(await slotFile(state, 'active', '/usr/share/new')).toBe('v2');
-      expect(await slotFile(state, 'active', '/usr/share/old')).toBe('');
-      expect(await slotFile(state, 'active', '/seen-resolver')).toBe(readFileSync('/etc/resolv.conf', 'utf8'));
-      expect(await slotFile(state, 'active', '/etc/resolv.conf')).toBe('nameserver 192.0.2.1\n');
+      expect(await slotText(state, 'active', '/etc/os-release')).toContain('Tiny 2');
+      expect(await slotText(state, 'active', '/usr/share/new')).toBe('v2');
+      expect(await slotText(state, 'active', '/usr/share/old')).toBe('');
+      expect(await slotText(state, 'active', '/seen-resolver')).toBe(readFileSync('/etc/resolv.conf', 'utf8'));
+      expect(await slotText(state, 'active', '/etc/resolv.conf')).toBe('nameserver 192.0.2.1\n');
       expect(await uuidOf(state, 'passive')).toBe(passive);
       expect(await uuidOf(state, 'active')).not.toBe(passive);
       const { active } = readState(join(state, 'state.yaml')).state;
@@ -236,7 +231,7 @@ stages:
     expect(result.outcome).toBe('ok-with-warnings');
     expect(result.warnings.join('\n')).toContain('hook after-upgrade-chroot: step at /oem/mine.yaml:3');
     await disk.withMounted('COS_STATE', async (state) => {
-      expect(await slotFile(state, 'active', '/etc/os-release')).toContain('Tiny 3');
+      expect(await slotText(state, 'active', '/etc/os-release')).toContain('Tiny 3');
       const kept = (await runChecked(['ls', join(state, 'cOS')]))
         .split('\n')
         .filter((name) => name.startsWith('pristine'));

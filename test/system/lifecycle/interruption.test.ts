@@ -40,7 +40,7 @@ async function interrupt(args: readonly string[], count: number): Promise<{ stat
 
 describe.each([1, 2, 4, 5, 6, 8, 9])('interrupted when action %i has begun', (count) => {
   test('install leaves nothing behind', async () => {
-    const disk = new DiskImage(4096);
+    const disk = DiskImage.create(4096);
     const before = machineTraces();
     const { status, begun } = await interrupt(
       ['install', disk.file, '--system', `oci-layout:${images.layout}:v1`],
@@ -55,7 +55,7 @@ describe.each([1, 2, 4, 5, 6, 8, 9])('interrupted when action %i has begun', (co
 describe('upgrade', () => {
   let disk: DiskImage;
   beforeAll(async () => {
-    disk = new DiskImage(4096);
+    disk = DiskImage.create(4096);
     await runChecked([executable, 'install', disk.file, '--system', `oci-layout:${images.layout}:v1`]);
   });
   afterAll(() => disk?.remove());

@@ -1,0 +1,232 @@
+// Proves that an unpacked image is what another tool makes of it, attribute for attribute: a handcrafted image with
+// everything that layers can hold, and generated ones. Takes about ten seconds.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeLayers } from '../../unit/image/fixture.ts';
+import { dir, file, hardlink, type Member, symlink, whiteout } from '../../unit/image/tarball.ts';
+import { ourTree, umociTree } from './umoci.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-umoci-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+/** user::rw- user:1000:r-- group::r-- mask::r-- other::r-- */
+const ACCESS_ACL = Buffer.from(
+  '0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000400ffffffff',
+  'hex',
+);
+/** user::rwx user:5:rwx group::r-x mask::rwx other::r-x */
+const DEFAULT_ACL = Buffer.from(
+  '0200000001000700ffffffff020007000500000004000500ffffffff10000700ffffffff20000500ffffffff',
+  'hex',
+);
+
+const xattr = (name: string, value: Buffer | string) => ({ [`SCHILY.xattr.${name}`]: value });
+const root = (more: Partial<Member> = {}) => dir('.', { mtime: 1_400_000_000, ...more });
+
+const everything: Member[][] = [
+  [
+    root(),
+    dir('bin', { mode: 0o755 }),
+    file('bin/ping', 'ping', { mode: 0o755, pax: xattr('security.capability', CAPABILITY) }),
+    file('bin/su', 'su', { mode: 0o4755 }),
+    file('bin/wall', 'wall', { mode: 0o2755, gid: 5 }),
+    hardlink('bin/ping6', 'bin/ping'),
+    dir('dev'),
+    { name: 'dev/null', flag: '3', mode: 0o666, major: 1, minor: 3 },
+    { name: 'dev/sda', flag: '4', mode: 0o660, gid: 6, major: 8, minor: 0 },
+    { name: 'dev/initctl', flag: '6', mode: 0o600 },
+    dir('etc', { mtime: 1_400_000_001 }),
+    file('etc/passwd', 'root:x:0:0\n'),
+    file('etc/shadow', 'secret', { mode: 0o640, gid: 42 }),
+    file('etc/acl', 'x', { pax: xattr('system.posix_acl_access', ACCESS_ACL) }),
+    file('etc/user', 'x', {
+      pax: { ...xattr('user.text', 'a=b\n"c"'), ...xattr('trusted.binary', Buffer.from([0, 255, 10])) },
+    }),
+    dir('home', { uid: 1000, gid: 1000, mode: 0o700 }),
+    file('home/big owner', 'x', { pax: { uid: '4294967294', gid: '3000000000' } }),
+    dir('tmp', { mode: 0o1777 }),
+    dir('usr'),
+    dir('usr/lib', { mtime: 1_400_000_002 }),
+    file('usr/lib/a', 'a'.repeat(10_000)),
+    symlink('lib', 'usr/lib'),
+    symlink('etc/dangling', '/nowhere/at/all'),
+    symlink('etc/self', 'self'),
+    dir('var'),
+    dir('var/journal', { mode: 0o2755, pax: xattr('system.posix_acl_default', DEFAULT_ACL) }),
+    file('var/journal/first', 'x'),
+    dir('var/cache'),
+    file('var/cache/old', 'x'),
+    dir('var/cache/deep'),
+    file('var/cache/deep/old', 'x'),
+    dir('opt', { pax: xattr('user.from', 'base') }),
+    dir(`${'long-directory-name/'.repeat(12)}end`),
+    file(`${'long-directory-name/'.repeat(12)}${'n'.repeat(200)}`, 'long'),
+    symlink('long-link', 'x/'.repeat(200)),
+    file('name with spaces, \u00c3\u00a9 and \\backslash', 'x', { pax: xattr('user.odd', 'name') }),
+    file('new\nline', 'x', { pax: xattr('user.odd', 'name') }),
+    file('latin1-\xe9', 'x', { pax: xattr('user.odd', 'name') }),
+    file('type-changes', 'file'),
+    dir('dir-changes'),
+    file('dir-changes/inside', 'x'),
+    file('empty', ''),
+    file('fraction', 'x', { pax: { mtime: '1500000000.987654321' } }),
+    file('before-1970', 'x', { pax: { mtime: '-86400' } }),
+  ],
+  [
+    // Attributes of what comes again, whiteouts before and after.
+    dir('etc', { mode: 0o750, mtime: 1_500_000_001 }),
+    whiteout('etc/.wh.shadow'),
+    file('etc/passwd', 'root:x:0:0\nuser:x:1000:1000\n'),
+    file('etc/.wh.nothing'),
+    hardlink('etc/ping-from-below', 'bin/ping'),
+    file('bin/ping', 'new ping, no capability', { mode: 0o755 }),
+    whiteout('bin/.wh.su'),
+    file('bin/su', 'new su', { mode: 0o4711 }),
+    file('lib/through-link', 'x'),
+    file('var/journal/second', 'x'),
+    dir('var/cache', { mtime: 1_500_000_002 }),
+    file('var/cache/new', 'x'),
+    whiteout('var/cache/.wh..wh..opq'),
+    dir('opt', { mode: 0o711, pax: xattr('user.other', 'upper') }),
+    dir('type-changes'),
+    file('type-changes/inside', 'x'),
+    symlink('dir-changes', 'usr/lib'),
+  ],
+  [
+    root({ mode: 0o711, mtime: 1_600_000_000 }),
+    dir('lib'),
+    file('lib/now-real', 'x'),
+    whiteout('.wh.home'),
+    dir('var/journal', { mode: 0o2755 }),
+    file('var/journal/third', 'x'),
+    hardlink('usr/lib/b', 'usr/lib/a'),
+    file('bin/wall', 'capable', { mode: 0o755, pax: xattr('security.capability', CAPABILITY) }),
+    whiteout('type-changes/.wh.inside'),
+  ],
+];
+
+describe('a handcrafted image', () => {
+  test.each(['gzip', 'none'] as const)('packed by %s unpacks to what umoci makes of it', async (packing) => {
+    await writeLayers(`${directory}/layout`, 'v1', everything, packing);
+    const theirs = umociTree(`${directory}/layout`, 'v1', `${directory}/umoci`);
+    const ours = await ourTree(`${directory}/layout`, 'v1', `${directory}/ours`);
+    expect(ours).toEqual(theirs);
+    // The comparison would be worth little if both had nothing.
+    expect(Object.keys(ours).length).toBeGreaterThan(60);
+    expect(ours['bin/ping6']?.xattrs).toBe(`security.capability=0x${CAPABILITY.toString('hex')}`);
+    expect(ours['bin/ping']?.xattrs).toBeUndefined();
+    expect(ours['etc/ping-from-below']?.sameAs).toBe('bin/ping6');
+  });
+
+  test.each([1, 2])('is the same when its upper layers come later, onto the %i lower ones', async (lower) => {
+    await writeLayers(`${directory}/layout`, 'v1', everything);
+    const atOnce = await ourTree(`${directory}/layout`, 'v1', `${directory}/once`);
+    expect(await ourTree(`${directory}/layout`, 'v1', `${directory}/twice`, lower)).toEqual(atOnce);
+  });
+});
+
+describe('generated images', () => {
+  const name = fc.constantFrom('a', 'b', 'c', 'd');
+  const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
+  const attributes = fc.record({
+    mode: fc.constantFrom(0o755, 0o644, 0o4711, 0o1777, 0),
+    uid: fc.constantFrom(0, 1000),
+    mtime: fc.integer({ min: 1_000_000_000, max: 1_600_000_000 }),
+    pax: fc.constantFrom({}, {}, xattr('user.x', '1'), xattr('trusted.y', '2')),
+  });
+  const entry = fc.oneof(
+    fc.tuple(path, attributes).map(([at, more]) => ({ kind: 'dir' as const, at, more })),
+    fc.tuple(path, attributes).map(([at, more]) => ({ kind: 'file' as const, at, more })),
+    fc
+      .tuple(path, attributes, path)
+      .map(([at, { mtime, uid }, to]) => ({ kind: 'symlink' as const, at, more: { mtime, uid }, to })),
+    fc.tuple(path, fc.nat()).map(([at, pick]) => ({ kind: 'hardlink' as const, at, pick })),
+    path.map((at) => ({ kind: 'whiteout' as const, at })),
+    path.map((at) => ({ kind: 'opaque' as const, at })),
+  );
+
+  /** Makes an image of entries that a builder could have written: parents listed, hard links to what is there. */
+  function layersOf(drafts: (typeof entry extends fc.Arbitrary<infer T> ? T : never)[][]): Member[][] {
+    const lower = new Map<string, 'dir' | 'file' | 'symlink'>();
+    return drafts.map((draft, index) => {
+      const here = new Map<string, 'dir' | 'file' | 'symlink'>();
+      const members: Member[] = index === 0 ? [root()] : [];
+      const kindOf = (at: string) => here.get(at) ?? lower.get(at);
+      const gone = (at: string, from: Map<string, unknown>) => {
+        for (const key of [...from.keys()]) if (key === at || key.startsWith(`${at}/`)) from.delete(key);
+      };
+      const add = (at: string, kind: 'dir' | 'file' | 'symlink', member: Member): boolean => {
+        const parents = at
+          .split('/')
+          .slice(0, -1)
+          .map((_, depth, all) => all.slice(0, depth + 1).join('/'));
+        for (const parent of parents) {
+          if (here.has(parent) && here.get(parent) !== 'dir') return false;
+          if (kindOf(parent) === 'dir') continue;
+          gone(parent, lower);
+          here.set(parent, 'dir');
+          members.push(dir(parent));
+        }
+        // A tar of a directory names each path once.
+        if (here.has(at)) return false;
+        if (kind !== 'dir') gone(at, lower);
+        here.set(at, kind);
+        members.push(member);
+        return true;
+      };
+      for (const item of draft) {
+        const { at } = item;
+        if (item.kind === 'dir') add(at, 'dir', dir(at, item.more));
+        else if (item.kind === 'file') add(at, 'file', file(at, at.repeat(item.more.uid), item.more));
+        else if (item.kind === 'symlink') add(at, 'symlink', symlink(at, item.to, item.more));
+        else if (item.kind === 'hardlink') {
+          const files = [...lower, ...here].filter(
+            ([key, kind]) => kind === 'file' && kindOf(key) === 'file' && key !== at && !key.startsWith(`${at}/`),
+          );
+          const [target] = files[item.pick % Math.max(1, files.length)] ?? [];
+          if (target !== undefined) add(at, 'file', hardlink(at, target));
+        } else {
+          const marker = item.kind === 'whiteout' ? at.replace(/([^/]+)$/, '.wh.$1') : `${at}/.wh..wh..opq`;
+          const parent = at.split('/').slice(0, -1);
+          const reachable = parent.every((_, depth) => kindOf(parent.slice(0, depth + 1).join('/')) === 'dir');
+          if (!reachable || (item.kind === 'opaque' && kindOf(at) !== 'dir')) continue;
+          members.push(whiteout(marker));
+          for (const key of [...lower.keys()]) {
+            const below = key.startsWith(`${at}/`) || (item.kind === 'whiteout' && key === at);
+            if (below && !here.has(key) && ![...here.keys()].some((k) => k.startsWith(`${key}/`))) lower.delete(key);
+          }
+        }
+      }
+      for (const [key, kind] of here) lower.set(key, kind);
+      return members;
+    });
+  }
+
+  test('unpack to what umoci makes of them, at once and layer after layer', async () => {
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(entry, { minLength: 1, maxLength: 14 }), { minLength: 2, maxLength: 4 }),
+        async (drafts) => {
+          run += 1;
+          const place = `${directory}/${run}`;
+          const layers = layersOf(drafts).filter((members) => members.length > 0);
+          await writeLayers(`${place}-layout`, 'v1', layers);
+          const theirs = umociTree(`${place}-layout`, 'v1', `${place}-umoci`);
+          expect(await ourTree(`${place}-layout`, 'v1', `${place}-ours`)).toEqual(theirs);
+          expect(await ourTree(`${place}-layout`, 'v1', `${place}-twice`, 1)).toEqual(theirs);
+          for (const name of ['layout', 'umoci', 'ours', 'twice']) rmSync(`${place}-${name}`, { recursive: true });
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+});
