@@ -1,13 +1,18 @@
 // `holdfast grubenv`: variables of a GRUB environment block, written the way GRUB can follow.
 
-import { readGrubEnvironment, writeGrubEnvironment } from '../boot/grub-environment.ts';
+import {
+  changeVariables,
+  readGrubEnvironment,
+  serialiseGrubEnvironment,
+  writeGrubEnvironment,
+} from '../boot/grub-environment.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { CommandContext } from './program.ts';
 
 export async function grubenvCommand(
   { reporter }: CommandContext,
   [verb, ...names]: string[],
-  { file }: { file: string },
+  { file, dryRun = false }: { file: string; dryRun?: boolean },
 ): Promise<number> {
   if (verb === 'get') {
     const all = readGrubEnvironment(file);
@@ -23,10 +28,18 @@ export async function grubenvCommand(
     throw new HoldfastError('HF-USAGE', `grubenv can't ${verb}`, { hint: 'use get, set or unset' });
   }
   if (names.length === 0) throw new HoldfastError('HF-USAGE', `grubenv ${verb}: no variable is named`);
-  writeGrubEnvironment(
-    file,
-    verb === 'set' ? assignments(names) : Object.fromEntries(names.map((n) => [n, undefined])),
-  );
+  const changes = verb === 'set' ? assignments(names) : Object.fromEntries(names.map((name) => [name, undefined]));
+  if (dryRun) {
+    const variables = changeVariables(readGrubEnvironment(file), changes);
+    serialiseGrubEnvironment(variables);
+    const lines = [...variables].map(([name, value]) => `  ${name}=${value}`);
+    reporter.result({ file, outcome: 'planned', variables: Object.fromEntries(variables) }, [
+      `${file} would say (nothing was changed):`,
+      ...lines,
+    ]);
+    return 0;
+  }
+  writeGrubEnvironment(file, changes);
   reporter.result({ file, outcome: 'ok' }, []);
   return 0;
 }

@@ -23,7 +23,7 @@ test.each(program.commands.map((command) => [command.name(), command] as const))
 test('every command that writes has --dry-run, and all but completion have --json', () => {
   const flags = (name: string) =>
     program.commands.find((command) => command.name() === name)?.options.map(({ long }) => long) ?? [];
-  for (const name of ['install', 'upgrade', 'run-stage', 'cloud-init', 'init', 'mount'])
+  for (const name of ['install', 'upgrade', 'run-stage', 'cloud-init', 'init', 'mount', 'grubenv'])
     expect(flags(name)).toContain('--dry-run');
   for (const command of program.commands) {
     if (command.name() !== 'completion') expect(flags(command.name()), command.name()).toContain('--json');
