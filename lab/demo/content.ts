@@ -1,0 +1,116 @@
+// What makes Debian's packages the demo system: its name and version, a network, and a root shell on the serial port.
+// Version 2 is version 1 with a few files changed, one added and one removed, all of them to be seen from inside.
+
+import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** A file of an image: text with permission bits (default 0644), a symbolic link, or a name that a layer removes. */
+export type DemoFile = { text: string; mode?: number } | { link: string } | 'removed';
+
+/** By path in the image, without a leading slash. */
+export type DemoFiles = Readonly<Record<string, DemoFile>>;
+
+/** Services that would only wake up in the middle of a demonstration. */
+const MASKED_UNITS = [
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'e2scrub_all.timer',
+  'e2scrub_reap.service',
+  'fstrim.timer',
+];
+
+const UNITS = 'etc/systemd/system';
+const NETWORKD = '/lib/systemd/system/systemd-networkd';
+
+/** The system's own description, os-release(5). */
+function osRelease(version: number): string {
+  return [
+    `PRETTY_NAME="Holdfast demo ${version}"`,
+    'NAME="Holdfast demo"',
+    // It is Debian 12, for whoever picks packages by these; what it is beyond that is in IMAGE_ID and IMAGE_VERSION.
+    'ID=debian',
+    'VERSION_ID="12"',
+    'VERSION_CODENAME=bookworm',
+    `VERSION="${version}"`,
+    'IMAGE_ID=holdfast-demo',
+    `IMAGE_VERSION="${version}"`,
+    '',
+  ].join('\n');
+}
+
+function versionFiles(version: number): DemoFiles {
+  return {
+    'usr/lib/os-release': { text: osRelease(version) },
+    'usr/share/holdfast-demo/version': { text: `${version}\n` },
+    'etc/motd': { text: `This is Holdfast demo ${version}.\n` },
+  };
+}
+
+/** What version 1 adds to the packages. */
+export function version1Files(): DemoFiles {
+  const masked = MASKED_UNITS.map((unit) => [`${UNITS}/${unit}`, { link: '/dev/null' }] as const);
+  return {
+    ...versionFiles(1),
+    'usr/share/holdfast-demo/only-in-version-1': { text: 'version 2 removes this file\n' },
+    'etc/hostname': { text: 'holdfast-demo\n' },
+    'etc/hosts': { text: '127.0.0.1 localhost\n127.0.1.1 holdfast-demo\n::1 localhost ip6-localhost\n' },
+    // Empty means that each machine gets its own.
+    'etc/machine-id': { text: '', mode: 0o444 },
+    'etc/fstab': { text: '' },
+    'etc/default/locale': { text: 'LANG=C.UTF-8\n' },
+    'etc/systemd/network/20-wired.network': {
+      // IPv4 alone: waiting for a router's advertisement would delay "online" by seconds.
+      text: '[Match]\nName=en* eth*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n',
+    },
+    [`${UNITS}/dbus-org.freedesktop.network1.service`]: { link: `${NETWORKD}.service` },
+    [`${UNITS}/multi-user.target.wants/systemd-networkd.service`]: { link: `${NETWORKD}.service` },
+    [`${UNITS}/sockets.target.wants/systemd-networkd.socket`]: { link: `${NETWORKD}.socket` },
+    [`${UNITS}/network-online.target.wants/systemd-networkd-wait-online.service`]: {
+      link: `${NETWORKD}-wait-online.service`,
+    },
+    [`${UNITS}/serial-getty@ttyS0.service.d/autologin.conf`]: {
+      text: '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200 %I vt100\n',
+    },
+    // Without these two each boot counts as the first after an update of /usr, and rebuilds caches: a read-only
+    // system's /etc and /var begin anew each time.
+    'etc/.updated': { text: '' },
+    'var/.updated': { text: '' },
+    ...Object.fromEntries(masked),
+  };
+}
+
+/** What version 2 is on top of version 1. */
+export function version2Files(): DemoFiles {
+  return {
+    ...versionFiles(2),
+    'usr/share/holdfast-demo/new-in-version-2': { text: 'version 1 does not have this file\n' },
+    'usr/share/holdfast-demo/only-in-version-1': 'removed',
+  };
+}
+
+/**
+ * Writes files into a tree.
+ * @param options.timeSeconds modification time of everything that is written.
+ * @param options.whiteouts removed files become `.wh.NAME` files, as in an image's layer; else they are deleted.
+ */
+export function writeDemoFiles(
+  tree: string,
+  files: DemoFiles,
+  { timeSeconds, whiteouts }: { timeSeconds: number; whiteouts: boolean },
+): void {
+  for (const [path, file] of Object.entries(files)) {
+    const target = join(tree, path);
+    mkdirSync(dirname(target), { recursive: true });
+    rmSync(target, { recursive: true, force: true });
+    if (file === 'removed') {
+      if (whiteouts) writeFileSync(join(dirname(target), `.wh.${target.slice(dirname(target).length + 1)}`), '');
+    } else if ('link' in file) {
+      symlinkSync(file.link, target);
+    } else {
+      writeFileSync(target, file.text);
+      chmodSync(target, file.mode ?? 0o644);
+      utimesSync(target, timeSeconds, timeSeconds);
+    }
+  }
+}

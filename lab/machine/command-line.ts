@@ -1,0 +1,155 @@
+// The QEMU command line, as a pure function of what a machine shall be. Disks are raw files with discard passed
+// through, so that images stay sparse.
+
+import { fileURLToPath } from 'node:url';
+
+/** Connects its standard input and output to a port of 127.0.0.1. */
+const RELAY = fileURLToPath(new URL('./relay.mjs', import.meta.url));
+
+/** A disk of the machine, in the order that the firmware tries them. */
+export interface Disk {
+  file: string;
+  /** Default `raw`. */
+  format?: 'raw' | 'qcow2';
+  readOnly?: boolean;
+  /** Gives the guest `/dev/disk/by-id/virtio-SERIAL`; at most 20 characters. */
+  serial?: string;
+  /** Default `virtio`; `nvme` is built into Debian's cloud kernel, which can then boot without an initramfs. */
+  bus?: 'virtio' | 'nvme';
+  /** Writes go to a qcow2 file beside the machine's log; the disk's own file is not touched. */
+  throwAway?: boolean;
+}
+
+/** A kernel that QEMU loads itself, without firmware and boot loader. */
+export interface DirectKernel {
+  kernel: string;
+  initrd?: string;
+  commandLine: string;
+}
+
+/**
+ * `user`: the guest reaches whatever the host reaches, and the host's 127.0.0.1 as 10.0.2.2.
+ * `restricted`: an interface with DHCP, and nothing behind it but the forwards.
+ */
+export type Network = 'user' | 'restricted' | 'none';
+
+/** A TCP port of the host's 127.0.0.1 that the guest sees as port 80 of an address of its own network. */
+export interface Forward {
+  /** Within 10.0.2.0/24 and free: 10.0.2.100 to 10.0.2.254. */
+  address: string;
+  port: number;
+}
+
+export interface MachineShape {
+  disks: readonly Disk[];
+  memoryMiB: number;
+  cpus: number;
+  network: Network;
+  forwards: readonly Forward[];
+  accelerator: 'tcg' | 'kvm';
+  firmware: { kind: 'bios' } | { kind: 'uefi'; code: string; variables: string };
+  direct?: DirectKernel;
+  serialLog: string;
+  extraArguments: readonly string[];
+}
+
+/** UNIX socket paths; QEMU listens. */
+export interface MachineSockets {
+  serialSocket: string;
+  monitorSocket: string;
+}
+
+/**
+ * The arguments of `qemu-system-x86_64`.
+ *
+ * The guest sees disks with a write cache that it has to flush (`cache.writeback=on`), as real disks have. On the host
+ * flushes are left out (`cache.no-flush=on`) since a power cut here is a SIGKILL of QEMU: what was written to a raw
+ * file is then in the host's page cache and stays, flushed or not, and waiting for the host's disk would buy nothing.
+ * A power cut therefore loses what the guest hadn't yet sent to its disk, and no more; writes that a disk had accepted
+ * and then lost are the crash tests' business, which replay recorded writes. A qcow2 file keeps its flushes, since
+ * QEMU itself holds back that format's tables until one.
+ */
+export function qemuArguments(shape: MachineShape, sockets: MachineSockets): string[] {
+  // A reset ends the process (BootSession says why).
+  const args = ['-action', 'reboot=shutdown', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35'];
+  if (shape.accelerator === 'kvm') args.push('-accel', 'kvm', '-cpu', 'host');
+  else args.push('-accel', 'tcg,thread=multi', '-cpu', 'max');
+  args.push('-smp', String(shape.cpus), '-m', String(shape.memoryMiB));
+  // With wait=on the guest starts when the driver has connected: its first byte is never lost.
+  args.push(
+    '-chardev',
+    properties('socket', {
+      id: 'serial0',
+      path: sockets.serialSocket,
+      server: 'on',
+      wait: 'on',
+      logfile: shape.serialLog,
+      logappend: 'on',
+    }),
+  );
+  args.push('-serial', 'chardev:serial0');
+  args.push('-chardev', properties('socket', { id: 'qmp0', path: sockets.monitorSocket, server: 'on', wait: 'off' }));
+  args.push('-mon', 'chardev=qmp0,mode=control');
+  if (shape.firmware.kind === 'uefi') {
+    const flash = (unit: string, file: string, more: Record<string, string>) =>
+      properties('if=pflash', { format: 'raw', unit, ...more, file });
+    args.push('-drive', flash('0', shape.firmware.code, { readonly: 'on' }));
+    args.push('-drive', flash('1', shape.firmware.variables, {}));
+  }
+  if (shape.direct) {
+    args.push('-kernel', shape.direct.kernel, '-append', shape.direct.commandLine);
+    if (shape.direct.initrd !== undefined) args.push('-initrd', shape.direct.initrd);
+  }
+  for (const [index, disk] of shape.disks.entries()) args.push(...diskArguments(disk, index));
+  args.push(...networkArguments(shape), ...shape.extraArguments);
+  return args;
+}
+
+function diskArguments(disk: Disk, index: number): string[] {
+  const format = disk.format ?? 'raw';
+  const id = `disk${index}`;
+  const drive = properties('if=none', {
+    id,
+    format,
+    discard: 'unmap',
+    'cache.writeback': 'on',
+    ...(format === 'raw' ? { 'cache.no-flush': 'on' } : {}),
+    ...(disk.readOnly ? { readonly: 'on' } : {}),
+    file: disk.file,
+  });
+  const bus = disk.bus ?? 'virtio';
+  // NVMe insists on a serial number.
+  const serial = disk.serial ?? (bus === 'nvme' ? id : undefined);
+  const device = properties(bus === 'nvme' ? 'nvme' : 'virtio-blk-pci', {
+    drive: id,
+    // 0 is taken by a direct kernel.
+    bootindex: String(index + 1),
+    ...(serial === undefined ? {} : { serial }),
+  });
+  return ['-drive', drive, '-device', device];
+}
+
+function networkArguments({ network, forwards }: MachineShape): string[] {
+  if (network === 'none') return ['-nic', 'none'];
+  const guestForwards = forwards
+    .map(({ address, port }) => {
+      // With a fixed connection QEMU would send everything that the guest opens through one and the same; with a
+      // command there is a process for each. QEMU splits it as a shell does, and its own option at commas.
+      const command = [process.execPath, RELAY, String(port)]
+        .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+        .join(' ');
+      return `,guestfwd=tcp:${address}:80-cmd:${escapeComma(command)}`;
+    })
+    .join('');
+  const restrict = network === 'restricted' ? ',restrict=on' : '';
+  // No option ROM: nothing here boots from the network, and loading one costs firmware time.
+  return ['-netdev', `user,id=net0${restrict}${guestForwards}`, '-device', 'virtio-net-pci,netdev=net0,romfile='];
+}
+
+function properties(head: string, values: Record<string, string>): string {
+  return [head, ...Object.entries(values).map(([key, value]) => `${key}=${escapeComma(value)}`)].join(',');
+}
+
+function escapeComma(text: string): string {
+  return text.replaceAll(',', ',,');
+}
