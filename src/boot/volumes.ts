@@ -91,7 +91,7 @@ export async function findDevices(
       if (device !== undefined) found.set(name, device);
     }
     if (found.size === new Set(names).size || Date.now() >= deadline) return found;
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
