@@ -3,6 +3,7 @@
 
 import type { Progress } from '../system/events.ts';
 import { Root } from '../system/root.ts';
+import { requireTools } from '../system/tools.ts';
 import { parseEntryName } from './entrypath.ts';
 import type { Image } from './image.ts';
 import { tooMuch, visitLayers } from './layervisitor.ts';
@@ -32,22 +33,33 @@ export interface Measure {
   found: ReadonlySet<string>;
 }
 
+/** A measure, and what else unpacking the image takes. */
+export interface Needs extends Measure {
+  /** Programs that do what Node can't; they are there. */
+  tools: ReadonlySet<string>;
+}
+
 const BLOCK_BYTES = 4096;
 
 /**
  * Reads an image and adds up what it needs. What upper layers replace is counted twice: too much, never too little.
- * @throws HoldfastError HF-DIGEST and HF-IMAGE when the image isn't what it claims to be, HF-INTERRUPTED.
+ * @throws HoldfastError HF-DIGEST and HF-IMAGE when the image isn't what it claims to be, HF-TOOL-MISSING when
+ *   unpacking it will need a program that isn't there, HF-INTERRUPTED.
  */
-export async function measureImage(image: Image, options: MeasureOptions = {}): Promise<Measure> {
+export async function measureImage(image: Image, options: MeasureOptions = {}): Promise<Needs> {
   const { skipLayers = 0, lookFor = [], signal, onProgress } = options;
   const total = { contentBytes: 0, entries: 0 };
   if (image.kind === 'tree') {
+    requireTools(['cp']);
     const root = new Root(image.directory);
+    const found = new Set(lookFor.filter((path) => root.lstat(path) !== undefined));
     for await (const stats of walkTree(image, signal)) add(total, stats.isFile() ? stats.size : 0);
-    return { ...total, compressedBytes: 0, found: new Set(lookFor.filter((path) => root.lstat(path) !== undefined)) };
+    return { ...total, compressedBytes: 0, found, tools: new Set(['cp']) };
   }
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const search = new Search(lookFor);
+  // Layers on top of others may take attributes away.
+  const tools = new Set<string>(skipLayers > 0 ? ['getfattr', 'setfattr'] : []);
   const { packedBytes } = await visitLayers(
     image,
     image.layers.slice(skipLayers),
@@ -58,6 +70,7 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
         handle: (event) => {
           if (event.kind !== 'entry') return undefined;
           search.see(event.entry);
+          for (const tool of toolsFor(event.entry)) tools.add(tool);
           // Holes are not counted, hard links have no content of their own.
           if (event.entry.type !== 'hardlink') add(total, event.entry.storedBytes);
           if (total.entries > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
@@ -66,7 +79,14 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
       };
     },
   );
-  return { ...total, compressedBytes: packedBytes, found: search.found() };
+  requireTools([...tools]);
+  return { ...total, compressedBytes: packedBytes, found: search.found(), tools };
+}
+
+/** What unpacking an entry takes that Node can't do. */
+function toolsFor({ type, xattrs }: TarEntry): string[] {
+  const tools = xattrs.size > 0 ? ['setfattr'] : [];
+  return type.endsWith('-device') || type === 'fifo' ? [...tools, 'mknod'] : tools;
 }
 
 function add(total: { contentBytes: number; entries: number }, sizeBytes: number): void {

@@ -72,7 +72,8 @@ export async function unpackLayers(
     if (files > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
     if (nameBytes > limits.nameBytes) throw tooMuch(`more than ${limits.nameBytes} bytes of names`);
   };
-  if (readdirSync(tree.directory).length > 0) await xattrs.learn();
+  // A fresh ext4 has this directory, which carries nothing.
+  if (readdirSync(tree.directory).some((name) => name !== 'lost+found')) await xattrs.learn();
 
   const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, () => {
     const unpacker = new LayerUnpacker({

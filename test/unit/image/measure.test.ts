@@ -74,11 +74,39 @@ describe('a directory tree as an image', () => {
     symlinkSync('etc/a', `${directory}/tree/l`);
     const image = openTree(`${directory}/tree`);
     const measure = await measureImage(image, { lookFor: ['etc/a', 'etc/b'] });
-    expect(measure).toEqual({ contentBytes: 8192 + 4096, entries: 9, compressedBytes: 0, found: new Set(['etc/a']) });
+    expect(measure).toEqual({
+      contentBytes: 8192 + 4096,
+      entries: 9,
+      compressedBytes: 0,
+      found: new Set(['etc/a']),
+      tools: new Set(['cp']),
+    });
     mkdirSync(`${directory}/target`);
     expect(await unpackImage(image, `${directory}/target`)).toEqual({ files: 7, warnings: [] });
     expect(names(`${directory}/target`)).toEqual(
       ['etc/', 'etc/a', 'l@', 'proc/', 'tmp/', 'usr/', 'usr/share/', 'usr/share/tmp/', 'usr/share/tmp/kept'].sort(),
     );
   });
+});
+
+test.each<[string, readonly (readonly Member[])[], string[]]>([
+  ['plain files', [[dir('d'), file('d/a'), symlink('l', 'd')]], []],
+  ['attributes', [[file('a', '', { pax: { 'SCHILY.xattr.user.x': 'y' } })]], ['setfattr']],
+  [
+    'devices and pipes',
+    [
+      [
+        { name: 'null', flag: '3', major: 1, minor: 3 },
+        { name: 'pipe', flag: '6' },
+      ],
+    ],
+    ['mknod'],
+  ],
+])('the programs that %s will need are known before anything is written', async (_, layers, tools) => {
+  expect([...(await measured(layers)).tools]).toEqual(tools);
+});
+
+test('upper layers alone need what shows the attributes of the lower ones', async () => {
+  const { tools } = await measured([[file('a')], [file('b')]], { skipLayers: 1 });
+  expect([...tools]).toEqual(['getfattr', 'setfattr']);
 });
