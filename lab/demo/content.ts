@@ -55,6 +55,18 @@ export function version1Files(): DemoFiles {
     'usr/share/holdfast-demo/only-in-version-1': { text: 'version 2 removes this file\n' },
     'etc/hostname': { text: 'holdfast-demo\n' },
     'etc/hosts': { text: '127.0.0.1 localhost\n127.0.1.1 holdfast-demo\n::1 localhost ip6-localhost\n' },
+    // A stage file that comes with the image; the boot menu waits for a person only briefly.
+    'system/oem/50_demo.yaml': {
+      text: [
+        'name: Demo',
+        'stages:',
+        '  after-install-chroot:',
+        '    - name: A short boot menu',
+        '      commands:',
+        '        - holdfast grubenv set timeout=1',
+        '',
+      ].join('\n'),
+    },
     // Empty means that each machine gets its own.
     'etc/machine-id': { text: '', mode: 0o444 },
     'etc/fstab': { text: '' },

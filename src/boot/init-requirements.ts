@@ -49,6 +49,7 @@ const REQUIREMENTS: readonly Requirement[] = [
   { what: 'losetup', anyOf: program('losetup'), debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
   { what: 'blkid', anyOf: program('blkid'), ...same('util-linux') },
   { what: 'mountpoint', anyOf: program('mountpoint'), ...same('util-linux') },
+  { what: 'setfattr', anyOf: program('setfattr'), ...same('attr') },
   { what: 'cpio', anyOf: program('cpio'), ...same('cpio') },
   { what: 'zstd', anyOf: program('zstd'), ...same('zstd') },
 ];

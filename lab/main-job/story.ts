@@ -1,0 +1,280 @@
+// The main job as steps that each do something to a real machine, look at what came of it, and fail when it isn't so:
+// `npm start` shows them to a person, test/vm checks them in CI. Nothing here prints.
+
+import { existsSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError } from '../../src/system/errors.ts';
+import { runChecked } from '../../src/system/process.ts';
+import { makeDelivery } from '../demo/delivery.ts';
+import { type DemoImages, ensureDemoImages } from '../demo/images.ts';
+import { Machine } from '../machine/machine.ts';
+import { ensurePackageRepository } from '../packages/repository.ts';
+import { type PackageServer, servePackages } from '../packages/server.ts';
+import { guestSourceLine, stageFile } from './stage-file.ts';
+
+export const DISK_BYTES = 12 * 1024 ** 3;
+
+export interface StoryOptions {
+  /** Disk image, logs and firmware variables are kept here; a disk from an earlier run is replaced. */
+  directory: string;
+  executable: string;
+  signal: AbortSignal;
+  /** Progress of what takes long, line by line. */
+  log: (line: string) => void;
+  /** Cuts the guest off from everything but the lab's own package server. */
+  offline?: boolean;
+}
+
+/** What a step has shown, as sentences with the figures that prove them. */
+export interface Shown {
+  shown: string[];
+  bytes?: number;
+}
+
+export class Story {
+  readonly disk: string;
+  readonly consoleLog: string;
+  readonly #options: StoryOptions;
+  #images: DemoImages | undefined;
+  #machine: Machine | undefined;
+  #server: PackageServer | undefined;
+
+  constructor(options: StoryOptions) {
+    this.#options = options;
+    this.disk = join(options.directory, 'disk.img');
+    this.consoleLog = join(options.directory, 'console.log');
+    mkdirSync(options.directory, { recursive: true });
+  }
+
+  get #log(): (line: string) => void {
+    return this.#options.log;
+  }
+
+  /** The machine that is switched on. */
+  get machine(): Machine {
+    if (this.#machine === undefined) throw new HoldfastError('HF-STATE', 'the demo machine is switched off');
+    return this.#machine;
+  }
+
+  /** Version 1 and 2 of the demo system as container images. */
+  async buildImages(): Promise<Shown> {
+    const { log, signal } = this.#options;
+    this.#images = await ensureDemoImages({ log, signal });
+    const { tags } = this.#images;
+    const bytes = await directoryBytes(this.#images.layout);
+    return {
+      shown: [`v1 is ${short(tags.v1.digest)}, v2 is ${short(tags.v2.digest)} and shares v1's base layer`],
+      bytes,
+    };
+  }
+
+  /** Version 1 onto a sparse disk image. */
+  async install(): Promise<Shown> {
+    const { executable, signal } = this.#options;
+    rmSync(this.disk, { force: true });
+    writeFileSync(this.disk, '');
+    truncateSync(this.disk, DISK_BYTES);
+    const image = `oci-layout:${this.#requireImages().layout}:v1`;
+    await runChecked([executable, 'install', this.disk, '--system', image], {
+      signal,
+      // An interrupted install unmounts and detaches first; that may take longer than the usual grace.
+      graceMs: 60_000,
+      onLine: (line) => this.#log(line),
+    });
+    return {
+      shown: ['a GPT disk with COS_GRUB, COS_OEM, COS_RECOVERY, COS_STATE and COS_PERSISTENT'],
+      bytes: statSync(this.disk).blocks * 512,
+    };
+  }
+
+  /** Switches the machine on and waits for a shell. */
+  async switchOn(): Promise<Shown> {
+    const { directory, signal } = this.#options;
+    signal.throwIfAborted();
+    const delivery = await this.#delivery();
+    this.#server = await servePackages(await ensurePackageRepository({ log: this.#log, signal }));
+    this.#machine = await Machine.boot({
+      disks: [
+        { file: this.disk, format: 'raw', serial: 'system' },
+        { file: delivery, format: 'raw', readOnly: true, serial: 'delivery' },
+      ],
+      logFile: this.consoleLog,
+      firmwareVariables: freshVariables(directory),
+      network: this.#options.offline ? 'restricted' : 'user',
+      forwards: this.#options.offline ? [{ address: OFFLINE_ADDRESS, port: this.#server.port }] : [],
+    });
+    await this.machine.login();
+    const root = (await this.machine.runChecked('findmnt -no SOURCE,FSTYPE,OPTIONS /')).trim();
+    const failed = (await this.machine.runChecked('systemctl --failed --no-legend --plain')).trim();
+    expectThat(failed === '', `no unit has failed (${failed})`);
+    return { shown: [`${await this.prettyName()} runs; its root is ${root}`, 'no unit has failed'] };
+  }
+
+  /** The root can't be written, and a change below /etc is gone after a restart. */
+  async showImmutable(): Promise<Shown> {
+    const write = await this.machine.run('touch /usr/bin/mine');
+    expectThat(write.status !== 0 && /Read-only file system/.test(write.stderr), 'a write to /usr fails');
+    await this.machine.runChecked('echo mine > /etc/mine; echo kept > /usr/local/kept');
+    const before = await this.machine.runChecked('cat /etc/machine-id');
+    await this.restart();
+    expectThat((await this.machine.run('cat /etc/mine')).status !== 0, 'a change below /etc is gone after a reboot');
+    expectThat((await this.machine.runChecked('cat /usr/local/kept')) === 'kept\n', '/usr/local keeps what is written');
+    expectThat((await this.machine.runChecked('cat /etc/machine-id')) === before, 'the machine-id is the same');
+    return {
+      shown: [
+        `touch /usr/bin/mine → ${write.stderr.trim()}`,
+        '/etc/mine was there, and is gone after a reboot; /usr/local/kept is still there',
+      ],
+    };
+  }
+
+  /** The owner's wish, in the odd shape that the documentation of cOS gave it. */
+  async dropStageFile(): Promise<Shown> {
+    const mirror = this.#options.offline ? undefined : await this.#reachableMirror();
+    const port = this.#server?.port ?? 0;
+    const address = this.#options.offline ? `${OFFLINE_ADDRESS}` : `10.0.2.2:${port}`;
+    expectThat((await this.machine.run('command -v vim')).status !== 0, 'vim is not there yet');
+    if (mirror === undefined) await this.machine.putFile('/oem/lab.list', guestSourceLine(address));
+    await this.machine.putFile('/oem/install.yaml', stageFile({ useLabRepository: mirror === undefined }));
+    return {
+      shown: [
+        'vim: command not found',
+        `/oem/install.yaml says: in after-upgrade-chroot, apt-get install vim (from ${
+          mirror === undefined ? "the lab's own package repository" : "Debian's packages"
+        })`,
+      ],
+    };
+  }
+
+  /** `holdfast upgrade` inside the machine. */
+  async upgrade(): Promise<Shown> {
+    const stop = this.#followUpgrade();
+    await this.machine.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
+    const result = await this.machine.run(
+      'set -o pipefail; holdfast upgrade oci-layout:/run/delivery:v2 2>&1 | tee /run/upgrade.log /dev/ttyS0 >/dev/null',
+      { timeoutMs: 900_000 },
+    );
+    stop();
+    const log = await this.machine.runChecked('cat /run/upgrade.log');
+    if (result.status !== 0) throw new HoldfastError('HF-COMMAND', 'the upgrade failed', { outputTail: log });
+    expectThat(log.includes('Upgrade completed'), 'the upgrade says that it is completed');
+    const summary = log.split('\n').filter((line) => /^ {2}(active|passive|next) /.test(line));
+    return { shown: summary.map((line) => line.trim().replace(/\s+/g, ' ')) };
+  }
+
+  /** Version 2 with the owner's package; version 1 is still there. */
+  async showUpgraded(): Promise<Shown> {
+    await this.restart();
+    expectThat((await this.prettyName()) === 'Holdfast demo 2', 'version 2 runs');
+    const vim = (await this.machine.runChecked('vim --version')).split('\n')[0] ?? '';
+    expectThat(vim.startsWith('VIM - Vi IMproved'), 'vim runs');
+    const gone = await this.machine.run('test -e /usr/share/holdfast-demo/only-in-version-1');
+    expectThat(gone.status !== 0, 'what version 2 removed is gone');
+    const status = await this.machine.runChecked('holdfast status');
+    expectThat(/^active\s+Holdfast demo 2 .*running/m.test(status), 'status shows version 2 as active and running');
+    expectThat(/^passive\s+Holdfast demo 1 /m.test(status), 'status shows version 1 as passive');
+    return { shown: [`Holdfast demo 2 runs, and ${vim.replace(/ \(.*/, '')} with it`, ...status.trim().split('\n')] };
+  }
+
+  /** The passive system for one boot, and back. */
+  async showPassive(): Promise<Shown> {
+    await this.machine.runChecked('holdfast grubenv set next_entry=fallback');
+    await this.restart();
+    expectThat((await this.prettyName()) === 'Holdfast demo 1', 'the passive entry boots version 1');
+    const status = await this.machine.runChecked('holdfast status');
+    expectThat(/^booted\s+passive$/m.test(status), 'status says that the passive slot was booted');
+    expectThat((await this.machine.run('command -v vim')).status !== 0, 'version 1 has no vim');
+    await this.restart();
+    expectThat((await this.prettyName()) === 'Holdfast demo 2', 'without a choice version 2 boots again');
+    return { shown: ['one boot of the passive entry: Holdfast demo 1, without vim', 'the next boot: Holdfast demo 2'] };
+  }
+
+  async prettyName(): Promise<string> {
+    return (await this.machine.runChecked('. /etc/os-release; echo "$PRETTY_NAME"')).trim();
+  }
+
+  async restart(): Promise<void> {
+    this.#options.signal.throwIfAborted();
+    await this.machine.reboot();
+  }
+
+  /** Shuts the machine down, so that its disk can be looked at. */
+  async switchOff(): Promise<void> {
+    await this.#machine?.powerOff();
+    this.#machine = undefined;
+    await this.#closeServer();
+  }
+
+  /** Ends whatever still runs; for every way out. */
+  async end(): Promise<void> {
+    await this.#machine?.powerCut();
+    this.#machine = undefined;
+    await this.#closeServer();
+  }
+
+  async #closeServer(): Promise<void> {
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  #requireImages(): DemoImages {
+    if (this.#images === undefined) throw new HoldfastError('HF-STATE', 'the demo images are not built yet');
+    return this.#images;
+  }
+
+  /** A disk with the images on it, as somebody would bring them to a machine without a registry. */
+  async #delivery(): Promise<string> {
+    const file = join(this.#options.directory, 'delivery.img');
+    rmSync(file, { force: true });
+    await makeDelivery(this.#requireImages().layout, file);
+    return file;
+  }
+
+  /** The archive of the guest's own apt configuration, if the guest reaches it. */
+  async #reachableMirror(): Promise<string | undefined> {
+    const probe = await this.machine.run(
+      `set -- $(sed -n 's/^deb \\(\\[[^]]*\\] \\)\\?\\(http[^ ]*\\) \\([^ ]*\\) .*/\\2 \\3/p' /etc/apt/sources.list | head -n 1)
+       test -n "$2" && timeout 30 /usr/lib/apt/apt-helper download-file "$1/dists/$2/InRelease" /tmp/InRelease >&2 && echo "$1"`,
+      { timeoutMs: 120_000 },
+    );
+    return probe.status === 0 ? probe.stdout.trim() : undefined;
+  }
+
+  /** Passes the upgrade's own lines on while it runs. */
+  #followUpgrade(): () => void {
+    const decoder = new TextDecoder();
+    let rest = '';
+    let following = true;
+    this.machine.onOutput((chunk) => {
+      if (!following) return;
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (/^ +\[ *\d+\/\d+\] /.test(line)) this.#log(line);
+    });
+    return () => {
+      following = false;
+    };
+  }
+}
+
+/** What a guest calls the lab's package server when it reaches nothing else. */
+const OFFLINE_ADDRESS = '10.0.2.100';
+
+function expectThat(fact: boolean, what: string): void {
+  if (!fact) throw new HoldfastError('HF-STATE', `this should be so and is not: ${what}`);
+}
+
+function short(digest: string): string {
+  return digest.slice(0, 'sha256:'.length + 12);
+}
+
+/** Firmware variables begin anew with each story: what an earlier one left must not decide what boots. */
+function freshVariables(directory: string): string {
+  const file = join(directory, 'firmware-variables.fd');
+  if (existsSync(file)) rmSync(file);
+  return file;
+}
+
+async function directoryBytes(directory: string): Promise<number> {
+  return Number((await runChecked(['du', '--summarize', '--block-size=1', directory])).split('\t')[0]);
+}
