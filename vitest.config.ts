@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-// Three suites: `unit` needs nothing, `system` needs root and loop devices, `vm` boots machines one at a time.
+// Three suites: `unit` needs nothing, `system` needs root and loop devices, `vm` boots machines one at a time. They run in
+// this order, so that what is cheap fails first.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
       {
         test: {
           name: 'system',
+          sequence: { groupOrder: 1 },
           include: ['test/system/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
@@ -17,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'vm',
+          sequence: { groupOrder: 2 },
           include: ['test/vm/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 const CHUNK_CHARACTERS = 2800;
 
 /** Where the guest keeps commands and results; a tmpfs, so that a restart forgets them. */
-const GUEST_DIRECTORY = '/run/holdfast-lab';
+export const GUEST_DIRECTORY = '/run/holdfast-lab';
 
 /** Makes the login shell a plain one that echoes nothing; it then prints {@link readyMarker}. */
 export function quietShellLine(attempt: number): string {
@@ -24,8 +24,7 @@ export function readyMarker(attempt: number): string {
 }
 
 /** Shell functions, one line each, for a shell that {@link quietShellLine} has made. The last one prints its marker. */
-export function setupLines(attempt: number): readonly string[] {
-  const d = GUEST_DIRECTORY;
+export function setupLines(attempt: number, d = GUEST_DIRECTORY): readonly string[] {
   return [
     // A shell with line editing would read the terminal key by key and echo.
     'set +o emacs +o vi 2>/dev/null; PS1=; PS2=; unset HISTFILE',
@@ -59,17 +58,23 @@ export function putLines(id: number, content: Uint8Array): { line: string; ackno
 }
 
 /** A script that makes a file of what `putLines` has brought, whole or not at all. */
-export function installScript(id: number, chunks: number, path: string, mode: number): string {
+export function installScript(
+  id: number,
+  chunks: number,
+  path: string,
+  mode: number,
+  directory = GUEST_DIRECTORY,
+): string {
   const target = quote(path);
   const temporary = quote(`${path}.lab-put`);
-  const parts = `i=0; while [ $i -lt ${chunks} ]; do cat ${GUEST_DIRECTORY}/${id}.$i.part; i=$((i+1)); done`;
+  const parts = `i=0; while [ $i -lt ${chunks} ]; do cat ${directory}/${id}.$i.part; i=$((i+1)); done`;
   return [
     'set -e',
     `mkdir -p "$(dirname ${target})"`,
     `{ ${parts}; } | base64 -d >${temporary}`,
     `chmod ${mode.toString(8)} ${temporary}`,
     `mv -f ${temporary} ${target}`,
-    `rm -f ${GUEST_DIRECTORY}/${id}.*.part`,
+    `rm -f ${directory}/${id}.*.part`,
   ].join('\n');
 }
 

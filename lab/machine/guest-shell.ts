@@ -5,6 +5,7 @@ import { HoldfastError } from '../../src/system/errors.ts';
 import type { Console } from './console.ts';
 import {
   functionsMarker,
+  GUEST_DIRECTORY,
   goLine,
   installScript,
   parseResult,
@@ -31,12 +32,15 @@ const MAX_FILE_BYTES = 8 << 20;
 export class GuestShell {
   readonly #console: Console;
   readonly #send: (text: string) => void;
+  readonly #directory: string;
   #commands = 0;
   #attempts = 0;
   #ready = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(console: Console, send: (text: string) => void) {
+  /** @param directory where the guest keeps commands and results. */
+  constructor(console: Console, send: (text: string) => void, directory = GUEST_DIRECTORY) {
+    this.#directory = directory;
     this.#console = console;
     this.#send = send;
   }
@@ -66,7 +70,7 @@ export class GuestShell {
       try {
         this.#send(quietShellLine(attempt));
         await this.#console.waitFor(readyMarker(attempt), { timeoutMs: ECHO_TIMEOUT_MS });
-        for (const line of setupLines(attempt)) this.#send(line);
+        for (const line of setupLines(attempt, this.#directory)) this.#send(line);
         await this.#console.waitFor(functionsMarker(attempt), { timeoutMs: ECHO_TIMEOUT_MS });
         this.#ready = true;
       } catch (error) {
@@ -104,7 +108,7 @@ export class GuestShell {
     });
     this.#queue = put.catch(() => {});
     const { id, chunks } = await put;
-    const result = await this.run(installScript(id, chunks, path, mode));
+    const result = await this.run(installScript(id, chunks, path, mode, this.#directory));
     if (result.status !== 0) {
       throw new HoldfastError('HF-COMMAND', `${path} could not be written in the guest: ${result.stderr}`);
     }

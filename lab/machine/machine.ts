@@ -271,6 +271,11 @@ export class Machine {
     await this.#within(timeoutMs, 'the machine did not switch off', this.#off);
   }
 
+  /** Settles when the machine is off, however that came. */
+  untilOff(): Promise<void> {
+    return this.#off;
+  }
+
   /** Cuts the power; see `qemuArguments` for what that loses. Also the way to be rid of a machine after a test. */
   async powerCut(): Promise<void> {
     this.#cut = true;
