@@ -95,20 +95,38 @@ export class LayerUnpacker {
   }
 
   #place(entry: TarEntry, parts: readonly string[]): Promise<void> | undefined {
-    const { tree, times, warn } = this.#tools;
+    const { warn } = this.#tools;
     if (entry.uid > MAX_ID || entry.gid > MAX_ID) throw refused(entry.name, 'has an owner that no system has');
     for (const key of entry.unapplied) warn(`the record ${key} is not applied`, entry.name);
     if (parts.length === 0) {
       if (entry.type !== 'directory') throw refused(entry.name, 'would replace the tree itself');
       return this.#furnishDirectory('', entry);
     }
+    const asking = this.#askAbove(parts);
+    return asking === undefined ? this.#put(entry, parts) : asking.then(() => this.#put(entry, parts));
+  }
+
+  /** What is made in a directory may inherit from it. */
+  #askAbove(parts: readonly string[]): Promise<void> | undefined {
+    const { tree, xattrs } = this.#tools;
+    if (xattrs.knowsAll) return undefined;
+    for (let length = parts.length - 1; length >= 0; length--) {
+      const directory = tree.findDirectory(parts.slice(0, length));
+      if (directory !== undefined) return xattrs.know(directory);
+    }
+    return undefined;
+  }
+
+  #put(entry: TarEntry, parts: readonly string[]): Promise<void> | undefined {
+    const { tree, times, xattrs } = this.#tools;
     const path = tree.place(parts, entry.mtime);
     this.#addUpper(path);
     times.keep(tree, parentOf(path));
     switch (entry.type) {
-      case 'directory':
-        this.#makeDirectory(path);
+      case 'directory': {
+        if (this.#makeDirectory(path)) xattrs.made(path);
         return this.#furnishDirectory(path, entry);
+      }
       case 'file':
         this.#current = { entry, path, fd: this.#replacing(path, () => openSync(tree.at(path), NEW_FILE, 0o600)) };
         return undefined;
@@ -122,26 +140,29 @@ export class LayerUnpacker {
     }
   }
 
-  #makeDirectory(path: TreePath): void {
+  /** Returns false when the directory was there. */
+  #makeDirectory(path: TreePath): boolean {
     const { tree } = this.#tools;
     try {
       mkdirSync(tree.at(path), 0o700);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
-      if (tree.lstat(path)?.isDirectory()) return;
+      if (tree.lstat(path)?.isDirectory()) return false;
       tree.remove(path);
       mkdirSync(tree.at(path), 0o700);
     }
+    return true;
   }
 
   #furnishDirectory(path: TreePath, entry: TarEntry): Promise<void> | undefined {
-    const { tree, times } = this.#tools;
+    const { tree, times, xattrs } = this.#tools;
     const at = tree.at(path);
     lchownSync(at, entry.uid, entry.gid);
     // After chown, which clears the set-id bits.
     chmodSync(at, entry.mode);
     times.set(path, entry.mtime);
-    return this.#recordXattrs(path, entry);
+    const asking = xattrs.know(path);
+    return asking === undefined ? this.#recordXattrs(path, entry) : asking.then(() => this.#recordXattrs(path, entry));
   }
 
   #write(offset: number, bytes: Buffer): void {

@@ -23,6 +23,9 @@ export interface UnpackLimits {
 /** Far above any system, far below what would harm a machine. */
 export const DEFAULT_LIMITS: UnpackLimits = { bytes: 64 * 2 ** 30, entries: 2_000_000, nameBytes: 512 * 2 ** 20 };
 
+/** Above this, layers are expected to touch so many directories that asking about all at once is cheaper. */
+const LARGE_LAYERS_BYTES = 4 << 20;
+
 export interface UnpackOptions extends Pick<VisitOptions, 'signal' | 'onProgress'> {
   limits?: Partial<UnpackLimits>;
 }
@@ -56,6 +59,7 @@ export async function unpackLayers(
     beforeChange: (directory) => times.keep(tree, directory),
     implied: (directory, mtime) => {
       times.set(directory, mtime);
+      xattrs.made(directory);
       countEntry(directory);
     },
     removed: (path, wasDirectory) => {
@@ -73,7 +77,10 @@ export async function unpackLayers(
     if (nameBytes > limits.nameBytes) throw tooMuch(`more than ${limits.nameBytes} bytes of names`);
   };
   // A fresh ext4 has this directory, which carries nothing.
-  if (readdirSync(tree.directory).some((name) => name !== 'lost+found')) await xattrs.learn();
+  if (readdirSync(tree.directory).some((name) => name !== 'lost+found')) {
+    const packedBytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    await xattrs.learn({ atOnce: packedBytes > LARGE_LAYERS_BYTES });
+  }
 
   const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, () => {
     const unpacker = new LayerUnpacker({

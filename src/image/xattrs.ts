@@ -32,20 +32,46 @@ export class XattrLedger {
   /** What is on the disk. */
   readonly #present = new Map<TreePath, Set<string>>();
   readonly #defaultAcls = new Map<TreePath, Buffer>();
+  /** Directories whose attributes are known; undefined where all are. */
+  #known: Set<TreePath> | undefined;
 
   constructor(tree: TargetTree) {
     this.#tree = tree;
   }
 
   /**
-   * Learns what a tree that is not empty already carries: a directory that a layer mentions again loses what the
-   * layer doesn't list, and default ACLs must not be inherited meanwhile.
+   * The tree is not empty, so what it already carries must be learned: a directory that a layer mentions again loses
+   * what the layer doesn't list, and default ACLs must not be inherited meanwhile.
+   * @param options.atOnce asks for the whole tree now; otherwise each directory is asked for when it is first touched,
+   *   which is cheaper for a few files on a large tree.
    */
-  async learn(): Promise<void> {
+  async learn(options: { atOnce: boolean }): Promise<void> {
     requireTools(['getfattr', 'setfattr']);
-    const dump = throughProgram(['getfattr', '-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], {
+    if (options.atOnce) await this.#ask(['-R', '.']);
+    else this.#known = new Set();
+  }
+
+  get knowsAll(): boolean {
+    return this.#known === undefined;
+  }
+
+  /** Learns what an existing directory carries, if that isn't known yet. Called before anything in it changes. */
+  know(directory: TreePath): Promise<void> | undefined {
+    if (this.#known === undefined || this.#known.has(directory)) return undefined;
+    this.#known.add(directory);
+    return this.#ask(['--', `./${asArgument(directory)}`]);
+  }
+
+  /** A directory was made just now: it carries nothing. */
+  made(directory: TreePath): void {
+    this.#known?.add(directory);
+  }
+
+  async #ask(what: readonly string[]): Promise<void> {
+    const dump = throughProgram(['getfattr', '-P', '-h', '-d', '-m', '-', '-e', 'hex', ...what], {
       cwd: this.#tree.directory,
     });
+    const inherited: TreePath[] = [];
     let rest = '';
     let path: TreePath | undefined;
     const take = (line: string) => {
@@ -54,7 +80,10 @@ export class XattrLedger {
       if (path === undefined || equals === -1 || line.startsWith('#')) return;
       const name = unquote(line.slice(0, equals));
       const value = Buffer.from(line.slice(equals + 3), 'hex');
-      if (name === DEFAULT_ACL) this.#defaultAcls.set(path, value);
+      if (name === DEFAULT_ACL) {
+        this.#defaultAcls.set(path, value);
+        inherited.push(path);
+      }
       // The host's security module labels files as they are made; that is not the layers' doing.
       if (name !== 'security.selinux') this.#remember(path, name);
     };
@@ -64,8 +93,8 @@ export class XattrLedger {
       for (const line of lines) take(line);
     }
     take(rest);
-    for (const path of this.#defaultAcls.keys()) this.#discard(path, DEFAULT_ACL);
-    await this.flush();
+    for (const path of inherited) this.#discard(path, DEFAULT_ACL);
+    if (inherited.length > 0) await this.flush();
   }
 
   /**

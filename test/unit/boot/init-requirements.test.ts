@@ -28,6 +28,7 @@ const COMPLETE = [
   '/usr/sbin/blkid',
   '/usr/bin/mountpoint',
   '/usr/bin/cpio',
+  '/usr/bin/setfattr',
   '/usr/bin/zstd',
   '/boot/vmlinuz-6.1.0-9',
   '/lib/modules/6.1.0-9/modules.dep',
