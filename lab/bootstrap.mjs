@@ -52,9 +52,11 @@ const VERBS = {
     about: 'everything that CI checks: types, style, unit, system and VM tests',
     run: async (args) => {
       await lint();
+      step('Unit tests');
+      await vitest(['unit'], args);
       await prepare();
-      step('Tests');
-      await vitest(['unit', 'system', 'vm'], args);
+      step('System and VM tests');
+      await vitest(['system', 'vm'], args);
     },
   },
   'test:unit': { machine: false, about: 'tests of pure code, seconds', run: (args) => vitest(['unit'], args) },
@@ -78,14 +80,15 @@ const VERBS = {
     about: 'dist/holdfast, the executable',
     run: (args) => run([bun, join(project, 'scripts/build.ts'), ...args]),
   },
+  docs: {
+    machine: false,
+    about: 'writes the reference pages that are generated from the code',
+    run: (args) => run([bun, join(project, 'scripts/docs.ts'), ...args]),
+  },
   bench: {
-    machine: true,
+    machine: false,
     about: 'measurements',
-    run: async (args) => {
-      const main = join(project, 'bench/main.ts');
-      if (!existsSync(main)) throw new ChildFailed('there are no measurements yet: bench/main.ts is missing', 1);
-      await run([bun, main, ...args]);
-    },
+    run: (args) => run([bun, join(project, 'bench/main.ts'), ...args]),
   },
   vm: {
     machine: true,
