@@ -19,6 +19,8 @@ const EXECUTABLE_OPTIONS = [
   // Saves parsing at every start (docs/decisions/0001).
   '--bytecode',
   '--format=esm',
+  // What a command doesn't use isn't loaded either: 8 ms instead of 10.6 for --version.
+  '--splitting',
   // By default a compiled program reads .env and bunfig.toml of its working directory; a boot tool must not.
   '--no-compile-autoload-dotenv',
   '--no-compile-autoload-bunfig',
