@@ -22,7 +22,7 @@ async function show(signal: AbortSignal): Promise<void> {
   const disks: Disk[] = [{ file: disk, serial: 'system' }];
   const delivery = join(demoMachineDirectory(), 'delivery.img');
   if (existsSync(delivery)) disks.push({ file: delivery, readOnly: true, serial: 'delivery' });
-  const machine = await Machine.boot({ disks, logFile: join(demoMachineDirectory(), 'shell.log') });
+  const machine = await Machine.boot({ disks, logFile: join(demoMachineDirectory(), 'shell.log'), bootMenu: 'keep' });
   say(`==> ${disk} (${machine.accelerator}); Ctrl-] switches it off and leaves, twice cuts the power`);
   machine.onOutput((chunk) => process.stdout.write(chunk));
   await new Promise<void>((resolve) => {

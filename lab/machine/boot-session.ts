@@ -2,7 +2,7 @@
 // reset ends the process and the machine starts another, because under software emulation a kernel that boots again in
 // the same process costs more than twice the CPU time of the first (measured: 63 s against 25 s).
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ export class BootSession {
 
   /** @throws HoldfastError HF-TOOL-MISSING without QEMU, HF-COMMAND with its complaint when it doesn't start. */
   static async start(shape: MachineShape, onOutput: (chunk: Buffer) => void): Promise<BootSession> {
-    const socketDirectory = mkdtempSync(join(tmpdir(), 'holdfast-machine-'));
+    const socketDirectory = makeSocketDirectory();
     const sockets = { serialSocket: join(socketDirectory, 'serial'), monitorSocket: join(socketDirectory, 'monitor') };
     let qemu: QemuProcess | undefined;
     try {
@@ -76,4 +76,14 @@ export class BootSession {
     this.#serial.destroy();
     await this.ended;
   }
+}
+
+/** A short path, since names of sockets are short; what killed processes left of theirs is removed on the way. */
+function makeSocketDirectory(): string {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^holdfast-machine-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(tmpdir(), `holdfast-machine-${process.pid}-`));
 }

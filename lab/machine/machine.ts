@@ -31,6 +31,11 @@ export interface BootOptions {
   /** The file with this machine's UEFI variables; default: fresh ones beside the log. */
   firmwareVariables?: string;
   direct?: DirectKernel;
+  /**
+   * `skip` (default) presses Enter as soon as GRUB's menu is there, which boots what the menu would have booted after
+   * its timeout, ten seconds earlier; `keep` leaves the menu to the caller.
+   */
+  bootMenu?: 'skip' | 'keep';
   /** Keeps what the log files hold already. */
   appendLog?: boolean;
   accelerator?: Accelerator;
@@ -52,6 +57,7 @@ export class Machine {
   readonly commandLog: string;
   readonly accelerator: Accelerator;
   readonly #shape: MachineShape;
+  readonly #skipBootMenu: boolean;
   readonly #console: Console;
   readonly #shell: GuestShell;
   readonly #started = Date.now();
@@ -66,7 +72,8 @@ export class Machine {
   #resets = 0;
   #bootId: string | undefined;
 
-  private constructor(shape: MachineShape) {
+  private constructor(shape: MachineShape, skipBootMenu: boolean) {
+    this.#skipBootMenu = skipBootMenu;
     this.#shape = shape;
     this.logFile = shape.serialLog;
     this.commandLog = commandLogOf(shape.serialLog);
@@ -89,24 +96,32 @@ export class Machine {
     const variables = options.firmwareVariables ?? `${logFile}.uefi-variables`;
     if (options.firmwareVariables === undefined) rmSync(variables, { force: true });
     const uefi = options.direct === undefined && options.firmware !== 'bios';
-    const machine = new Machine({
-      disks: await Promise.all(options.disks.map((disk, index) => throwAwayCopy(disk, `${logFile}.disk${index}`))),
-      memoryMiB: options.memoryMiB ?? 1024,
-      cpus: options.cpus ?? 2,
-      network: options.network ?? 'user',
-      forwards: options.forwards ?? [],
-      accelerator: options.accelerator ?? (await chooseAccelerator()),
-      firmware: uefi ? prepareFirmware(variables) : { kind: 'bios' },
-      ...(options.direct && { direct: options.direct }),
-      serialLog: logFile,
-      extraArguments: options.extraArguments ?? [],
-    });
+    const machine = new Machine(
+      {
+        disks: await Promise.all(options.disks.map((disk, index) => throwAwayCopy(disk, `${logFile}.disk${index}`))),
+        memoryMiB: options.memoryMiB ?? 1024,
+        cpus: options.cpus ?? 2,
+        network: options.network ?? 'user',
+        forwards: options.forwards ?? [],
+        accelerator: options.accelerator ?? (await chooseAccelerator()),
+        firmware: uefi ? prepareFirmware(variables) : { kind: 'bios' },
+        ...(options.direct && { direct: options.direct }),
+        serialLog: logFile,
+        extraArguments: options.extraArguments ?? [],
+      },
+      options.bootMenu !== 'keep',
+    );
     await machine.#powerOn();
     return machine;
   }
 
   async #powerOn(): Promise<void> {
-    const session = await BootSession.start(this.#shape, (chunk) => {
+    let menu = this.#skipBootMenu ? new MenuWatch() : undefined;
+    const session: BootSession = await BootSession.start(this.#shape, (chunk) => {
+      if (menu?.seenIn(chunk)) {
+        menu = undefined;
+        this.send('\r');
+      }
       this.#console.feed(chunk);
       for (const listener of this.#outputListeners) listener(chunk);
     });
@@ -318,6 +333,18 @@ export class Machine {
 
   #clock(): string {
     return `${((Date.now() - this.#started) / 1000).toFixed(1)} s`;
+  }
+}
+
+/** Looks for the title of GRUB's menu in what one boot prints. */
+class MenuWatch {
+  #tail = '';
+
+  seenIn(chunk: Buffer): boolean {
+    const text = this.#tail + chunk.toString('latin1');
+    this.#tail = text.slice(-32);
+    // The menu may not read keys yet; the serial port keeps the one that is typed until it does.
+    return text.includes('GNU GRUB');
   }
 }
 
