@@ -2,6 +2,7 @@
 // and waited for, so that they clean up before we are gone.
 
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 /** A failure that needs no stack: the message (empty when the program said everything itself) and our exit status. */
@@ -13,6 +14,8 @@ export class ChildFailed extends Error {
 }
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** How often it is looked whether npm is still there. */
+const PARENT_MS = 500;
 /** npm passes a signal on that the terminal has sent to us as well; a person who means it again takes longer. */
 const REPEAT_MS = 1000;
 
@@ -40,7 +43,13 @@ export function runChild([program, ...args], { cwd, env, terminal = false, onOut
       if (!terminal) child.kill(signal);
     };
     for (const signal of FORWARDED) process.on(signal, forward);
+    // npm doesn't pass SIGTERM on to what its shell has started, it only ends: without it, nobody waits for us.
+    const parents = parentChain();
+    const watch = setInterval(() => {
+      if (parentChain() !== parents && interrupted === undefined) forward('SIGTERM');
+    }, PARENT_MS);
     const settle = () => {
+      clearInterval(watch);
       for (const signal of FORWARDED) process.off(signal, forward);
     };
     child.stdout?.on('data', onOutput);
@@ -56,4 +65,16 @@ export function runChild([program, ...args], { cwd, env, terminal = false, onOut
       reject(new ChildFailed('', ended === undefined ? status : 128 + constants.signals[ended]));
     });
   });
+}
+
+/** Our parent, and its parent when that is npm. */
+function parentChain() {
+  if (process.env.npm_lifecycle_event === undefined) return '';
+  try {
+    const [, parent] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${process.ppid}/status`, 'utf8')) ?? [];
+    return `${process.ppid} ${parent}`;
+  } catch {
+    // It has just ended.
+    return 'none';
+  }
 }
