@@ -55,6 +55,8 @@ const OPTIONS: readonly string[] = [
   '--aptopt=APT::Install-Recommends "false"',
   '--aptopt=Acquire::Languages "none"',
   '--aptopt=Acquire::Retries "3"',
+  // With the lists, `apt-get update` in the guest fetches only what has changed since.
+  '--skip=cleanup/apt/lists',
   `--include=${BASE_PACKAGES.join(',')}`,
 ];
 

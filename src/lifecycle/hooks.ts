@@ -27,12 +27,12 @@ export async function runHook(
   context: ApplyContext,
   hook: string,
   root: Root,
-  options: { strictness: Strictness; extraSources?: readonly string[] },
+  options: { strictness: Strictness },
 ): Promise<StageResult> {
   const result = await runStage({
     stage: hook,
     root,
-    sources: [...defaultSources, ...(options.extraSources ?? [])],
+    sources: defaultSources,
     events: context.events,
     signal: context.signal,
   });

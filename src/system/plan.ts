@@ -112,6 +112,8 @@ export async function apply<A extends Action, S>(
   const timings: { kind: string; durationMs: number }[] = [];
   const started = performance.now();
   const warn = (text: string) => {
+    // The stages of one plan read the same files again and again; what is wrong with a file is said once.
+    if (warnings.includes(text)) return;
     warnings.push(text);
     events({ type: 'notice', level: 'warning', text });
   };

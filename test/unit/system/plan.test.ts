@@ -98,3 +98,20 @@ test('what is undone early is not undone twice', async () => {
   );
   expect(log).toEqual(['closed']);
 });
+
+test('the same warning is said once', async () => {
+  const log: string[] = [];
+  const said: string[] = [];
+  const result = await apply(
+    plan(step('a'), step('b')),
+    { ...performers(log), do: (_, { warn }) => warn('line 3: odd') },
+    {
+      state: null,
+      events: (event) => {
+        if (event.type === 'notice') said.push(event.text);
+      },
+    },
+  );
+  expect(result.warnings).toEqual(['line 3: odd']);
+  expect(said).toEqual(['line 3: odd']);
+});
