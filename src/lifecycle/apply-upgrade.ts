@@ -17,6 +17,7 @@ import { mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, type ApplyResult, apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
 import { type BuildSlotState, buildSlotPerformers, describeVerification } from './build-slot.ts';
+import { RUN_DIRECTORY, removeRemains } from './leftovers.ts';
 import type { OwnerMounts } from './target.ts';
 import {
   inspectUpgrade,
@@ -27,7 +28,7 @@ import {
   type UpgradeRequest,
 } from './upgrade.ts';
 
-const LOCK_FILE = '/run/holdfast/lock';
+const LOCK_FILE = `${RUN_DIRECTORY}/lock`;
 
 export interface UpgradeOptions {
   events?: EventSink;
@@ -64,10 +65,11 @@ export async function upgrade(request: UpgradeRequest, options: UpgradeOptions):
   const events = options.events ?? silent;
   const signal = options.signal ?? new AbortController().signal;
   const setup = new UndoStack();
-  const workDirectory = `/run/holdfast/upgrade-${process.pid}`;
+  const workDirectory = `${RUN_DIRECTORY}/upgrade-${process.pid}`;
   setup.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
   try {
     await lockUntilEnd(setup, LOCK_FILE, options.command);
+    for (const text of await removeRemains()) events({ type: 'notice', level: 'warning', text });
     const located = await locateInstallation();
     const stateDirectory = located.state.mountPoint ?? join(workDirectory, 'state');
     if (located.state.mountPoint === undefined) {

@@ -20,7 +20,9 @@ export interface ShellContext {
 /** The environment of commands in a root. */
 export function commandEnvironment(root: Root, extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   if (!root.isHost) return { PATH: SYSTEM_PATH, HOME: '/root', ...extra };
-  return { PATH: SYSTEM_PATH, ...process.env, ...extra };
+  // Our units set this for us alone; a user's own program may want to compile.
+  const { BUN_JSC_useJIT: _, ...environment } = process.env;
+  return { PATH: SYSTEM_PATH, ...environment, ...extra };
 }
 
 /** How a program ended: its status, and its last lines. */

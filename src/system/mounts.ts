@@ -1,9 +1,10 @@
 // Mounting and unmounting, and the kernel's own list of what is mounted.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { HoldfastError } from './errors.ts';
 import type { UndoStack } from './plan.ts';
 import { commandFailed, type RunResult, run, runChecked } from './process.ts';
+import { processesBelow } from './processes.ts';
 
 /** One line of /proc/self/mountinfo. */
 export interface Mount {
@@ -108,23 +109,6 @@ export async function unmount(mountPoint: string): Promise<void> {
     `${mountPoint} could not be unmounted: ${result?.stderr.trim() ?? 'it is busy'}`,
     holders.length === 0 ? {} : { hint: `still in use by ${holders.join(', ')}` },
   );
-}
-
-/** Processes whose root or working directory is at or below `directory`: daemons that a hook left behind. */
-export function processesBelow(directory: string): { pid: number; command: string }[] {
-  const found: { pid: number; command: string }[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const places = [readlinkSync(`/proc/${name}/root`), readlinkSync(`/proc/${name}/cwd`)];
-      if (places.some((place) => place === directory || place.startsWith(`${directory}/`))) {
-        found.push({ pid: Number(name), command: readFileSync(`/proc/${name}/comm`, 'utf8').trim() });
-      }
-    } catch {
-      // It ended meanwhile, or is a kernel thread.
-    }
-  }
-  return found;
 }
 
 function unescapeOctal(text: string): string {

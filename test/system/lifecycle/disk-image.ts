@@ -68,6 +68,14 @@ export class DiskImage {
   }
 }
 
+/** Puts a file onto an ext4 partition that is attached and not mounted. */
+export async function writeToExt4(disk: DiskImage, device: string, name: string, text: string): Promise<void> {
+  const source = join(disk.directory, 'stage-file');
+  writeFileSync(source, text);
+  await runChecked(['debugfs', '-w', '-R', `rm ${name}`, device]);
+  await runChecked(['debugfs', '-w', '-R', `write ${source} ${name}`, device]);
+}
+
 /** A text file of a slot, read from the outside; empty when it isn't there. */
 export function slotText(stateDirectory: string, slot: SlotName, path: string): Promise<string> {
   return runChecked(['debugfs', '-R', `cat ${path}`, join(stateDirectory, SLOT_FILES[slot])]);

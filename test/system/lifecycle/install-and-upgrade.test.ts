@@ -2,7 +2,7 @@
 // a failing hook does, and that nothing is left behind on this machine. The upgrade finds its COS_STATE by label, as it
 // does on live media.
 
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGrubEnvironment } from '../../../src/boot/grub-environment.ts';
@@ -14,7 +14,7 @@ import type { Strictness } from '../../../src/lifecycle/hooks.ts';
 import { readState } from '../../../src/slots/state-file.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { runChecked } from '../../../src/system/process.ts';
-import { DiskImage, machineTraces, slotText } from './disk-image.ts';
+import { DiskImage, machineTraces, slotText, writeToExt4 } from './disk-image.ts';
 import { BOOT_FILES, osRelease, TinyImages } from './tiny-image.ts';
 
 const NOW = '2026-11-20T10:00:00.000Z';
@@ -60,19 +60,12 @@ function upgradeTo(
 ): Promise<UpgradeResult> {
   return disk.withPartitions(ALL, async (devices) => {
     for (const [name, text] of Object.entries(options.oem ?? {}))
-      await writeToExt4(devices['COS_OEM'] ?? '', name, text);
+      await writeToExt4(disk, devices['COS_OEM'] ?? '', name, text);
     return upgrade(
       { image: await open(tag), strictness: options.strictness ?? 'chroot', force: options.force ?? false },
       { command: 'test', now: NOW },
     );
   });
-}
-
-async function writeToExt4(device: string, name: string, text: string): Promise<void> {
-  const source = join(disk.directory, 'stage-file');
-  writeFileSync(source, text);
-  await runChecked(['debugfs', '-w', '-R', `rm ${name}`, device]);
-  await runChecked(['debugfs', '-w', '-R', `write ${source} ${name}`, device]);
 }
 
 const uuidOf = async (state: string, slot: string) => (await probeFilesystem(join(state, 'cOS', `${slot}.img`))).uuid;

@@ -2,12 +2,13 @@
 // whole action, and must leave no mount, loop device, process or work directory behind, and slots that are complete.
 
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
 import { SLOT_FILES } from '../../../src/slots/names.ts';
 import { run, runChecked } from '../../../src/system/process.ts';
-import { DiskImage, machineTraces } from './disk-image.ts';
+import { DiskImage, machineTraces, writeToExt4 } from './disk-image.ts';
 import { BOOT_FILES, osRelease, TinyImages } from './tiny-image.ts';
 
 let executable: string;
@@ -36,6 +37,17 @@ async function interrupt(args: readonly string[], count: number): Promise<{ stat
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   return { status, begun };
+}
+
+/** The hook's own program, by the number that only it has. */
+function sleeping(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') === 'sleep\0' + '86399\0';
+    } catch {
+      return false;
+    }
+  });
 }
 
 describe.each([1, 2, 4, 5, 6, 8, 9])('interrupted when action %i has begun', (count) => {
@@ -79,6 +91,29 @@ describe('upgrade', () => {
       });
     },
   );
+
+  test('what a killed upgrade left is taken away by the next one', async () => {
+    const hook = 'stages:\n  after-upgrade-chroot:\n    - commands: ["sleep 86399"]\n';
+    await disk.withPartitions(['COS_STATE', 'COS_OEM', 'COS_PERSISTENT'], async (devices) => {
+      const before = machineTraces();
+      await writeToExt4(disk, devices['COS_OEM'] ?? '', 'mine.yaml', hook);
+      const args = ['upgrade', `oci-layout:${images.layout}:v2`, '--force', '--json'];
+      const killed = spawn(executable, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      killed.stdout.resume();
+      await expect.poll(sleeping, { timeout: 60_000 }).toHaveLength(1);
+      const ended = new Promise((resolve) => killed.on('close', resolve));
+      killed.kill('SIGKILL');
+      await ended;
+      expect(machineTraces().mounts.length).toBeGreaterThan(before.mounts.length);
+
+      await writeToExt4(disk, devices['COS_OEM'] ?? '', 'mine.yaml', 'stages: {}\n');
+      const again = await run([executable, ...args.slice(0, -1)]);
+      expect(again.stderr).toContain('was still running for an upgrade that was killed; it was ended');
+      expect(again.status).toBe(0);
+      expect(sleeping()).toEqual([]);
+      expect(machineTraces()).toEqual(before);
+    });
+  });
 
   test('a second upgrade at the same time is told who is at work', async () => {
     await disk.withPartitions(['COS_STATE', 'COS_OEM', 'COS_PERSISTENT'], async () => {
