@@ -3,16 +3,18 @@
 
 /** @param options.useLabRepository packages come from the list in /oem instead of the system's own. */
 export function stageFile(options: { useLabRepository: boolean }): string {
-  const source = options.useLabRepository
-    ? ' -o Dir::Etc::SourceList=/oem/lab.list -o Dir::Etc::SourceParts=/dev/null'
-    : '';
+  const install = 'install -y --no-install-recommends vim';
+  const lab = '-o Dir::Etc::SourceList=/oem/lab.list -o Dir::Etc::SourceParts=/dev/null';
+  // The image brings package lists; they are fetched again only when they have become too old.
+  const command = options.useLabRepository
+    ? `apt-get ${lab} update && apt-get ${lab} ${install}`
+    : `apt-get ${install} || { apt-get update && apt-get ${install}; }`;
   return `stages:
 name: "Install something"
 stages:
    after-upgrade-chroot:
      - commands:
-        - apt-get${source} update
-        - apt-get${source} install -y --no-install-recommends vim
+        - ${command}
 `;
 }
 
