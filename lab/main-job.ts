@@ -20,7 +20,7 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 interface Done {
   title: string;
   seconds: number;
-  bytes: number | undefined;
+  bytes: Shown['bytes'];
 }
 
 process.exitCode = await interruptible(async (signal) => {
@@ -67,7 +67,9 @@ function summarise(done: readonly Done[]): void {
   let total = 0;
   for (const { title, seconds, bytes } of done) {
     total += seconds;
-    say(`  ${`${seconds.toFixed(1)} s`.padStart(8)}  ${title}${bytes === undefined ? '' : ` (${formatBytes(bytes)})`}`);
+    say(
+      `  ${`${seconds.toFixed(1)} s`.padStart(8)}  ${title}${bytes === undefined ? '' : ` (${formatBytes(bytes.count)} ${bytes.of})`}`,
+    );
   }
   say(`  ${`${total.toFixed(1)} s`.padStart(8)}  in all`);
   say('');

@@ -28,7 +28,8 @@ export interface StoryOptions {
 /** What a step has shown, as sentences with the figures that prove them. */
 export interface Shown {
   shown: string[];
-  bytes?: number;
+  /** How much of what it took, for the summary. */
+  bytes?: { count: number; of: string };
 }
 
 export class Story {
@@ -61,10 +62,10 @@ export class Story {
     const { log, signal } = this.#options;
     this.#images = await ensureDemoImages({ log, signal });
     const { tags } = this.#images;
-    const bytes = await directoryBytes(this.#images.layout);
+    const count = await directoryBytes(this.#images.layout);
     return {
       shown: [`v1 is ${short(tags.v1.digest)}, v2 is ${short(tags.v2.digest)} and shares v1's base layer`],
-      bytes,
+      bytes: { count, of: 'images' },
     };
   }
 
@@ -83,7 +84,7 @@ export class Story {
     });
     return {
       shown: ['a GPT disk with COS_GRUB, COS_OEM, COS_RECOVERY, COS_STATE and COS_PERSISTENT'],
-      bytes: statSync(this.disk).blocks * 512,
+      bytes: { count: this.#diskBytes(), of: 'on the disk' },
     };
   }
 
@@ -149,6 +150,7 @@ export class Story {
   /** `holdfast upgrade` inside the machine. */
   async upgrade(): Promise<Shown> {
     const stop = this.#followUpgrade();
+    const before = this.#diskBytes();
     await this.machine.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
     const result = await this.machine.run(
       'set -o pipefail; holdfast upgrade oci-layout:/run/delivery:v2 2>&1 | tee /run/upgrade.log /dev/ttyS0 >/dev/null',
@@ -159,7 +161,10 @@ export class Story {
     if (result.status !== 0) throw new HoldfastError('HF-COMMAND', 'the upgrade failed', { outputTail: log });
     expectThat(log.includes('Upgrade completed'), 'the upgrade says that it is completed');
     const summary = log.split('\n').filter((line) => /^ {2}(active|passive|next) /.test(line));
-    return { shown: summary.map((line) => line.trim().replace(/\s+/g, ' ')) };
+    return {
+      shown: summary.map((line) => line.trim().replace(/\s+/g, ' ')),
+      bytes: { count: this.#diskBytes() - before, of: 'more on the disk' },
+    };
   }
 
   /** Version 2 with the owner's package; version 1 is still there. */
@@ -215,6 +220,11 @@ export class Story {
   async #closeServer(): Promise<void> {
     await this.#server?.close();
     this.#server = undefined;
+  }
+
+  /** What the sparse disk image takes on this machine. */
+  #diskBytes(): number {
+    return statSync(this.disk).blocks * 512;
   }
 
   #requireImages(): DemoImages {

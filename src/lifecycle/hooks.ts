@@ -1,6 +1,7 @@
 // Hooks: the stages that a lifecycle action runs, on this machine or in the new system. A failing hook in the new
 // system refuses the action before the swap unless the user chose otherwise; nothing that failed is passed over.
 
+import type { Problem } from '../cloudconfig/problem.ts';
 import { runStage, type StageResult } from '../stages/run.ts';
 import { defaultSources } from '../stages/sources.ts';
 import { HoldfastError, renderLocation } from '../system/errors.ts';
@@ -37,7 +38,7 @@ export async function runHook(
     signal: context.signal,
   });
   for (const problem of result.problems) {
-    if (problem.severity === 'warning') context.warn(`${renderLocation(problem.location)}\n  ${problem.message}`);
+    if (problem.severity === 'warning') context.warn(describeProblem(problem));
   }
   if (result.outcome !== 'failed') return result;
   const error = hookError(hook, result);
@@ -45,6 +46,12 @@ export async function runHook(
   if (mustSucceed) throw error;
   context.warn(`${error.message}${error.outputTail === undefined ? '' : `\n${error.outputTail}`}`);
   return result;
+}
+
+/** A problem as a warning: what a summary shows of it is the first line, which says where and what. */
+export function describeProblem({ location, message }: Pick<Problem, 'location' | 'message'>): string {
+  const [place, ...excerpt] = renderLocation(location).split('\n');
+  return [`${place}: ${message}`, ...excerpt].join('\n');
 }
 
 /** The error that tells which file, step and command of a hook failed, and with what last words. */

@@ -233,6 +233,45 @@ stages:
   });
 });
 
+describe('other images', () => {
+  test('a resolver that lives in /run, where this machine has none: hooks resolve names, the link stays', async () => {
+    const files = {
+      ...BOOT_FILES,
+      ...osRelease(5),
+      'etc/resolv.conf': { link: '../run/no-such-resolver/resolv.conf' },
+    };
+    await images.add('linked', [
+      { name: 'base', files: {} },
+      { name: 'linked', files },
+    ]);
+    const oem = 'stages:\n  after-upgrade-chroot:\n    - commands: ["cat /etc/resolv.conf > /seen-resolver"]\n';
+    const result = await upgradeTo('linked', { oem: { 'mine.yaml': oem } });
+    expect(result).toMatchObject({ outcome: 'ok', prettyName: 'Tiny 5' });
+    await disk.withMounted('COS_STATE', async (state) => {
+      expect(await slotText(state, 'active', '/seen-resolver')).toBe(readFileSync('/etc/resolv.conf', 'utf8'));
+      const link = await runChecked(['debugfs', '-R', 'stat /etc/resolv.conf', join(state, 'cOS/active.img')]);
+      expect(link).toContain('Fast link dest: "../run/no-such-resolver/resolv.conf"');
+    });
+  });
+
+  test('a directory tree is an image too: it has no digest, no pristine, and is never up to date', async () => {
+    const image = await openImage(parseImageSource(`dir:${images.treeOf('base')}`));
+    const upgradeToTree = () =>
+      disk.withPartitions(ALL, () =>
+        upgrade({ image, strictness: 'chroot', force: false }, { command: 'test', now: NOW }),
+      );
+    expect(await upgradeToTree()).toMatchObject({ outcome: 'ok', prettyName: 'Tiny 1' });
+    const again = await upgradeToTree();
+    expect(again.outcome).toBe('ok');
+    expect(again.plan.actions.map(({ kind }) => kind)).not.toContain('keep-pristine');
+    await disk.withMounted('COS_STATE', (state) => {
+      const { active } = readState(join(state, 'state.yaml')).state;
+      expect(active).toMatchObject({ source: `dir:${images.treeOf('base')}`, verified: 'not verified (local tree)' });
+      expect(active?.digest).toBeUndefined();
+    });
+  });
+});
+
 async function snapshot(state: string): Promise<string> {
   return runChecked(['sh', '-c', 'cd "$1" && ls -l cOS && cat state.yaml', 'sh', state]);
 }

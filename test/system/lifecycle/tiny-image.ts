@@ -2,7 +2,7 @@
 // where a kernel, an initramfs and GRUB's program would be, and an os-release. Lifecycle tests run real installs and
 // upgrades with it in seconds.
 
-import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type LayerDescriptor, writeImage } from '../../../src/image/layout-writer.ts';
@@ -10,8 +10,8 @@ import { runChecked } from '../../../src/system/process.ts';
 
 const PROGRAMS = ['/bin/sh', '/bin/cat', '/bin/mkdir', '/bin/sleep'];
 
-/** By path in the image; a text or undefined for a file that the layer removes. */
-export type Files = Readonly<Record<string, string | undefined>>;
+/** By path in the image: a text, a symbolic link, or undefined for a file that the layer removes. */
+export type Files = Readonly<Record<string, string | { link: string } | undefined>>;
 
 export const BOOT_FILES: Files = {
   'boot/vmlinuz': 'a kernel',
@@ -60,11 +60,17 @@ export class TinyImages {
     for (const [path, text] of Object.entries(files)) {
       const at = join(tree, text === undefined ? join(dirname(path), `.wh.${path.split('/').at(-1)}`) : path);
       mkdirSync(dirname(at), { recursive: true });
-      writeFileSync(at, text ?? '');
+      if (typeof text === 'object') symlinkSync(text.link, at);
+      else writeFileSync(at, text ?? '');
     }
     const tar = join(this.directory, `${name}.tar`);
     await runChecked(['tar', '--sort=name', '--numeric-owner', '--owner=0', '--group=0', '-C', tree, '-cf', tar, '.']);
     return tar;
+  }
+
+  /** The tree that a layer was made from, as a directory image. */
+  treeOf(layer: string): string {
+    return join(this.directory, `${layer}.tree`);
   }
 
   remove(): void {
