@@ -1,7 +1,7 @@
 // Carries out an install's plan. The disk's partitions are attached by offset, so the same code installs on a device
 // and on an image file, with or without a kernel that reads partition tables.
 
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { installGrub } from '../boot/install-grub.ts';
 import { announcePartitions, writePartitionTable } from '../slots/disk.ts';
@@ -60,11 +60,7 @@ export async function install(request: InstallRequest, options: InstallOptions):
   const workDirectory = `/run/holdfast/install-${process.pid}`;
   setup.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
   try {
-    const target = statSync(request.target, { throwIfNoEntry: false });
-    if (target !== undefined) {
-      const name = `install-${target.isBlockDevice() ? `device-${target.rdev}` : `file-${target.dev}-${target.ino}`}`;
-      await lockUntilEnd(setup, `/run/holdfast/${name}.lock`, options.command);
-    }
+    await lockUntilEnd(setup, '/run/holdfast/install.lock', options.command);
     const facts = await inspectInstall(request, {
       signal,
       onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
