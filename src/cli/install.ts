@@ -8,22 +8,16 @@ import { displayName } from '../lifecycle/image-name.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { type ImageFlags, openNamedImage } from './image-option.ts';
+import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
-import { strictnessOf } from './strictness.ts';
 
-interface InstallFlags extends ImageFlags {
-  force?: boolean;
+interface InstallFlags extends ImageFlags, LifecycleFlags {
   cloudInit?: string[];
-  strict?: string | true;
-  dryRun?: boolean;
 }
 
-export async function installCommand(
-  { reporter, signal, commandLine }: CommandContext,
-  [disk]: string[],
-  flags: InstallFlags,
-): Promise<number> {
+export async function installCommand(context: CommandContext, [disk]: string[], flags: InstallFlags): Promise<number> {
+  const { reporter } = context;
   if (disk === undefined) throw new HoldfastError('HF-USAGE', 'at least a target device must be supplied');
   const cloudInit = (flags.cloudInit ?? []).map((file) => readStageFile(file, reporter.events));
   const image = await openNamedImage(undefined, flags);
@@ -35,13 +29,7 @@ export async function installCommand(
       force: flags.force ?? false,
       cloudInit,
     },
-    {
-      events: reporter.events,
-      signal,
-      dryRun: flags.dryRun ?? false,
-      command: commandLine,
-      now: new Date().toISOString(),
-    },
+    runOptions(context, flags),
   );
   const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
   if (outcome === 'planned') {

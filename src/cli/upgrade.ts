@@ -4,31 +4,22 @@ import { upgrade } from '../lifecycle/apply-upgrade.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { type ImageFlags, openNamedImage } from './image-option.ts';
+import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
-import { strictnessOf } from './strictness.ts';
 
-interface UpgradeFlags extends ImageFlags {
-  force?: boolean;
-  strict?: string | true;
-  dryRun?: boolean;
-}
+type UpgradeFlags = ImageFlags & LifecycleFlags;
 
 export async function upgradeCommand(
-  { reporter, signal, commandLine }: CommandContext,
+  context: CommandContext,
   [argument]: string[],
   flags: UpgradeFlags,
 ): Promise<number> {
+  const { reporter } = context;
   const image = await openNamedImage(argument, flags);
   const result = await upgrade(
     { image, strictness: strictnessOf(flags.strict), force: flags.force ?? false },
-    {
-      events: reporter.events,
-      signal,
-      dryRun: flags.dryRun ?? false,
-      command: commandLine,
-      now: new Date().toISOString(),
-    },
+    runOptions(context, flags),
   );
   const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
   if (outcome === 'planned') {
