@@ -166,7 +166,8 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
   const { strictness } = request;
   const sizeBytes = transitionSize(facts);
   // Only a system that has booted is worth keeping: from passive, recovery or live media the passive slot stays.
-  const movePassive = booted.slot === 'active' && !booted.replaced;
+  const isReplaced = booted.replaced || (booted.slot === 'active' && booted.uuid !== facts.activeUuid);
+  const movePassive = booted.slot === 'active' && !isReplaced;
   const digests = (slots: InstallationState) =>
     [slots.active?.digest, slots.passive?.digest].filter((digest) => digest !== undefined);
   const newDigest = facts.image.digest;
@@ -178,7 +179,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       kind: 'remove-leftovers',
       summary: 'Remove what an interrupted upgrade left',
       keepDigests: digests(installed),
-      keepRunning: booted.replaced,
+      keepRunning: isReplaced,
     },
     { kind: 'run-hook', summary: 'Run hook before-upgrade', hook: 'before-upgrade', where: 'host', strictness },
     base === undefined
@@ -222,7 +223,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       kind: 'remove-old-pristines',
       summary: 'Remove copies of images that no slot holds any more',
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
-      keepRunning: movePassive || booted.replaced,
+      keepRunning: movePassive || isReplaced,
     },
   ];
   return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };

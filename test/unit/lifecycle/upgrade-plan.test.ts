@@ -59,6 +59,7 @@ test('from active: build all, keep the running system as passive, switch, then w
 test.each([
   ['from passive', { booted: { slot: 'passive' as const, uuid: 'x', replaced: false } }],
   ['from live media', { booted: { slot: undefined, uuid: undefined, replaced: false } }],
+  ['with another file called active.img than the one that runs', { activeUuid: 'other' }],
   ['a second time before the reboot', { booted: { slot: 'active' as const, uuid: 'uuid-of-v1', replaced: true } }],
 ])('%s: the passive slot stays as it is', (_, changes) => {
   expect(kinds(changes)).not.toContain('copy-to-passive');
