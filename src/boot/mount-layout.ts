@@ -2,7 +2,7 @@
 // that stops: only a missing base is an error, everything else falls back to an ephemeral overlay.
 
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { messageOf } from '../system/errors.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
 import { bindMount, listMounts, mount, mountAt } from '../system/mounts.ts';
 import { type ApplyContext, apply, type Performers } from '../system/plan.ts';
@@ -64,12 +64,17 @@ const STATE_DIRECTORY = '/run/initramfs/cos-state';
 async function inspect(sysroot: Root, settings: LayoutSettings, options: MountLayoutOptions): Promise<LayoutFound> {
   const mounts = listMounts();
   const root = mountAt(sysroot.directory, mounts);
+  if (root === undefined) {
+    throw new HoldfastError('HF-MOUNT', `${sysroot.directory} is not a mount point: no root is mounted there`, {
+      hint: 'this is for the initramfs; name where the root is mounted with --sysroot',
+    });
+  }
   const names = settings.volumes.map(({ device }) => device);
   if (settings.overlayBase.type === 'device') names.push(settings.overlayBase.device);
   const paths = [...settings.rwPaths, ...settings.statePaths, ...settings.volumes.map((v) => v.mountPoint), '/tmp'];
   return {
-    rootSource: root?.source ?? '',
-    rootType: root?.type ?? '',
+    rootSource: root.source,
+    rootType: root.type,
     devices: await findDevices(names, {
       bootDevice: mountAt(STATE_DIRECTORY, mounts)?.source,
       timeoutMs: options.deviceTimeoutMs ?? 10_000,

@@ -4,7 +4,7 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
-import { mount, unmount } from '../../../src/system/mounts.ts';
+import { mount, mountAt, unmount } from '../../../src/system/mounts.ts';
 import { type RunResult, run, runChecked } from '../../../src/system/process.ts';
 import { DiskImage, machineTraces } from '../lifecycle/disk-image.ts';
 import { BOOT_FILES, osRelease, TinyImages } from '../lifecycle/tiny-image.ts';
@@ -99,6 +99,13 @@ test('a stage file with a mistake is shown with its line before the disk is touc
   const { status, stderr } = await holdfast('install', disk.file, '--system', image('v1'), '-c', file);
   expect(status).toBe(65);
   expect(stderr).toMatch(new RegExp(`^error: .*\\n  ${file}:\\d+:\\d+\\n`));
+});
+
+test('mount where no root is mounted: nothing is mounted on this machine', async () => {
+  const { status, stderr } = await holdfast('mount', '--sysroot', disk.directory);
+  expect(status).toBe(94);
+  expect(stderr).toContain(`error: ${disk.directory} is not a mount point: no root is mounted there [HF-MOUNT]`);
+  expect(mountAt('/run/overlay')).toBeUndefined();
 });
 
 test('an unknown flag and an unknown command', async () => {
