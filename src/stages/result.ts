@@ -4,6 +4,7 @@
 import type { Problem } from '../cloudconfig/problem.ts';
 import type { StepKey } from '../cloudconfig/stepkeys.ts';
 import type { EventSink, Outcome } from '../system/events.ts';
+import type { HttpClient } from '../system/http.ts';
 import type { Root } from '../system/root.ts';
 
 /** A cloud-config that is no file of the root: standard input, the kernel command line. */
@@ -24,6 +25,8 @@ export interface StageRequest {
   signal?: AbortSignal | undefined;
   /** Added to the environment of the users' commands. */
   env?: Readonly<Record<string, string>>;
+  /** How web servers are reached; default: as the machine reaches them. */
+  http?: HttpClient;
 }
 
 export interface KeyResult {

@@ -5,6 +5,7 @@ import type { Problem } from '../cloudconfig/problem.ts';
 import type { Step } from '../cloudconfig/step.ts';
 import { ACTION_KEYS, type ActionKey, CONDITION_KEYS } from '../cloudconfig/stepkeys.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
+import { httpRequest } from '../system/http.ts';
 import { unmetCondition } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import type { KeyResult, StageRequest, StepResult } from './result.ts';
@@ -46,6 +47,7 @@ export async function runStep(
     signal,
     env,
     facts,
+    http: request.http ?? httpRequest,
     warn: (message: string) => warn({ severity: 'warning', message, location: { file, line, column }, stage }),
   };
 

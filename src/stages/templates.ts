@@ -45,6 +45,21 @@ export function expandTemplate(text: string, facts: Facts): Expansion {
   return { kind: 'expanded', text: result + rest, warnings };
 }
 
+/**
+ * A text of a step with its templates expanded. One that is broken stays as it is, with a warning, as in yip.
+ * @param what which text it is, for the warning: `commands`, `/etc/issue`.
+ */
+export async function expandText(
+  text: string,
+  what: string,
+  { facts, warn }: { facts: Facts; warn: (message: string) => void },
+): Promise<string> {
+  const expansion = expandTemplate(text, facts);
+  if (expansion.kind === 'unsupported') warn(`${what}: its template is left as it is: ${expansion.reason}`);
+  else for (const warning of expansion.warnings) warn(`${what}: ${warning}`);
+  return expansion.text;
+}
+
 /** One `{{ … }}` whose body is a reference, quoted text or a comment, with Go's trim markers. */
 const ACTION =
   /^\{\{(?<left>-(?=\s))?\s*(?<body>\/\*[\s\S]*?\*\/|\.[\w.]*|"(?:[^"\\\n]|\\.)*"|`[^`]*`)\s*(?<right>(?<=\s)-)?\}\}/;

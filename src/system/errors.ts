@@ -27,6 +27,7 @@ export const EXIT_STATUS = {
   'HF-NOT-BOOTABLE': 93,
   'HF-MOUNT': 94,
   'HF-UNSUPPORTED': 95,
+  'HF-NETWORK': 96,
   'HF-INTERRUPTED': 130,
 } as const;
 

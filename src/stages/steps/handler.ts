@@ -2,12 +2,15 @@
 // the schema in cloudconfig/stepkeys.ts.
 
 import type { ActionKey, StepValues } from '../../cloudconfig/stepkeys.ts';
+import type { HttpClient } from '../../system/http.ts';
 import type { Facts } from '../facts.ts';
 import type { ShellContext } from '../shell.ts';
 
 /** What a key may use while it is carried out. */
 export interface StepContext extends ShellContext {
   facts: Facts;
+  /** How web servers are reached. */
+  http: HttpClient;
   /** All keys of the step, for keys that belong together. */
   values: StepValues;
   /** Lists a warning with the step's place. */
