@@ -2,10 +2,9 @@
 // one that only JavaScript understands is evaluated too, with a warning, since it has meant "never" so far.
 
 import type { StepValues } from '../cloudconfig/stepkeys.ts';
-import { HoldfastError } from '../system/errors.ts';
 import type { Facts } from './facts.ts';
 import { runShell, type ShellContext } from './shell.ts';
-import { expandTemplate } from './templates.ts';
+import { expandText } from './templates.ts';
 
 export interface ConditionContext extends ShellContext {
   facts: Facts;
@@ -27,7 +26,7 @@ const CONDITIONS: readonly Condition[] = [
 
 /**
  * The first condition that isn't met, in one line, or undefined when the step is to run.
- * @throws HoldfastError when a condition can't be evaluated (a template that isn't supported, an interruption).
+ * @throws HoldfastError when a condition can't be evaluated (an interruption).
  */
 export async function unmetCondition(values: StepValues, context: ConditionContext): Promise<string | undefined> {
   for (const condition of CONDITIONS) {
@@ -56,10 +55,7 @@ async function nodeMatches({ node }: StepValues, context: ConditionContext): Pro
 
 async function ifSucceeds({ if: condition }: StepValues, context: ConditionContext): Promise<string | undefined> {
   if (!condition) return undefined;
-  const expansion = expandTemplate(condition, context.facts);
-  if (expansion.kind === 'unsupported') throw new HoldfastError('HF-UNSUPPORTED', `if: ${expansion.reason}`);
-  for (const warning of expansion.warnings) context.warn(`if: ${warning}`);
-  const end = await runShell(expansion.text, context, { quiet: true });
+  const end = await runShell(await expandText(condition, 'if', context), context, { quiet: true });
   if (end.status === 0) return undefined;
   const how = end.status === null ? `ended by ${end.signal}` : `status ${end.status}`;
   // What the shell itself complained about is often the reason, for example [[ with a plain sh.

@@ -3,7 +3,7 @@
 
 import { HoldfastError } from '../../system/errors.ts';
 import { describeEnd, runShell } from '../shell.ts';
-import { expandTemplate } from '../templates.ts';
+import { expandText } from '../templates.ts';
 import type { StepHandler } from './handler.ts';
 
 export const commands: StepHandler<'commands'> = {
@@ -11,16 +11,11 @@ export const commands: StepHandler<'commands'> = {
   describe: (value) => value.map((text) => `run: ${shorten(text)}`),
   async apply(value, context) {
     for (const text of value) {
-      const expansion = expandTemplate(text, context.facts);
-      if (expansion.kind === 'unsupported') {
-        context.fail(new HoldfastError('HF-UNSUPPORTED', `not run: ${shorten(text)}: ${expansion.reason}`));
-        continue;
-      }
-      for (const warning of expansion.warnings) context.warn(`commands: ${warning}`);
-      const end = await runShell(expansion.text, context);
+      const expanded = await expandText(text, 'commands', context);
+      const end = await runShell(expanded, context);
       if (end.status === 0) continue;
       context.fail(
-        new HoldfastError('HF-COMMAND', `${shorten(expansion.text)} ${describeEnd(end)}`, {
+        new HoldfastError('HF-COMMAND', `${shorten(expanded)} ${describeEnd(end)}`, {
           outputTail: end.outputTail,
         }),
       );

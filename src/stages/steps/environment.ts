@@ -3,7 +3,7 @@
 
 import { HoldfastError } from '../../system/errors.ts';
 import { placeText } from '../placement.ts';
-import { expandTemplate } from '../templates.ts';
+import { expandText } from '../templates.ts';
 import type { StepContext, StepHandler } from './handler.ts';
 
 const DEFAULT_FILE = '/etc/environment';
@@ -11,13 +11,13 @@ const DEFAULT_FILE = '/etc/environment';
 export const environment: StepHandler<'environment'> = {
   key: 'environment',
   describe: (value) => (value.size === 0 ? [] : [`set ${[...value.keys()].join(', ')} in an environment file`]),
-  apply(value, context) {
+  async apply(value, context) {
     const { root, values, changed } = context;
     if (value.size === 0) return;
     const path = values.environment_file || DEFAULT_FILE;
     const settings = new Map<string, string>();
     for (const [key, raw] of value) {
-      const text = expandValue(key, raw, context);
+      const text = await expandValue(key, raw, context);
       if (text !== undefined) settings.set(key, text);
     }
     const before = root.readTextIfThere(path) ?? '';
@@ -25,18 +25,12 @@ export const environment: StepHandler<'environment'> = {
   },
 };
 
-function expandValue(key: string, raw: string, context: StepContext): string | undefined {
+async function expandValue(key: string, raw: string, context: StepContext): Promise<string | undefined> {
   if (!/^[A-Za-z_][\w.-]*$/.test(key)) {
     context.fail(new HoldfastError('HF-CONFIG', `${JSON.stringify(key)} can't be the name of a variable`));
     return undefined;
   }
-  const expansion = expandTemplate(raw, context.facts);
-  if (expansion.kind === 'unsupported') {
-    context.fail(new HoldfastError('HF-UNSUPPORTED', `${key} is not set: ${expansion.reason}`));
-    return undefined;
-  }
-  for (const warning of expansion.warnings) context.warn(`environment: ${key}: ${warning}`);
-  return expansion.text;
+  return expandText(raw, `environment: ${key}`, context);
 }
 
 /** The text of an environment file with these variables set: replaced where the last assignment stands, else appended. */

@@ -6,7 +6,7 @@ import { decodeBase64 } from '../../cloudconfig/scalar.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { type Owner, resolveGroup, resolveOwner } from '../accounts.ts';
 import { placeFile, placeParents } from '../placement.ts';
-import { expandTemplate } from '../templates.ts';
+import { expandText } from '../templates.ts';
 import type { StepContext, StepHandler, StepValue } from './handler.ts';
 
 type FileEntry = StepValue<'files'>[number];
@@ -25,10 +25,10 @@ export const files: StepHandler<'files'> = {
   key: 'files',
   describe: (value) =>
     value.map(({ path = '', permissions }) => `write ${path} (${formatMode(permissions ?? DEFAULT_MODE)})`),
-  apply(value, context) {
+  async apply(value, context) {
     for (const entry of value) {
       try {
-        applyFile(entry, context);
+        await applyFile(entry, context);
       } catch (error) {
         context.fail(error);
       }
@@ -36,11 +36,11 @@ export const files: StepHandler<'files'> = {
   },
 };
 
-function applyFile(entry: FileEntry, context: StepContext): void {
+async function applyFile(entry: FileEntry, context: StepContext): Promise<void> {
   const { root } = context;
   const { path } = entry;
   if (!path) throw new HoldfastError('HF-CONFIG', 'a file without a path', { hint: 'add "path: /…"' });
-  const content = expand(path, decodeContent(entry, context), context);
+  const content = await expand(path, decodeContent(entry, context), context);
   const owner = ownerOf(entry, context);
   const mode = entry.permissions ?? DEFAULT_MODE;
   for (const created of placeParents(root, path, { ...owner, mode: parentMode(entry.permissions) })) {
@@ -100,19 +100,13 @@ function unpack(bytes: Uint8Array, path: string): Uint8Array {
 }
 
 /** yip writes a text whose template it doesn't understand unexpanded, with a warning; so does this. */
-function expand(path: string, bytes: Uint8Array, context: StepContext): Uint8Array {
+async function expand(path: string, bytes: Uint8Array, context: StepContext): Promise<Uint8Array> {
   const buffer = Buffer.from(bytes);
   if (!buffer.includes('{{')) return bytes;
   const text = buffer.toString('utf8');
   // Bytes that aren't text would not survive the way through a string.
   if (!Buffer.from(text, 'utf8').equals(buffer)) return bytes;
-  const expansion = expandTemplate(text, context.facts);
-  if (expansion.kind === 'unsupported') {
-    context.warn(`${path} is written with its template unexpanded: ${expansion.reason}`);
-    return bytes;
-  }
-  for (const warning of expansion.warnings) context.warn(`${path}: ${warning}`);
-  return Buffer.from(expansion.text, 'utf8');
+  return Buffer.from(await expandText(text, path, context), 'utf8');
 }
 
 function formatMode(mode: number): string {

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { HoldfastError } from '../../system/errors.ts';
 import { placeText } from '../placement.ts';
-import { expandTemplate } from '../templates.ts';
+import { expandOrThrow } from '../templates.ts';
 import type { StepContext, StepHandler } from './handler.ts';
 
 const KERNEL_NAME = '/proc/sys/kernel/hostname';
@@ -12,12 +12,10 @@ const KERNEL_NAME = '/proc/sys/kernel/hostname';
 export const hostname: StepHandler<'hostname'> = {
   key: 'hostname',
   describe: (value) => (value === '' ? [] : [`set the host name to ${value}`]),
-  apply(value, context) {
+  async apply(value, context) {
     const { root, changed } = context;
     if (value === '') return;
-    const expansion = expandTemplate(value, context.facts);
-    if (expansion.kind === 'unsupported') throw new HoldfastError('HF-UNSUPPORTED', expansion.reason);
-    const name = expansion.text;
+    const name = await expandOrThrow(value, 'hostname', context);
     checkName(name);
     attempt(context, () => {
       if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;

@@ -99,13 +99,11 @@ describe('the step', () => {
     expect(root.list('/')).toEqual([]);
   });
 
-  it('a name that is none and a template that is not supported fail alone', async () => {
+  it('a name that is none fails alone, and a broken template is the value as it stands', async () => {
     const root = temporaryRoot();
-    const result = await runSteps(root, '- environment: {"A B": 1, C: "{{ upper .X }}", D: 4}');
-    expect(failuresOf(result)).toEqual([
-      'environment: "A B" can\'t be the name of a variable; ' +
-        'C is not set: templates are not supported yet beyond {{ .Values.… }}: {{ upper .X }}',
-    ]);
-    expect(root.readText('/etc/environment')).toBe('D=4\n');
+    const result = await runSteps(root, '- environment: {"A B": 1, C: "{{ nofunc .X }}", D: 4}');
+    expect(failuresOf(result)).toEqual(['environment: "A B" can\'t be the name of a variable']);
+    expect(root.readText('/etc/environment')).toBe('C="{{ nofunc .X }}"\nD=4\n');
+    expect(result.problems[0]?.message).toMatch(/^environment: C: its template is left as it is: 1:\d+: /);
   });
 });

@@ -36,7 +36,7 @@ it.each([
   ['-a', 'letters, digits'],
   ['a..b', 'letters, digits'],
   ['x'.repeat(65), 'letters, digits'],
-  ['"{{ trunc 4 .MachineID }}"', 'templates are not supported yet'],
+  ['"{{ nofunc 4 .MachineID }}"', 'its template is broken: 1:'],
 ])('%s changes nothing', async (name, failure) => {
   const root = temporaryRoot({ 'proc/sys/kernel/hostname': 'old\n' });
   expect(failuresOf(await runSteps(root, `- hostname: ${name}`))[0]).toContain(failure);
