@@ -14,7 +14,18 @@ export interface Shape<T> {
   readonly empty: () => T;
   /** undefined when the node was rejected and reported. */
   readonly decode: (node: Node, at: Decoding) => T | undefined;
+  /** What it is made of; absent for a single value. For those who walk the table: dot notation, the JSON schema. */
+  readonly form?: Form;
 }
+
+export type Form =
+  | { readonly kind: 'list' | 'map'; readonly of: Shape<unknown> }
+  | {
+      readonly kind: 'struct';
+      readonly fields: Readonly<Record<string, Shape<unknown>>>;
+      /** Misspelling → field. */
+      readonly aliases: Readonly<Record<string, string>>;
+    };
 
 interface Shared {
   yaml: YamlText;

@@ -63,6 +63,7 @@ export const boolean: Shape<boolean> = {
 export function list<T>(of: Shape<T>): Shape<readonly T[]> {
   return {
     what: 'a list',
+    form: { kind: 'list', of },
     empty: () => [],
     decode(node, at) {
       if (isSeq(node)) {
@@ -85,6 +86,7 @@ export function list<T>(of: Shape<T>): Shape<readonly T[]> {
 export function map<T>(of: Shape<T>): Shape<ReadonlyMap<string, T>> {
   return {
     what: 'a mapping',
+    form: { kind: 'map', of },
     empty: () => new Map(),
     decode(node, at) {
       if (!isMap(node)) return wrongType(node, at, 'a mapping');
@@ -108,6 +110,7 @@ export function struct<F extends Fields>(fields: F, aliases: Readonly<Record<str
   const known = Object.keys(fields);
   return {
     what: 'a mapping',
+    form: { kind: 'struct', fields, aliases },
     empty: () => ({}),
     decode(node, at) {
       if (!isMap(node)) return wrongType(node, at, 'a mapping', `its keys are: ${known.join(', ')}`);
