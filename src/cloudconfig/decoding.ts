@@ -2,6 +2,8 @@
 // rejected value is reported with its place and its path; the caller learns of it by counting.
 
 import { isAlias, isScalar, type Node, type YAMLMap } from 'yaml';
+import type { SourceLocation } from '../system/errors.ts';
+import type { Leaf, TextRole } from './leaf.ts';
 import type { Problem, ProblemList } from './problem.ts';
 import { isNull } from './scalar.ts';
 import { aliasName, type Entries, LIMITS, scalarText, type YamlText } from './yamltext.ts';
@@ -16,6 +18,8 @@ export interface Shape<T> {
   readonly decode: (node: Node, at: Decoding) => T | undefined;
   /** What it is made of; absent for a single value. For those who walk the table: dot notation, the JSON schema. */
   readonly form?: Form;
+  /** What single value it is; absent for one that is made of others. */
+  readonly leaf?: Leaf;
 }
 
 export type Form =
@@ -27,9 +31,22 @@ export type Form =
       readonly aliases: Readonly<Record<string, string>>;
     };
 
+/** Where a remark belongs: a place inside of the text that was looked at, counted from 1. */
+export interface Remark {
+  severity: Problem['severity'];
+  message: string;
+  hint?: string;
+  line?: number;
+  column?: number;
+}
+
+/** Looks closer at texts than running needs to, for people who write them. */
+export type Examiner = (role: TextRole, text: string) => readonly Remark[];
+
 interface Shared {
   yaml: YamlText;
   problems: ProblemList;
+  examiner: Examiner | undefined;
   values: number;
   errors: number;
   lastAlias: Node | undefined;
@@ -47,8 +64,8 @@ export class Decoding {
     this.stage = stage;
   }
 
-  static start(yaml: YamlText, problems: ProblemList): Decoding {
-    return new Decoding({ yaml, problems, values: 0, errors: 0, lastAlias: undefined }, '', undefined);
+  static start(yaml: YamlText, problems: ProblemList, examiner?: Examiner): Decoding {
+    return new Decoding({ yaml, problems, examiner, values: 0, errors: 0, lastAlias: undefined }, '', undefined);
   }
 
   get yaml(): YamlText {
@@ -85,12 +102,26 @@ export class Decoding {
     this.#report('warning', node, this.path === '' ? message : `${this.path}: ${message}`, hint);
   }
 
-  #report(severity: Problem['severity'], node: Node, message: string, hint: string | undefined): void {
+  /** Has a text looked at closely, when somebody wants that. */
+  examine(role: TextRole, node: Node, text: string): void {
+    for (const { severity, message, hint, line, column } of this.#shared.examiner?.(role, text) ?? []) {
+      const place = line === undefined ? undefined : this.yaml.locateInside(node, line, column ?? 1);
+      this.#report(severity, node, this.path === '' ? message : `${this.path}: ${message}`, hint, place);
+    }
+  }
+
+  #report(
+    severity: Problem['severity'],
+    node: Node,
+    message: string,
+    hint: string | undefined,
+    place?: SourceLocation,
+  ): void {
     this.#shared.problems.add({
       severity,
       message,
       ...(hint === undefined ? {} : { hint }),
-      location: this.yaml.locateNode(node),
+      location: place ?? this.yaml.locateNode(node),
       ...(this.stage === undefined ? {} : { stage: this.stage }),
     });
   }

@@ -4,12 +4,14 @@
 import { isMap, isScalar, isSeq, type Node } from 'yaml';
 import type { Decoding, Shape } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
+import type { TextRole } from './leaf.ts';
 import { isNull, scalarBoolean, scalarContent, scalarNumber } from './scalar.ts';
 import { scalarText } from './yamltext.ts';
 
 /** Any scalar, with its text as written: `0777`, `yes` and `1.50` stay what they are. */
 export const string: Shape<string> = {
   what: 'text',
+  leaf: { kind: 'text' },
   empty: () => '',
   decode(node, at) {
     const content = bytes.decode(node, at);
@@ -17,9 +19,24 @@ export const string: Shape<string> = {
   },
 };
 
+/** Text with a purpose, which is looked at closer by `validate`. */
+export function text(role: TextRole): Shape<string> {
+  return {
+    what: 'text',
+    leaf: { kind: 'text', role },
+    empty: string.empty,
+    decode(node, at) {
+      const value = string.decode(node, at);
+      if (value !== undefined) at.examine(role, node, value);
+      return value;
+    },
+  };
+}
+
 /** Text, or the bytes of a scalar with the tag `!!binary`. */
-export const bytes: Shape<string | Uint8Array> = {
+const bytes: Shape<string | Uint8Array> = {
   what: 'text',
+  leaf: { kind: 'content' },
   empty: () => '',
   decode(node, at) {
     if (!isScalar(node)) return wrongType(node, at, 'text');
@@ -27,9 +44,20 @@ export const bytes: Shape<string | Uint8Array> = {
   },
 };
 
+/** What a file is to hold: text, in which templates are expanded, or bytes. */
+export const content: Shape<string | Uint8Array> = {
+  ...bytes,
+  decode(node, at) {
+    const value = bytes.decode(node, at);
+    if (typeof value === 'string') at.examine('template', node, value);
+    return value;
+  },
+};
+
 function number(min: number, max: number, what: string): Shape<number> {
   return {
     what,
+    leaf: { kind: 'number', min, max },
     empty: () => 0,
     decode(node, at) {
       if (!isScalar(node)) return wrongType(node, at, what);
@@ -50,6 +78,7 @@ export const integer = number(-0x80000000, 0xffffffff, 'a whole number');
 
 export const boolean: Shape<boolean> = {
   what: 'true or false',
+  leaf: { kind: 'boolean' },
   empty: () => false,
   decode(node, at) {
     if (!isScalar(node)) return wrongType(node, at, 'true or false');

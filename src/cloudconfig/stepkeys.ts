@@ -5,12 +5,13 @@ import { isScalar } from 'yaml';
 import type { Shape } from './decoding.ts';
 import { permissions, withDefaultWarning } from './permissions.ts';
 import { scalarNumber } from './scalar.ts';
-import { boolean, bytes, integer, list, map, type Struct, string, struct, unsigned } from './shapes.ts';
+import { boolean, content, integer, list, map, type Struct, string, struct, text, unsigned } from './shapes.ts';
 import { scalarText } from './yamltext.ts';
 
 /** A numeric id; a name is accepted with a warning, since the originals reject the file for it. */
 const idOrName: Shape<number | string> = {
   what: 'a numeric id',
+  leaf: { kind: 'id' },
   empty: () => 0,
   decode(node, at) {
     if (isScalar(node) && scalarNumber(scalarText(node)) === undefined) {
@@ -25,10 +26,19 @@ const idOrName: Shape<number | string> = {
 
 const stepName: Shape<string> = {
   what: 'a step name',
+  leaf: { kind: 'step-name' },
   empty: () => '',
   decode: (node, at) => (isScalar(node) ? string.decode(node, at) : afterEntry.decode(node, at)?.name),
 };
 const afterEntry = struct({ name: string });
+
+const path = text('path');
+const url = text('url');
+const secret = text('secret');
+const pattern = text('pattern');
+const template = text('template');
+const command = text('command');
+const unit = text('unit');
 
 const ownership = { permissions, owner: idOrName, group: idOrName };
 const ownershipAliases = {
@@ -38,22 +48,16 @@ const ownershipAliases = {
   owner_string: 'ownerstring',
 };
 
-const file = struct(
-  { path: string, content: bytes, encoding: string, ...ownership, ownerstring: string },
-  ownershipAliases,
-);
-const download = struct(
-  { path: string, url: string, timeout: integer, ...ownership, ownerstring: string },
-  ownershipAliases,
-);
-const directory = struct({ path: string, ...ownership }, ownershipAliases);
-const entity = struct({ path: string, entity: string });
+const file = struct({ path, content, encoding: text('encoding'), ...ownership, ownerstring: string }, ownershipAliases);
+const download = struct({ path, url, timeout: integer, ...ownership, ownerstring: string }, ownershipAliases);
+const directory = struct({ path, ...ownership }, ownershipAliases);
+const entity = struct({ path, entity: text('entity') });
 const user = struct({
   name: string,
-  passwd: string,
+  passwd: secret,
   ssh_authorized_keys: list(string),
   gecos: string,
-  homedir: string,
+  homedir: path,
   no_create_home: boolean,
   primary_group: string,
   groups: list(string),
@@ -66,57 +70,57 @@ const user = struct({
 });
 
 export const CONDITION_FIELDS = {
-  node: string,
-  if: string,
-  only_os: string,
-  only_os_version: string,
-  only_arch: string,
-  only_service_manager: string,
-  if_files: struct({ any: list(string), all: list(string), none: list(string) }),
+  node: pattern,
+  if: command,
+  only_os: pattern,
+  only_os_version: pattern,
+  only_arch: text('architecture'),
+  only_service_manager: text('service-manager'),
+  if_files: struct({ any: list(path), all: list(path), none: list(path) }),
 } as const;
 
 export const ACTION_FIELDS = {
-  dns: struct({ nameservers: list(string), search: list(string), options: list(string), path: string }),
+  dns: struct({ nameservers: list(string), search: list(string), options: list(string), path }),
   downloads: list(withDefaultWarning(download, '0644')),
   git: struct({
-    url: string,
-    path: string,
+    url,
+    path,
     branch: string,
     branch_only: boolean,
-    auth: struct({ username: string, password: string, private_key: string, insecure: boolean, public_key: string }),
+    auth: struct({ username: string, password: secret, private_key: secret, insecure: boolean, public_key: string }),
   }),
   ensure_entities: list(entity),
   directories: list(withDefaultWarning(directory, '0755')),
   files: list(withDefaultWarning(file, '0644')),
-  commands: list(string),
+  commands: list(command),
   delete_entities: list(entity),
-  hostname: string,
+  hostname: text('hostname'),
   sysctl: map(string),
   users: map(user),
   authorized_keys: map(list(string)),
   modules: list(string),
   timesyncd: map(string),
   systemctl: struct({
-    enable: list(string),
-    disable: list(string),
-    start: list(string),
-    mask: list(string),
-    overrides: list(struct({ service: string, name: string, content: string })),
+    enable: list(unit),
+    disable: list(unit),
+    start: list(unit),
+    mask: list(unit),
+    overrides: list(struct({ service: unit, name: string, content: string })),
   }),
-  environment: map(string),
-  environment_file: string,
+  environment: map(template),
+  environment_file: path,
   systemd_firstboot: map(string),
-  datasource: struct({ providers: list(string), path: string, userdata_name: string }),
+  datasource: struct({ providers: list(text('provider')), path, userdata_name: string }),
   layout: struct({
     device: struct({ init_disk: boolean, disk_name: string, label: string, path: string }),
     expand_partition: struct({ size: unsigned }),
     add_partitions: list(
-      struct({ fsLabel: string, size: unsigned, pLabel: string, filesystem: string, bootable: boolean }),
+      struct({ fsLabel: string, size: unsigned, pLabel: string, filesystem: text('filesystem'), bootable: boolean }),
     ),
   }),
   package_pins: map(string),
-  packages: struct({ install: list(string), remove: list(string), refresh: boolean, upgrade: boolean }),
-  unpack_images: list(struct({ source: string, target: string, platform: string })),
+  packages: struct({ install: list(template), remove: list(template), refresh: boolean, upgrade: boolean }),
+  unpack_images: list(struct({ source: string, target: path, platform: string })),
 } as const;
 
 export const STEP_FIELDS = { name: string, after: list(stepName), ...CONDITION_FIELDS, ...ACTION_FIELDS } as const;

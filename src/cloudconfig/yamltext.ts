@@ -152,6 +152,25 @@ export class YamlText {
     return this.locate(node.range?.[0] ?? 0);
   }
 
+  /**
+   * Where a place inside of a scalar's text is in the file; both count from 1. Exact for texts that the file has line by
+   * line (`|`, plain and quoted on one line); for the others it is where the scalar begins.
+   */
+  locateInside(node: Node, line: number, column: number): SourceLocation {
+    const start = node.range?.[0] ?? 0;
+    if (!isScalar(node)) return this.locate(start);
+    if (node.type === Scalar.BLOCK_LITERAL) {
+      const body = this.#text.slice(this.#text.indexOf('\n', start) + 1, node.range?.[1] ?? start);
+      const lines = body.split('\n');
+      const indent = lines.find((text) => text.trim() !== '')?.match(/^ */)?.[0].length ?? 0;
+      const before = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
+      return this.locate(this.#text.indexOf('\n', start) + 1 + before + indent + column - 1);
+    }
+    const source = this.#text.slice(start, node.range?.[1] ?? start);
+    if (source.includes('\n')) return this.locate(start);
+    return this.locate(start + column - 1 + (node.type === Scalar.PLAIN ? 0 : 1));
+  }
+
   /** The node that an alias stands for, or the node itself; undefined when there is no such anchor before it. */
   follow(node: Node): Node | undefined {
     if (!isAlias(node)) return node;
