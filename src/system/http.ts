@@ -9,8 +9,10 @@ export interface HttpOptions {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT';
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
-  /** For one try, from the connection to the last byte; default 10 seconds. */
+  /** For one try, from the connection to the last byte; 0 is no limit. Default 10 seconds. */
   timeoutMs?: number;
+  /** How long one try may go on without a byte; for transfers whose whole time can't be known. Default no limit. */
+  stallMs?: number;
   /** Tries in all; a broken connection, a time-out and the statuses 429, 500, 502, 503 and 504 are tried again. Default 3. */
   attempts?: number;
   /** The pause before the second try; it doubles each time. Default 1 second. */
@@ -22,11 +24,15 @@ export interface HttpOptions {
   direct?: boolean;
 }
 
-export interface HttpResponse {
+/** An answer without its body. */
+export interface HttpHead {
   /** After redirects. */
   url: string;
   status: number;
   headers: Headers;
+}
+
+export interface HttpResponse extends HttpHead {
   body: Uint8Array;
 }
 
@@ -44,17 +50,12 @@ const MAX_BYTES = 8 << 20;
  * @throws HoldfastError HF-NETWORK when no try got a whole answer, HF-INTERRUPTED when `signal` was aborted.
  */
 export const httpRequest: HttpClient = async (url, options = {}) => {
-  return retrying(url, options, async (response) => {
+  return retrying(url, options, async (response, arrived) => {
     const chunks: Uint8Array[] = [];
-    await drain(response, url, options.maxBytes ?? MAX_BYTES, (chunk) => {
+    await drain(response, url, options.maxBytes ?? MAX_BYTES, arrived, (chunk) => {
       chunks.push(chunk);
     });
-    return {
-      url: response.url || url,
-      status: response.status,
-      headers: response.headers,
-      body: Buffer.concat(chunks),
-    };
+    return { ...headOf(response, url), body: Buffer.concat(chunks) };
   });
 };
 
@@ -70,19 +71,27 @@ export async function httpGet(url: string, options: HttpOptions = {}, client: Ht
 
 /**
  * Hands the body of a GET that must succeed to `open`'s sink. A try that breaks off begins anew with a new sink.
+ * @param open sees the head of the answer; without a sink the body isn't read.
  * @param options.maxBytes default: no bound, the sink decides.
- * @returns the answer's headers.
- * @throws as {@link httpGet}.
+ * @throws as {@link httpGet}; what a sink throws comes through when it is a HoldfastError, else it is tried again.
  */
-export function httpDownload(url: string, open: () => BodySink, options: HttpOptions = {}): Promise<Headers> {
-  return retrying(url, options, async (response) => {
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw statusError(url, response.status);
-    }
-    await drain(response, url, options.maxBytes ?? Number.POSITIVE_INFINITY, open());
-    return response.headers;
+export function httpDownload(
+  url: string,
+  open: (head: HttpHead) => BodySink | undefined,
+  options: HttpOptions = {},
+): Promise<HttpHead> {
+  return retrying(url, options, async (response, arrived) => {
+    const head = headOf(response, url);
+    const sink = response.ok ? open(head) : undefined;
+    if (sink === undefined) await response.body?.cancel();
+    else await drain(response, url, options.maxBytes ?? Number.POSITIVE_INFINITY, arrived, sink);
+    if (!response.ok) throw statusError(url, response.status);
+    return head;
   });
+}
+
+function headOf({ url, status, headers }: Response, asked: string): HttpHead {
+  return { url: url || asked, status, headers };
 }
 
 /** The error for an answer whose status is none of 2xx. */
@@ -107,14 +116,21 @@ export function withoutSecrets(url: string): string {
 /** An answer that came whole but can't be used: trying again would bring the same. */
 class Final extends Error {}
 
-async function retrying<T>(url: string, options: HttpOptions, use: (response: Response) => Promise<T>): Promise<T> {
+/** @param use gets the answer, and a function to call whenever a part of it has arrived. */
+async function retrying<T>(
+  url: string,
+  options: HttpOptions,
+  use: (response: Response, arrived: () => void) => Promise<T>,
+): Promise<T> {
   const { attempts = 3, delayMs = 1000, signal } = options;
   for (let attempt = 1; ; attempt += 1) {
     const last = attempt >= attempts;
+    const limits = new TryLimits(options);
     try {
-      const response = await send(url, options);
+      const response = await send(url, options, limits.signal);
+      limits.arrived();
       if (!last && RETRIED.has(response.status)) await response.body?.cancel();
-      else return await use(response);
+      else return await use(response, limits.arrived);
     } catch (error) {
       if (signal?.aborted)
         throw new HoldfastError('HF-INTERRUPTED', `interrupted while reading ${withoutSecrets(url)}`);
@@ -124,22 +140,53 @@ async function retrying<T>(url: string, options: HttpOptions, use: (response: Re
           cause: error,
         });
       }
+    } finally {
+      limits.end();
     }
     await pause(delayMs * 2 ** (attempt - 1), signal);
   }
 }
 
-async function send(url: string, options: HttpOptions): Promise<Response> {
+/** The limits of one try: its whole time, and the longest time without a byte. */
+class TryLimits {
+  readonly signal: AbortSignal;
+  readonly #stall = new AbortController();
+  readonly #stallMs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ timeoutMs = 10_000, stallMs, signal }: HttpOptions) {
+    this.#stallMs = stallMs;
+    const signals = [
+      ...(timeoutMs === 0 ? [] : [AbortSignal.timeout(timeoutMs)]),
+      ...(stallMs === undefined ? [] : [this.#stall.signal]),
+      ...(signal === undefined ? [] : [signal]),
+    ];
+    this.signal = AbortSignal.any(signals);
+    this.arrived();
+  }
+
+  readonly arrived = (): void => {
+    if (this.#stallMs === undefined) return;
+    clearTimeout(this.#timer);
+    const stop = () => this.#stall.abort(new DOMException(`nothing came for ${this.#stallMs} ms`, 'TimeoutError'));
+    this.#timer = setTimeout(stop, this.#stallMs);
+  };
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+async function send(url: string, options: HttpOptions, signal: AbortSignal): Promise<Response> {
   const { protocol, hostname } = parseUrl(url);
   if (options.direct) keepFromProxy(hostname);
-  const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
   const { certificates } = protocol === 'https:' ? trustStore() : { certificates: undefined };
   return fetch(url, {
     method: options.method ?? 'GET',
     headers: { 'user-agent': 'holdfast', ...options.headers },
     ...(options.body === undefined ? {} : { body: options.body }),
     redirect: 'follow',
-    signal: options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]),
+    signal,
     // Bun's own option; Node reads NODE_EXTRA_CA_CERTS instead and passes this over.
     ...(certificates === undefined ? {} : { tls: { ca: certificates } }),
   });
@@ -151,13 +198,26 @@ function parseUrl(url: string): URL {
   throw new HoldfastError('HF-CONFIG', `${url} is no address of a web server`, { hint: 'write http://… or https://…' });
 }
 
-async function drain(response: Response, url: string, maxBytes: number, sink: BodySink): Promise<void> {
+async function drain(
+  response: Response,
+  url: string,
+  maxBytes: number,
+  arrived: () => void,
+  sink: BodySink,
+): Promise<void> {
   if (response.body === null) return;
   let size = 0;
   for await (const chunk of response.body) {
+    arrived();
     size += chunk.byteLength;
     if (size > maxBytes) throw new Final(`the answer of ${withoutSecrets(url)} is larger than ${maxBytes} bytes`);
     await sink(chunk);
+  }
+  // A connection that ends early can look like the end of the body.
+  const announced = response.headers.get('content-length');
+  const packed = response.headers.get('content-encoding') ?? 'identity';
+  if (announced !== null && packed === 'identity' && size < Number(announced)) {
+    throw new Error(`only ${size} of ${announced} bytes came`);
   }
 }
 
