@@ -1,8 +1,20 @@
-// What conditions and templates may ask about: the system in the root (os-release, machine id) and the machine that
-// runs (host name, kernel, processor). Read when first asked for.
+// What conditions and templates may ask about: the system in the root and the machine that runs it, read from the root's
+// /etc, /proc and /sys when first asked for. Names, units and what counts as absent are those of the library that the
+// originals use (sysinfo), so that templates written for them keep their meaning.
 
-import { hostname, release, version } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { hostname, machine, release, version } from 'node:os';
 import type { Root } from '../system/root.ts';
+import { gatherNetwork, gatherStorage } from './facts/devices.ts';
+import { gatherBios, gatherBoard, gatherChassis, gatherProduct } from './facts/dmi.ts';
+import { detectHypervisor } from './facts/hypervisor.ts';
+import { gatherMemory } from './facts/memory.ts';
+import { gatherNode, readMachineId } from './facts/node.ts';
+import { protectMachineId, randomText, randomUuid } from './facts/random.ts';
+import { gatherOs, osVersion, parseOsRelease } from './facts/os.ts';
+import { gatherProcessor } from './facts/processor.ts';
+import { lazySection, readFact, withoutEmpty } from './facts/section.ts';
+import { parseSmbios, type SmbiosFacts } from './facts/smbios.ts';
 
 /** Go's names for Node's processor architectures; the others are the same. */
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -12,20 +24,36 @@ const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
   mipsel: 'mipsle',
 };
 
-/** uname's names for them. */
-const MACHINE_NAMES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
+/** The version of sysinfo that the names and units of the facts follow. */
+const SYSINFO_VERSION = '1.1.3';
 
 export class Facts {
+  /**
+   * The kernel's host name as it was when the stage began: a step that changes it doesn't change what later conditions
+   * and templates of the same run see, as with the originals.
+   */
+  readonly hostname: string;
   readonly #root: Root;
+  readonly #sections: Readonly<Record<string, unknown>>;
   #osRelease: ReadonlyMap<string, string> | undefined;
+  #firmware: { table: SmbiosFacts | undefined } | undefined;
 
   constructor(root: Root) {
     this.#root = root;
-  }
-
-  /** The running kernel's host name, also when the root is another system. */
-  get hostname(): string {
-    return hostname();
+    this.hostname = readFact(root, '/proc/sys/kernel/hostname') || hostname();
+    this.#sections = lazySection({
+      os: () => gatherOs(root, this.#osReleaseMap),
+      kernel: () => withoutEmpty(this.kernel),
+      product: () => gatherProduct(root),
+      board: () => gatherBoard(root),
+      chassis: () => gatherChassis(root),
+      bios: () => gatherBios(root),
+      cpu: () => gatherProcessor(root, this.#smbios, detectHypervisor(root) !== ''),
+      memory: () => gatherMemory(root, this.#smbios),
+      storage: () => gatherStorage(root),
+      network: () => gatherNetwork(root),
+      sysinfo: () => ({ version: SYSINFO_VERSION, timestamp: new Date().toISOString() }),
+    });
   }
 
   /** Go's name: `amd64`, `arm64`, … */
@@ -33,25 +61,29 @@ export class Facts {
     return GO_ARCHITECTURES[process.arch] ?? process.arch;
   }
 
+  /** uname's fields, through the root's /proc where it has one. */
   get kernel(): { release: string; version: string; architecture: string } {
-    return { release: release(), version: version(), architecture: MACHINE_NAMES[process.arch] ?? process.arch };
+    const read = (name: string) => readFact(this.#root, `/proc/sys/kernel/${name}`);
+    return {
+      release: read('osrelease') || release(),
+      version: read('version') || version(),
+      architecture: read('arch') || machine(),
+    };
   }
 
   /** A variable of the root's os-release, empty when it isn't there. */
   osRelease(variable: string): string {
-    this.#osRelease ??= parseOsRelease(
-      this.#root.readTextIfThere('/etc/os-release') ?? this.#root.readTextIfThere('/usr/lib/os-release') ?? '',
-    );
-    return this.#osRelease.get(variable) ?? '';
+    return this.#osReleaseMap.get(variable) ?? '';
   }
 
-  /** Empty while the system hasn't got one (systemd writes `uninitialized` into images). */
+  /** VERSION_ID, but on AlmaLinux and Rocky only the major number. */
+  get osVersion(): string {
+    return osVersion(this.#root, this.#osReleaseMap);
+  }
+
+  /** Empty while the system hasn't got one. Read anew each time, since steps give a machine its id. */
   get machineId(): string {
-    for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
-      const id = this.#root.readTextIfThere(file)?.trim() ?? '';
-      if (/^[0-9a-f]{32}$/.test(id)) return id;
-    }
-    return '';
+    return readMachineId(this.#root);
   }
 
   /** `systemd`, `openrc`, both or none, by the programs in the root. */
@@ -60,17 +92,48 @@ export class Facts {
       ['/sbin', '/bin', '/usr/sbin', '/usr/bin'].some((directory) => this.#root.exists(`${directory}/${program}`));
     return [...(has('systemctl') ? ['systemd'] : []), ...(has('openrc') ? ['openrc'] : [])];
   }
-}
 
-/** Parses os-release(5): shell-like assignments, quotes removed. */
-export function parseOsRelease(text: string): ReadonlyMap<string, string> {
-  const result = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const match = line.trim().match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/);
-    if (match === null) continue;
-    const [, name = '', raw = ''] = match;
-    const quoted = raw.match(/^(["'])(.*)\1$/);
-    result.set(name, (quoted?.[2] ?? raw).replace(/\\(.)/g, '$1'));
+  /**
+   * What one text's template may refer to: `.Values` with a section for each subject, and the flat names of yip's host
+   * name context, each everywhere. Sections are gathered when they are asked for; `Random` and `UUID` are new for each
+   * text and the same within it.
+   */
+  templateData(): Record<string, unknown> {
+    const once = lazySection({ Random: randomText, ProtectedID: () => protectMachineId(this.machineId) });
+    const sections = Object.keys(this.#sections).map((name) => [name, () => this.#sections[name]] as const);
+    return lazySection({
+      Values: () =>
+        lazySection({
+          node: () => gatherNode(this.#root, this.hostname),
+          ...Object.fromEntries(sections),
+          Random: () => once.Random,
+          ProtectedID: () => once.ProtectedID,
+        }),
+      UUID: randomUuid,
+      Random: () => once.Random,
+      MachineID: () => this.machineId,
+      ProtectedID: () => once.ProtectedID,
+    });
   }
-  return result;
+
+  get #osReleaseMap(): ReadonlyMap<string, string> {
+    this.#osRelease ??= parseOsRelease(
+      this.#root.readTextIfThere('/etc/os-release') ?? this.#root.readTextIfThere('/usr/lib/os-release') ?? '',
+    );
+    return this.#osRelease;
+  }
+
+  get #smbios(): SmbiosFacts | undefined {
+    this.#firmware ??= { table: this.#readSmbios() };
+    return this.#firmware.table;
+  }
+
+  #readSmbios(): SmbiosFacts | undefined {
+    try {
+      return parseSmbios(readFileSync(this.#root.resolve('/sys/firmware/dmi/tables/DMI')));
+    } catch {
+      // No firmware table, or not for this user.
+      return undefined;
+    }
+  }
 }

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { parseOsRelease } from '../../../src/stages/facts.ts';
+import { parseOsRelease } from '../../../src/stages/facts/os.ts';
 import { Root } from '../../../src/system/root.ts';
 import { failuresOf, runSteps, temporaryRoot } from './temporary-root.ts';
 
