@@ -4,11 +4,14 @@ import type { ActionKey } from '../../cloudconfig/stepkeys.ts';
 import { commands } from './commands.ts';
 import { directories } from './directories.ts';
 import { dns } from './dns.ts';
+import { downloads } from './downloads.ts';
 import { environment } from './environment.ts';
 import { files } from './files.ts';
 import { type BoundHandler, bind } from './handler.ts';
 import { hostname } from './hostname.ts';
 import { modules } from './modules.ts';
+import { packagePins } from './packagepins.ts';
+import { packages } from './packages.ts';
 import { sysctl } from './sysctl.ts';
 import { systemctl } from './systemctl.ts';
 import { systemdFirstboot } from './systemdfirstboot.ts';
@@ -17,6 +20,7 @@ import { timesyncd } from './timesyncd.ts';
 export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
   [
     bind(dns),
+    bind(downloads),
     bind(directories),
     bind(files),
     bind(commands),
@@ -27,5 +31,7 @@ export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
     bind(systemctl),
     bind(environment),
     bind(systemdFirstboot),
+    bind(packagePins),
+    bind(packages),
   ].map((handler) => [handler.key, handler]),
 );
