@@ -16,14 +16,14 @@ export interface Shape<T> {
   readonly empty: () => T;
   /** undefined when the node was rejected and reported. */
   readonly decode: (node: Node, at: Decoding) => T | undefined;
-  /** What it is made of; absent for a single value. For those who walk the table: dot notation, the JSON schema. */
-  readonly form?: Form;
-  /** What single value it is; absent for one that is made of others. */
-  readonly leaf?: Leaf;
+  /** What it is made of. For those who walk the table: dot notation, the JSON schema, types, plans. */
+  readonly form: Form;
 }
 
 export type Form =
-  | { readonly kind: 'list' | 'map'; readonly of: Shape<unknown> }
+  | Leaf
+  | { readonly kind: 'list'; readonly of: Shape<unknown> }
+  | { readonly kind: 'map'; readonly of: Shape<unknown> }
   | {
       readonly kind: 'struct';
       readonly fields: Readonly<Record<string, Shape<unknown>>>;

@@ -13,7 +13,7 @@ const DUMPED_MODES = new Set([420, 384, 416, 438, 432, 448, 488, 493, 511]);
 /** A mode: permission bits, with set-id and sticky bits where they are written in octal. */
 export const permissions: Shape<number> = {
   what: 'a file mode',
-  leaf: { kind: 'mode' },
+  form: { kind: 'mode' },
   empty: () => 0,
   decode(node, at) {
     if (!isScalar(node)) return wrongType(node, at, 'a file mode such as 0644');

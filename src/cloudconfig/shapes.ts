@@ -11,7 +11,7 @@ import { scalarText } from './yamltext.ts';
 /** Any scalar, with its text as written: `0777`, `yes` and `1.50` stay what they are. */
 export const string: Shape<string> = {
   what: 'text',
-  leaf: { kind: 'text' },
+  form: { kind: 'text' },
   empty: () => '',
   decode(node, at) {
     const content = bytes.decode(node, at);
@@ -23,7 +23,7 @@ export const string: Shape<string> = {
 export function text(role: TextRole): Shape<string> {
   return {
     what: 'text',
-    leaf: { kind: 'text', role },
+    form: { kind: 'text', role },
     empty: string.empty,
     decode(node, at) {
       const value = string.decode(node, at);
@@ -36,7 +36,7 @@ export function text(role: TextRole): Shape<string> {
 /** Text, or the bytes of a scalar with the tag `!!binary`. */
 const bytes: Shape<string | Uint8Array> = {
   what: 'text',
-  leaf: { kind: 'content' },
+  form: { kind: 'content' },
   empty: () => '',
   decode(node, at) {
     if (!isScalar(node)) return wrongType(node, at, 'text');
@@ -57,7 +57,7 @@ export const content: Shape<string | Uint8Array> = {
 function number(min: number, max: number, what: string): Shape<number> {
   return {
     what,
-    leaf: { kind: 'number', min, max },
+    form: { kind: 'number', min, max },
     empty: () => 0,
     decode(node, at) {
       if (!isScalar(node)) return wrongType(node, at, what);
@@ -78,7 +78,7 @@ export const integer = number(-0x80000000, 0xffffffff, 'a whole number');
 
 export const boolean: Shape<boolean> = {
   what: 'true or false',
-  leaf: { kind: 'boolean' },
+  form: { kind: 'boolean' },
   empty: () => false,
   decode(node, at) {
     if (!isScalar(node)) return wrongType(node, at, 'true or false');

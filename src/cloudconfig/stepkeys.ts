@@ -11,7 +11,7 @@ import { scalarText } from './yamltext.ts';
 /** A numeric id; a name is accepted with a warning, since the originals reject the file for it. */
 const idOrName: Shape<number | string> = {
   what: 'a numeric id',
-  leaf: { kind: 'id' },
+  form: { kind: 'id' },
   empty: () => 0,
   decode(node, at) {
     if (isScalar(node) && scalarNumber(scalarText(node)) === undefined) {
@@ -26,7 +26,7 @@ const idOrName: Shape<number | string> = {
 
 const stepName: Shape<string> = {
   what: 'a step name',
-  leaf: { kind: 'step-name' },
+  form: { kind: 'step-name' },
   empty: () => '',
   decode: (node, at) => (isScalar(node) ? string.decode(node, at) : afterEntry.decode(node, at)?.name),
 };
