@@ -1,9 +1,9 @@
 // The state of one decoding: where it is in the document, how many values it has cost, and the problems found. A
 // rejected value is reported with its place and its path; the caller learns of it by counting.
 
-import { isAlias, isScalar, type Node, type YAMLMap } from 'yaml';
 import type { SourceLocation } from '../system/errors.ts';
 import type { Leaf, TextRole } from './leaf.ts';
+import { isAlias, isScalar, type Node, type YamlMap } from './nodes.ts';
 import type { Problem, ProblemList } from './problem.ts';
 import { isNull } from './scalar.ts';
 import { aliasName, type Entries, LIMITS, scalarText, type YamlText } from './yamltext.ts';
@@ -159,7 +159,7 @@ export class Decoding {
     return !(target !== undefined && isScalar(target) && isNull(scalarText(target)));
   }
 
-  entries(map: YAMLMap): Entries {
+  entries(map: YamlMap): Entries {
     return this.yaml.entries(map, (node, message) => this.reject(node, message));
   }
 }

@@ -1,10 +1,10 @@
 // Text of a cloud-config file → checked document. Pure: no file is read here. What is wrong in one value is reported
 // with its place and the rest is kept; only broken YAML gives no document.
 
-import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import { IGNORED_KEYS, isCloudInit, MAPPED_KEYS } from './cloudinit.ts';
-import { Decoding } from './decoding.ts';
+import { Decoding, type Examiner } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
+import { isMap, isScalar, isSeq, makeMap, type YamlMap } from './nodes.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { string, wrongType } from './shapes.ts';
 import { decodeStep, type Step } from './step.ts';
@@ -29,11 +29,12 @@ export interface ParseResult {
 /**
  * Parses and checks a cloud-config text. Never throws on any text.
  * @param file the name that problems carry.
+ * @param examiner looks at texts closer than running needs to, for people who write the file.
  */
-export function parseCloudConfig(text: string, file: string): ParseResult {
+export function parseCloudConfig(text: string, file: string, examiner?: Examiner): ParseResult {
   const problems = new ProblemList();
   try {
-    const document = decodeDocument(new YamlText(text, file), isCloudInit(text), problems);
+    const document = decodeDocument(new YamlText(text, file), isCloudInit(text), problems, examiner);
     return { document, problems: problems.all };
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
@@ -43,8 +44,13 @@ export function parseCloudConfig(text: string, file: string): ParseResult {
   }
 }
 
-function decodeDocument(yaml: YamlText, cloudInit: boolean, problems: ProblemList): CloudConfig | undefined {
-  const at = Decoding.start(yaml, problems);
+function decodeDocument(
+  yaml: YamlText,
+  cloudInit: boolean,
+  problems: ProblemList,
+  examiner?: Examiner,
+): CloudConfig | undefined {
+  const at = Decoding.start(yaml, problems, examiner);
   const { file } = yaml;
   if (yaml.furtherDocument !== undefined) {
     problems.add({
@@ -94,18 +100,18 @@ function decodeStage({ key, value }: Entry, at: Decoding): Step[] {
     wrongType(target, at.key(`the stage "${key}"`), 'a list of steps', hint);
     return [];
   }
-  const given = target.items.filter((item): item is Node => at.isGiven(isNode(item) ? item : null));
+  const given = target.items.filter((item) => at.isGiven(item));
   return given
     .map((item, index) => decodeStep(item, key, index, at))
     .filter((step): step is Step => step !== undefined);
 }
 
 /** `name` and `stages` that were indented below `stages` by mistake are taken to where they belong. */
-function liftNested(stages: YAMLMap, at: Decoding): { stages: YAMLMap; name?: string } {
+function liftNested(stages: YamlMap, at: Decoding): { stages: YamlMap; name?: string } {
   let name: string | undefined;
-  let nested: YAMLMap | undefined;
+  let nested: YamlMap | undefined;
   const rest = stages.items.filter(({ key, value }) => {
-    if (!isScalar(key) || !isNode(value)) return true;
+    if (!isScalar(key)) return true;
     const target = at.yaml.follow(value);
     if (key.value === 'name' && target !== undefined && isScalar(target) && at.isGiven(target)) {
       at.warn(key, '"name" stands inside of "stages" and is read as the name of the document', 'move it to the margin');
@@ -120,8 +126,7 @@ function liftNested(stages: YAMLMap, at: Decoding): { stages: YAMLMap; name?: st
     return true;
   });
   if (name === undefined && nested === undefined) return { stages };
-  const outer = joinMaps(stages, stages);
-  outer.items = rest;
+  const outer = makeMap(rest, stages.range);
   const joined = nested === undefined ? outer : joinMaps(outer, nested);
   return { stages: joined, ...(name && { name }) };
 }
@@ -144,8 +149,4 @@ function reportOtherKey({ key, keyNode }: Entry, cloudInit: boolean, at: Decodin
 function scalarAt(entry: Entry | undefined, at: Decoding): string | undefined {
   if (entry === undefined || !at.isGiven(entry.value)) return undefined;
   return at.key('name').value(string, entry.value);
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null;
 }

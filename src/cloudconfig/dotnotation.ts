@@ -2,11 +2,11 @@
 // --dotnotation. Each word is set by the schema's type of its field, in order, and one that can't be used is dropped
 // alone: the originals lose the whole line for it, or drop it without a word.
 
-import { Scalar } from 'yaml';
 import type { SourceLocation } from '../system/errors.ts';
 import { Decoding, type Form, type Shape } from './decoding.ts';
 import type { CloudConfig, ParseResult } from './document.ts';
 import { PathError, parseKeyPath, type Segment } from './keypath.ts';
+import { makeScalar } from './nodes.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { struct } from './shapes.ts';
 import type { Step } from './step.ts';
@@ -174,9 +174,8 @@ class LeafDecoder {
 
   /** @throws PathError when the text isn't what the type needs. */
   decode(shape: Shape<unknown>, text: string): unknown {
-    const node = new Scalar(text);
     // Quotes are gone, so the type decides: text stays text, and the digits of a mode are octal, quoted or not.
-    node.type = PLAIN_KINDS.has(shape.form.kind) ? Scalar.PLAIN : Scalar.QUOTE_DOUBLE;
+    const node = makeScalar(text, null, PLAIN_KINDS.has(shape.form.kind) ? 'plain' : 'double-quoted');
     const value = shape.decode(node, Decoding.start(this.#yaml, this.#problems));
     if (value !== undefined) return value;
     const [problem] = this.notes().slice(-1);

@@ -1,8 +1,8 @@
 // The entries of a mapping under the names that are known for it: misspellings that are plain are accepted with a
 // warning, unknown keys get a "did you mean", and of a key that is given twice the later one counts.
 
-import { isMap, type Node, type YAMLMap } from 'yaml';
 import type { Decoding } from './decoding.ts';
+import { isMap, type Node, type YamlMap } from './nodes.ts';
 import { nearestWord } from './suggestion.ts';
 import { type Entry, joinMaps } from './yamltext.ts';
 
@@ -15,7 +15,7 @@ export interface Names {
 }
 
 /** The known entries of a mapping by name, each once, in the order of the file. */
-export function namedEntries(map: YAMLMap, names: Names, at: Decoding): Map<string, Entry> {
+export function namedEntries(map: YamlMap, names: Names, at: Decoding): Map<string, Entry> {
   const { own, merged } = at.entries(map);
   const result = new Map<string, Entry>();
   for (const entry of own) {
@@ -30,7 +30,7 @@ export function namedEntries(map: YAMLMap, names: Names, at: Decoding): Map<stri
 }
 
 /** All entries of a mapping whose keys are free, each once, in the order of the file. */
-export function freeEntries(map: YAMLMap, at: Decoding): Entry[] {
+export function freeEntries(map: YamlMap, at: Decoding): Entry[] {
   const { own, merged } = at.entries(map);
   const result = new Map<string, Entry>();
   for (const entry of own) result.set(entry.key, later(result.get(entry.key), entry, at));
@@ -52,7 +52,7 @@ function later(first: Entry | undefined, second: Entry, at: Decoding): Entry {
   return both ? { ...second, value: joinMaps(a, b) } : second;
 }
 
-function mapOf(node: Node | null, at: Decoding): YAMLMap | undefined {
+function mapOf(node: Node | null, at: Decoding): YamlMap | undefined {
   const target = node === null ? undefined : at.yaml.follow(node);
   return target !== undefined && isMap(target) ? target : undefined;
 }

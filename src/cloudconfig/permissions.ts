@@ -1,8 +1,8 @@
 // File modes as people write them: YAML octal, octal in quotes, and the decimal numbers that tools dump. Plain `644` is
 // decimal and can't be told from a dumped number, so it is kept as it is and warned about.
 
-import { isScalar } from 'yaml';
 import type { Shape } from './decoding.ts';
+import { isScalar } from './nodes.ts';
 import { scalarNumber } from './scalar.ts';
 import { wrongType } from './shapes.ts';
 import { scalarText } from './yamltext.ts';

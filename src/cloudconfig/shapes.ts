@@ -1,10 +1,10 @@
 // The types that a value in a cloud-config can have, as small decoders that are put together to the schema. What each
 // accepts and rejects follows go-yaml v3 as the originals use it; where ours accepts more, it warns.
 
-import { isMap, isScalar, isSeq, type Node } from 'yaml';
 import type { Decoding, Shape } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
 import type { TextRole } from './leaf.ts';
+import { isMap, isScalar, isSeq, type Node } from './nodes.ts';
 import { isNull, scalarBoolean, scalarContent, scalarNumber } from './scalar.ts';
 import { scalarText } from './yamltext.ts';
 
@@ -96,7 +96,7 @@ export function list<T>(of: Shape<T>): Shape<readonly T[]> {
     empty: () => [],
     decode(node, at) {
       if (isSeq(node)) {
-        const given = node.items.filter((item): item is Node => at.isGiven(isNode(item) ? item : null));
+        const given = node.items.filter((item) => at.isGiven(item));
         return given
           .map((item, index) => at.index(index).value(of, item))
           .filter((value): value is NonNullable<typeof value> => value !== undefined);
@@ -166,8 +166,4 @@ export function wrongType(node: Node, at: Decoding, wanted: string, hint?: strin
         ? 'nothing'
         : 'a single value';
   return at.reject(node, `this must be ${wanted}, not ${found}`, hint);
-}
-
-function isNode(value: unknown): value is Node {
-  return isScalar(value) || isMap(value) || isSeq(value) || (typeof value === 'object' && value !== null);
 }

@@ -1,9 +1,9 @@
 // One step of a stage: its values key by key, with what could not be used kept apart, so that a broken key is reported
 // when the step's turn comes and never runs half.
 
-import { isMap, type Node } from 'yaml';
 import type { Decoding } from './decoding.ts';
 import { namedEntries } from './fields.ts';
+import { isMap, type Node } from './nodes.ts';
 import { wrongType } from './shapes.ts';
 import { STEP_ALIASES, STEP_FIELDS, type StepKey, type StepValues } from './stepkeys.ts';
 

@@ -1,8 +1,8 @@
 // Every key of a step with its type: the one table that checking, running and completion stand on. The order is the one
 // in which the keys of a step take effect, whatever their order in the file (yip v1.24, executor).
 
-import { isScalar } from 'yaml';
 import type { Shape } from './decoding.ts';
+import { isScalar } from './nodes.ts';
 import { permissions, withDefaultWarning } from './permissions.ts';
 import { scalarNumber } from './scalar.ts';
 import { boolean, content, integer, list, map, type Struct, string, struct, text, unsigned } from './shapes.ts';

@@ -1,46 +1,140 @@
-// Broken YAML in words for people who write stage files by hand: what it means and what usually mends it.
+// Broken YAML in words for people who write stage files by hand: what it means and what usually mends it. The parser says
+// where it stopped; what was meant is often clear from the lines around.
 
-import type { YAMLParseError } from 'yaml';
-
-type Code = YAMLParseError['code'];
-
-const EXPLANATIONS: Partial<Record<Code, { message?: string; hint: string }>> = {
-  TAB_AS_INDENT: { message: 'a tab is used for indentation', hint: 'indent with spaces only' },
-  BAD_INDENT: { hint: 'keys of one mapping and items of one list must start in the same column' },
-  BLOCK_AS_IMPLICIT_KEY: {
-    message: 'a second ": " in one line',
-    hint: 'put the value in quotes, or begin the inner mapping on a line of its own',
+/** What the parser says (js-yaml 5) and what it means, the more special first. */
+const EXPLANATIONS: readonly { reason: RegExp; message?: string; hint: string }[] = [
+  { reason: /^tab characters/, message: 'a tab is used for indentation', hint: 'indent with spaces only' },
+  {
+    reason: /sequence entry$/,
+    message: 'a list item does not begin with "- "',
+    hint: 'the line is indented as if it belonged to the list above it',
   },
-  MULTILINE_IMPLICIT_KEY: {
+  {
+    reason: /^bad indentation of a mapping entry/,
+    hint: 'keys of one mapping and items of one list must start in the same column',
+  },
+  {
+    reason: /multiline key/,
     message: 'a key goes over more than one line',
     hint: 'is a ":" missing in the line before?',
   },
-  MISSING_CHAR: { hint: 'look for a quote, bracket or ":" that is missing here or in the line before' },
-  BAD_SCALAR_START: { hint: 'put the value in quotes' },
-  BAD_DQ_ESCAPE: { hint: 'in double quotes a backslash starts an escape: write \\\\ or use single quotes' },
-  UNEXPECTED_TOKEN: { hint: 'look at the quotes and brackets of this line and of the one before' },
-  BAD_ALIAS: { hint: 'text that starts with * or & must be in quotes' },
-};
+  {
+    reason: /quoted scalar$/,
+    message: 'a quote is not closed',
+    hint: 'look for a quote that is missing in this line or above',
+  },
+  { reason: /flow collection/, hint: 'look for a bracket or comma that is missing here or in the line before' },
+  {
+    reason: /^(?:unknown escape|expected hexadecimal)/,
+    message: 'an unknown escape in double quotes',
+    hint: 'in double quotes a backslash starts an escape: write \\\\ or use single quotes',
+  },
+  { reason: /alias node|anchor node/, hint: 'text that starts with * or & must be in quotes' },
+  { reason: /tag (?:handle|suffix|name)/, hint: 'text that starts with ! must be in quotes' },
+  { reason: /^directive|directives end/, hint: 'text that starts with % must be in quotes' },
+  { reason: /block scalar|chomping|indentation width/, hint: 'after | or > only "-", "+" or a digit may stand' },
+  { reason: /non-printable|null byte/, hint: 'the file holds bytes that are no text; put them in as base64' },
+];
 
-/** The parser's complaint as one sentence with a hint. */
-export function explainSyntaxError(error: YAMLParseError): { message: string; hint: string } {
-  const unclosed = error.message.match(/^Flow .* end with a (\S)$/)?.[1];
-  if (unclosed !== undefined) {
-    return {
-      message: `the YAML is broken: a bracket is not closed, "${unclosed}" is missing`,
-      hint: 'what follows the opening bracket must be indented deeper than the line that it is in',
-    };
+const FALLBACK_HINT = 'look at the indentation and the quotes of this line and of the one before';
+
+/**
+ * A parser's complaint as one sentence with a hint.
+ * @param position where the parser stopped, as an offset in the text.
+ * @returns also the offset to point at.
+ */
+export function explainSyntaxError(
+  reason: string,
+  text: string,
+  position: number,
+): { message: string; hint: string; offset: number } {
+  // The parser often stops at the end of a line; the caret belongs under its first letter.
+  const offset = skipBlanks(text, position);
+  const broken = (message: string, hint: string, at = offset) => ({
+    message: `the YAML is broken: ${message}`,
+    hint,
+    offset: at,
+  });
+  const open = /deficient|flow collection|quoted scalar/.test(reason) ? findUnclosed(text, position) : undefined;
+  if (open !== undefined && (open.sign === '"' || open.sign === "'")) {
+    return broken(`the quote that opens here is not closed`, `add ${open.sign} at the end of the text`, open.offset);
   }
-  if (error.message.startsWith('Sequence item without')) {
-    return {
-      message: 'the YAML is broken: a list item does not begin with "- "',
-      hint: 'the line is indented as if it belonged to the list above it',
-    };
+  if (open !== undefined && /deficient|unexpected end/.test(reason)) {
+    return broken(
+      `a bracket is not closed, "${open.sign === '[' ? ']' : '}'}" is missing`,
+      'what follows the opening bracket must be indented deeper than the line that it is in',
+    );
   }
-  const known = EXPLANATIONS[error.code];
-  const said = error.message.charAt(0).toLowerCase() + error.message.slice(1);
-  return {
-    message: `the YAML is broken: ${known?.message ?? said}`,
-    hint: known?.hint ?? 'look at the indentation and the quotes of this line and of the one before',
-  };
+  if (reason.startsWith('bad indentation of a mapping entry')) {
+    const value = valueWithColon(text, position);
+    if (value !== undefined) {
+      return broken(
+        'a second ": " in one line',
+        'put the value in quotes, or begin the inner mapping on a line of its own',
+        value,
+      );
+    }
+  }
+  const known = EXPLANATIONS.find((explanation) => explanation.reason.test(reason));
+  return broken(known?.message ?? reason, known?.hint ?? FALLBACK_HINT);
+}
+
+/** The bracket or quote that was opened last before an offset and not closed in its own line. */
+function findUnclosed(text: string, before: number): { sign: string; offset: number } | undefined {
+  let end = before;
+  for (let lines = 0; lines < 100 && end >= 0; lines += 1) {
+    const start = text.lastIndexOf('\n', end - 1) + 1;
+    const open = unclosedIn(text.slice(start, end));
+    if (open !== undefined) return { sign: open.sign, offset: start + open.at };
+    end = start - 1;
+  }
+  return undefined;
+}
+
+/** Looks at the value of one line, after its keys and dashes. */
+function unclosedIn(line: string): { sign: string; at: number } | undefined {
+  const first = line.match(/^(?:\s*-(?=\s))*\s*(?:[^\s"'#[{][^"'#[{]*?:\s+)?(?:[&!]\S+\s+)*(?=["'[{])/)?.[0].length;
+  if (first === undefined) return undefined;
+  const open: { sign: string; at: number }[] = [];
+  for (let at = first; at < line.length; at += 1) {
+    const sign = line[at] ?? '';
+    if (sign === '"' || sign === "'") {
+      const close = closingQuote(line, at);
+      if (close === undefined) return { sign, at };
+      at = close;
+      if (open.length === 0) return undefined;
+    } else if (sign === '[' || sign === '{') {
+      open.push({ sign, at });
+    } else if (sign === ']' || sign === '}') {
+      open.pop();
+      if (open.length === 0) return undefined;
+    } else if (sign === '#' && /\s/.test(line[at - 1] ?? ' ')) {
+      break;
+    }
+  }
+  return open.at(-1);
+}
+
+function closingQuote(line: string, open: number): number | undefined {
+  const sign = line[open];
+  for (let at = open + 1; at < line.length; at += 1) {
+    if (sign === '"' && line[at] === '\\') at += 1;
+    else if (line[at] === sign) return at;
+  }
+  return undefined;
+}
+
+/** Where the value begins of a line that has a second ": " in it. */
+function valueWithColon(text: string, position: number): number | undefined {
+  const start = text.lastIndexOf('\n', position - 1) + 1;
+  const end = text.indexOf('\n', start);
+  const line = text.slice(start, end < 0 ? undefined : end);
+  const key = line.match(/^(?:\s*-(?=\s))*\s*[^\s"'][^:]*:\s+/)?.[0].length;
+  return key !== undefined && /:(?:\s|$)/.test(line.slice(key)) ? start + key : undefined;
+}
+
+function skipBlanks(text: string, from: number): number {
+  let at = from;
+  while (text[at] === ' ') at += 1;
+  return at;
 }

@@ -2,30 +2,38 @@
 // memory or the stack. Anchors, merge keys and duplicate keys are resolved here, as go-yaml does it.
 
 import {
-  Composer,
+  type DocumentEvent,
+  EVENT_ID,
+  type Event,
+  getScalarValue,
+  type PopEvent,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarStyle as ScalarEventStyle,
+  YAMLException,
+} from 'js-yaml';
+import type { SourceLocation } from '../system/errors.ts';
+import {
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  Lexer,
-  LineCounter,
+  makeMap,
   type Node,
-  type ParsedNode,
-  Parser,
-  Scalar,
-  visit,
-  YAMLMap,
-  type Document as YamlDocument,
-} from 'yaml';
-import type { SourceLocation } from '../system/errors.ts';
+  type Range,
+  type Scalar,
+  type ScalarStyle,
+  type YamlMap,
+} from './nodes.ts';
 import type { ScalarText } from './scalar.ts';
 import { explainSyntaxError } from './syntaxerror.ts';
 
 export const LIMITS = {
   textBytes: 8 << 20,
-  /** Nested lists and mappings. The parser's composer recurses, and a deep enough file would end the process. */
+  /** Nested lists and mappings. */
   depth: 100,
-  tokens: 1_000_000,
+  /** Signs that can begin a value; the parser's list of parts is in memory as a whole. */
+  signs: 1_000_000,
   /** Values that one file may decode to, aliases expanded. */
   values: 250_000,
 } as const;
@@ -62,66 +70,117 @@ export class YamlText {
   /** Where a further document with content starts; it isn't used. */
   readonly furtherDocument: SourceLocation | undefined;
   readonly #text: string;
-  readonly #lines: LineCounter;
   readonly #anchors = new Map<string, Node[]>();
-  readonly #entries = new Map<YAMLMap, Entries>();
+  readonly #entries = new Map<YamlMap, Entries>();
+  /** Offsets at which lines start; found when the first place is asked for. */
+  #lineStarts: readonly number[] | undefined;
 
   /** @throws YamlError when the text is broken or beyond a limit. */
   constructor(text: string, file: string) {
     this.file = file;
     this.#text = text.startsWith('\uFEFF') ? text.slice(1) : text;
-    this.#lines = new LineCounter();
     if (Buffer.byteLength(text) > LIMITS.textBytes)
       throw this.#limit(`is larger than ${LIMITS.textBytes >> 20} MiB`, 0);
-
-    // failsafe: every scalar stays text; what it means is decided by the type that is wanted.
-    const composer = new Composer<ParsedNode, false>({
-      schema: 'failsafe',
-      resolveKnownTags: false,
-      uniqueKeys: false,
-      strict: false,
-      prettyErrors: false,
-    });
-    let first: YamlDocument.Parsed<ParsedNode, false> | undefined;
-    let further: SourceLocation | undefined;
-    for (const document of composer.compose(this.#tokens())) {
-      if (first === undefined) first = document;
-      else if (hasContent(document)) {
-        further = this.locate(document.range[0]);
-        break;
-      }
-    }
-    const error = first?.errors[0];
-    if (error !== undefined) {
-      const { message, hint } = explainSyntaxError(error);
-      // Where the complaint is about indentation, the caret belongs under the first letter.
-      const blanks = this.#text.slice(error.pos[0]).match(/^ */)?.[0].length ?? 0;
-      throw new YamlError(message, this.locate(error.pos[0] + blanks), hint);
-    }
-    this.furtherDocument = further;
-    this.contents = first?.contents ?? null;
-    visit(this.contents, {
-      Node: (_key, node) => {
-        if (isAlias(node) || node.anchor === undefined) return;
-        const known = this.#anchors.get(node.anchor);
-        if (known === undefined) this.#anchors.set(node.anchor, [node]);
-        else known.push(node);
-      },
-    });
+    if (hasTooManySigns(this.#text)) throw this.#limit(`has more than ${LIMITS.signs} parts`, 0);
+    const { events, further } = this.#parse();
+    const { contents, next } = this.#build(events);
+    this.contents = contents;
+    const at = further ?? next;
+    this.furtherDocument = at === undefined ? undefined : this.locate(at);
   }
 
-  *#tokens() {
-    const parser = new Parser(this.#lines.addNewLine);
-    this.#lines.addNewLine(0);
-    let count = 0;
-    for (const lexeme of new Lexer().lex(this.#text)) {
-      yield* parser.next(lexeme);
-      if (parser.stack.length > LIMITS.depth)
-        throw this.#limit(`nests deeper than ${LIMITS.depth} levels`, parser.offset);
-      count += 1;
-      if (count > LIMITS.tokens) throw this.#limit(`has more than ${LIMITS.tokens} parts`, parser.offset);
+  #parse(): { events: Event[]; further?: number } {
+    try {
+      return { events: parseEvents(this.#text, { maxDepth: LIMITS.depth }) };
+    } catch (error) {
+      if (!(error instanceof YAMLException)) throw error;
+      const { reason, mark } = error;
+      const position = mark?.position ?? 0;
+      // The originals never look at what comes after the first document.
+      const separator = this.#endOfFirstDocument(position);
+      if (separator !== undefined) {
+        return { events: parseEvents(this.#text.slice(0, separator), { maxDepth: LIMITS.depth }), further: separator };
+      }
+      if (reason.startsWith('nesting exceeded')) {
+        throw this.#limit(`nests deeper than ${LIMITS.depth} levels`, position);
+      }
+      const { message, hint, offset } = explainSyntaxError(reason, this.#text, position);
+      throw new YamlError(message, this.locate(offset), hint);
     }
-    yield* parser.end();
+  }
+
+  /** Where a second document begins, when the first one is whole and ends before the offset. */
+  #endOfFirstDocument(before: number): number | undefined {
+    const separators = [...this.#text.slice(0, before).matchAll(/^---(?=\s)/gm)].map(({ index }) => index);
+    const first = separators.find((at) =>
+      /^[^\S\n]*[^\s#%]/m.test(this.#text.slice(0, at).replace(/^---(?=\s)/gm, '')),
+    );
+    if (first === undefined) return undefined;
+    try {
+      parseEvents(this.#text.slice(0, first), { maxDepth: LIMITS.depth });
+      return first;
+    } catch {
+      // The first document itself is broken: that is what has to be reported.
+      return undefined;
+    }
+  }
+
+  /** The first document's tree; `next` is where the second one begins. */
+  #build(events: readonly Event[]): { contents: Node | null; next?: number } {
+    let contents: Node | null = null;
+    let documents = 0;
+    let end = 0;
+    const open: OpenCollection[] = [];
+    for (const event of events) {
+      if (event.type === EVENT_ID.DOCUMENT) {
+        documents += 1;
+      } else if (event.type === EVENT_ID.POP) {
+        open.pop();
+      } else if (documents > 1) {
+        if (!isEmptyScalar(event)) return { contents, next: startOf(event, this.#text, end) };
+      } else {
+        const range = [startOf(event, this.#text, end), event.type === EVENT_ID.SCALAR ? event.valueEnd : -1] as const;
+        end = Math.max(end, ...range);
+        const node = this.#makeNode(event, range, open);
+        const parent = event.type === EVENT_ID.SCALAR || event.type === EVENT_ID.ALIAS ? open.at(-1) : open.at(-2);
+        if (parent === undefined) contents = node;
+        else addTo(parent, node);
+      }
+    }
+    return { contents };
+  }
+
+  #makeNode(event: ContentEvent, range: Range, open: OpenCollection[]): Node {
+    if (event.type === EVENT_ID.ALIAS) {
+      return { kind: 'alias', source: this.#text.slice(event.anchorStart, event.anchorEnd), range };
+    }
+    let node: Node;
+    if (event.type === EVENT_ID.SCALAR) {
+      const style = STYLES[event.style];
+      node = { kind: 'scalar', value: getScalarValue(this.#text, event), style, range, tag: this.#tag(event) };
+    } else if (event.type === EVENT_ID.MAPPING) {
+      const items: Pair[] = [];
+      node = { kind: 'map', items, range, tag: this.#tag(event) };
+      open.push({ items, pending: { key: undefined } });
+    } else {
+      const items: Node[] = [];
+      node = { kind: 'seq', items, range, tag: this.#tag(event) };
+      open.push({ items, pending: undefined });
+    }
+    if (event.anchorStart >= 0) {
+      const name = this.#text.slice(event.anchorStart, event.anchorEnd);
+      const known = this.#anchors.get(name);
+      if (known === undefined) this.#anchors.set(name, [node]);
+      else known.push(node);
+    }
+    return node;
+  }
+
+  #tag({ tagStart, tagEnd }: ContentEvent & { tagStart: number; tagEnd: number }): string | undefined {
+    if (tagStart < 0) return undefined;
+    const written = this.#text.slice(tagStart, tagEnd);
+    if (written.startsWith('!!')) return `tag:yaml.org,2002:${written.slice(2)}`;
+    return written.startsWith('!<') ? written.slice(2, -1) : written;
   }
 
   #limit(what: string, offset: number): YamlError {
@@ -138,14 +197,14 @@ export class YamlText {
   }
 
   locate(offset: number): SourceLocation {
-    const { line, col } = this.#lines.linePos(offset);
-    if (line === 0) return { file: this.file, line: 1, column: 1 };
-    const start = this.#lines.lineStarts[line - 1] ?? 0;
-    const end = this.#text.indexOf('\n', start);
-    const lineText = this.#text.slice(start, end < 0 ? undefined : end).replace(/\r$/, '');
-    const location = { file: this.file, line, column: col };
+    this.#lineStarts ??= findLineStarts(this.#text);
+    const line = lineAt(this.#lineStarts, offset);
+    const start = this.#lineStarts[line] ?? 0;
+    const next = this.#lineStarts[line + 1] ?? this.#text.length + 1;
+    const location = { file: this.file, line: line + 1, column: offset - start + 1 };
     // A line of embedded data would bury the message; the numbers are enough then.
-    return lineText.length > 300 ? location : { ...location, lineText };
+    if (next - start > 301) return location;
+    return { ...location, lineText: this.#text.slice(start, next - 1).replace(/\r$/, '') };
   }
 
   locateNode(node: Node): SourceLocation {
@@ -159,7 +218,7 @@ export class YamlText {
   locateInside(node: Node, line: number, column: number): SourceLocation {
     const start = node.range?.[0] ?? 0;
     if (!isScalar(node)) return this.locate(start);
-    if (node.type === Scalar.BLOCK_LITERAL) {
+    if (node.style === 'literal') {
       const body = this.#text.slice(this.#text.indexOf('\n', start) + 1, node.range?.[1] ?? start);
       const lines = body.split('\n');
       const indent = lines.find((text) => text.trim() !== '')?.match(/^ */)?.[0].length ?? 0;
@@ -168,7 +227,7 @@ export class YamlText {
     }
     const source = this.#text.slice(start, node.range?.[1] ?? start);
     if (source.includes('\n')) return this.locate(start);
-    return this.locate(start + column - 1 + (node.type === Scalar.PLAIN ? 0 : 1));
+    return this.locate(start + column - 1 + (node.style === 'plain' ? 0 : 1));
   }
 
   /** The node that an alias stands for, or the node itself; undefined when there is no such anchor before it. */
@@ -183,37 +242,36 @@ export class YamlText {
    * the earlier wins, shallow. Duplicate own keys are kept, for the caller to decide on.
    * @param report called for merge keys and keys that can't be used.
    */
-  entries(map: YAMLMap, report: (node: Node, message: string) => void): Entries {
+  entries(map: YamlMap, report: (node: Node, message: string) => void): Entries {
     const known = this.#entries.get(map);
     if (known !== undefined) return known;
     // Until it is complete, a mapping that merges itself sees nothing.
     this.#entries.set(map, { own: [], merged: [] });
     const own: Entry[] = [];
-    const merged = new Map<string, Entry>();
     const merges: Node[] = [];
     for (const { key, value } of map.items) {
-      const keyNode = isNode(key) ? this.follow(key) : undefined;
-      const valueNode = isNode(value) ? value : null;
-      if (keyNode === undefined || !isScalar(keyNode)) {
-        report(isNode(key) ? key : map, 'a key must be a single word or text');
-      } else if (isMergeKey(keyNode)) {
-        if (valueNode !== null) merges.push(valueNode);
-      } else {
-        own.push({ key: scalarText(keyNode).text, keyNode: isNode(key) ? key : keyNode, value: valueNode });
-      }
+      const keyNode = this.follow(key);
+      if (keyNode === undefined || !isScalar(keyNode)) report(key, 'a key must be a single word or text');
+      else if (isMergeKey(keyNode)) merges.push(value);
+      else own.push({ key: keyNode.value, keyNode: key, value });
     }
+    const entries = { own, merged: merges.length === 0 ? [] : this.#mergedEntries(merges, own, report) };
+    this.#entries.set(map, entries);
+    return entries;
+  }
+
+  #mergedEntries(merges: readonly Node[], own: readonly Entry[], report: (node: Node, message: string) => void) {
+    const merged = new Map<string, Entry>();
     const ownKeys = new Set(own.map(({ key }) => key));
     const sources = merges.flatMap((node) => {
       const target = this.follow(node);
-      return target !== undefined && isSeq(target) ? target.items.filter(isNode) : [node];
+      return target !== undefined && isSeq(target) ? target.items : [node];
     });
     for (const source of sources) {
       const target = this.follow(source);
       if (target === undefined || !isMap(target)) {
-        report(
-          source,
-          target === undefined ? `there is no anchor for ${aliasName(source)}` : '<< merges only mappings',
-        );
+        const missing = target === undefined;
+        report(source, missing ? `there is no anchor for ${aliasName(source)}` : '<< merges only mappings');
         continue;
       }
       const inner = this.entries(target, report);
@@ -221,45 +279,104 @@ export class YamlText {
         if (!ownKeys.has(entry.key) && !merged.has(entry.key)) merged.set(entry.key, entry);
       }
     }
-    const entries = { own, merged: [...merged.values()] };
-    this.#entries.set(map, entries);
-    return entries;
+    return [...merged.values()];
   }
 }
 
 /** A scalar node's text with what else decides on its meaning. */
-export function scalarText(node: Scalar): ScalarText {
-  const quoted = node.type !== undefined && node.type !== Scalar.PLAIN;
-  return { text: String(node.value ?? ''), quoted, tag: node.tag };
+export function scalarText({ value, style, tag }: Scalar): ScalarText {
+  return { text: value, quoted: style !== 'plain', tag };
 }
 
 /** Two mappings as one: what go-yaml v2 makes of a key that is given twice with a mapping each time. */
-export function joinMaps(earlier: YAMLMap, later: YAMLMap): YAMLMap {
-  const joined = new YAMLMap();
-  joined.items = [...earlier.items, ...later.items];
-  joined.range = later.range ?? null;
-  return joined;
+export function joinMaps(earlier: YamlMap, later: YamlMap): YamlMap {
+  return makeMap([...earlier.items, ...later.items], later.range);
 }
 
 export function aliasName(node: Node): string {
   return isAlias(node) ? `*${node.source}` : 'the alias';
 }
 
-function isNode(value: unknown): value is Node {
-  return isScalar(value) || isMap(value) || isSeq(value) || isAlias(value);
+type ContentEvent = Exclude<Event, DocumentEvent | PopEvent>;
+type Pair = YamlMap['items'][number];
+
+/** A collection whose end hasn't come yet; of a mapping with the key that waits for its value. */
+type OpenCollection = { items: Pair[]; pending: { key: Node | undefined } } | { items: Node[]; pending: undefined };
+
+const STYLES: Readonly<Record<ScalarEventStyle, ScalarStyle>> = {
+  [SCALAR_STYLE.PLAIN]: 'plain',
+  [SCALAR_STYLE.SINGLE_QUOTED]: 'single-quoted',
+  [SCALAR_STYLE.DOUBLE_QUOTED]: 'double-quoted',
+  [SCALAR_STYLE.LITERAL_BLOCK]: 'literal',
+  [SCALAR_STYLE.FOLDED_BLOCK]: 'folded',
+};
+
+function addTo(parent: OpenCollection, node: Node): void {
+  if (parent.pending === undefined) {
+    parent.items.push(node);
+  } else if (parent.pending.key === undefined) {
+    parent.pending.key = node;
+  } else {
+    parent.items.push({ key: parent.pending.key, value: node });
+    parent.pending.key = undefined;
+  }
 }
 
-function isMergeKey(node: Scalar): boolean {
-  if (node.tag !== undefined) return node.tag === 'tag:yaml.org,2002:merge';
-  return node.type === Scalar.PLAIN && node.value === '<<';
+/** Where a node begins: at its quote, its `|` or `>`, its `*`; an empty one where the text before it ends. */
+function startOf(event: ContentEvent, text: string, end: number): number {
+  if (event.type === EVENT_ID.ALIAS) return event.anchorStart - 1;
+  if (event.type !== EVENT_ID.SCALAR) return event.start;
+  if (event.valueStart < 0) return end;
+  switch (event.style) {
+    case SCALAR_STYLE.PLAIN:
+      return event.valueStart;
+    case SCALAR_STYLE.LITERAL_BLOCK:
+      return Math.max(end, text.lastIndexOf('|', event.valueStart - 1));
+    case SCALAR_STYLE.FOLDED_BLOCK:
+      return Math.max(end, text.lastIndexOf('>', event.valueStart - 1));
+    default:
+      return event.valueStart - 1;
+  }
+}
+
+function isEmptyScalar(event: ContentEvent): boolean {
+  return event.type === EVENT_ID.SCALAR && event.valueStart < 0;
+}
+
+function isMergeKey({ tag, style, value }: Scalar): boolean {
+  return tag !== undefined ? tag === 'tag:yaml.org,2002:merge' : style === 'plain' && value === '<<';
 }
 
 function lastOfEach(entries: readonly Entry[]): Entry[] {
   return [...new Map(entries.map((entry) => [entry.key, entry])).values()];
 }
 
-function hasContent(document: YamlDocument.Parsed<ParsedNode, false>): boolean {
-  if (document.errors.length > 0) return true;
-  const { contents } = document;
-  return !(contents === null || (isScalar(contents) && contents.type === Scalar.PLAIN && contents.value === ''));
+function hasTooManySigns(text: string): boolean {
+  if (text.length < LIMITS.signs) return false;
+  let signs = 0;
+  for (let at = 0; at < text.length && signs <= LIMITS.signs; at += 1) {
+    // Letters and digits come after these; data in base64 passes quickly.
+    if (SIGNS.has(text.charCodeAt(at))) signs += 1;
+  }
+  return signs > LIMITS.signs;
+}
+
+const SIGNS: ReadonlySet<number> = new Set([...'\n,:[{-?'].map((sign) => sign.charCodeAt(0)));
+
+function findLineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** The number, from 0, of the line that an offset is in. */
+function lineAt(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

@@ -3,7 +3,7 @@
 // disagrees with what a slot file says of itself, the slot file is right.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { parse, stringify } from 'yaml';
+import { dump, load } from 'js-yaml';
 import { z } from 'zod';
 import { writeFileDurably } from '../system/durable.ts';
 import { messageOf } from '../system/errors.ts';
@@ -50,7 +50,7 @@ type SlotEntry = z.infer<typeof slotSchema>;
 
 /** Parses the text of a state.yaml. Entries without our own fields (elemental's) come out with empty ones. */
 export function parseState(text: string): InstallationState {
-  const file = fileSchema.parse(parse(text, { maxAliasCount: 0 }) ?? {});
+  const file = fileSchema.parse((text.trim() === '' ? null : load(text, { maxAliases: 0 })) ?? {});
   const state: InstallationState = {};
   const entries = { active: file.state?.active, passive: file.state?.passive, recovery: file.recovery?.recovery };
   for (const name of ['active', 'passive', 'recovery'] as const) {
@@ -77,7 +77,7 @@ export function formatState(state: InstallationState, date: string): string {
   };
   return (
     HEADER +
-    stringify(
+    dump(
       {
         date,
         state: { label: PARTITION_LABELS.state, ...slot('active'), ...slot('passive') },
@@ -86,7 +86,7 @@ export function formatState(state: InstallationState, date: string): string {
         persistent: { label: PARTITION_LABELS.persistent },
         efi: { label: PARTITION_LABELS.efi },
       },
-      { aliasDuplicateObjects: false },
+      { noRefs: true, lineWidth: -1 },
     )
   );
 }

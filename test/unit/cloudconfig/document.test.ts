@@ -98,7 +98,7 @@ describe('bad files say where and why', () => {
     ['bad/tab.yaml', '3:1', 'the YAML is broken: a tab is used for indentation'],
     ['bad/unclosed-bracket.yaml', '4:5', 'the YAML is broken: a bracket is not closed, "]" is missing'],
     ['bad/two-colons.yaml', '5:13', 'the YAML is broken: a second ": " in one line'],
-    ['bad/unclosed-quote.yaml', '5:1', 'the YAML is broken: missing closing "quote'],
+    ['bad/unclosed-quote.yaml', '3:13', 'the YAML is broken: the quote that opens here is not closed'],
     ['bad/dedented-item.yaml', '6:6', 'the YAML is broken: a list item does not begin with "- "'],
     ['bad/text-only.yaml', '1:1', 'this must be a mapping with the key "stages", not a single value'],
     ['bad/alias-bomb.yaml', '253:7', 'the file expands to more than 250000 values'],

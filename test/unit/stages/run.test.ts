@@ -90,7 +90,7 @@ it('one bad file is reported and the others run', async () => {
   expect(result.steps.map(({ name, outcome }) => `${name} ${outcome}`)).toEqual(['one ok', 'three ok']);
   expect(result.outcome).toBe('failed');
   expect(result.problems.map(({ location, message }) => `${location.file}:${location.line}: ${message}`)).toEqual([
-    '/oem/02.yaml:4: the YAML is broken: missing closing "quote',
+    '/oem/02.yaml:3: the YAML is broken: the quote that opens here is not closed',
     "/oem/04.yaml:1: the file can't be read: it is a link to nothing",
     "/oem/05.yaml:1: the file can't be read: it is no UTF-8 text",
   ]);
