@@ -23,6 +23,10 @@ export function orderSteps(documents: readonly CloudConfig[], stage: string, don
   const entries = documents.flatMap((document) =>
     (document.stages.get(stage) ?? []).map((step) => ({ document, step })),
   );
+  // Nearly every stage has no `after` at all.
+  if (entries.every(({ step }) => step.values.after === undefined)) {
+    return { steps: entries.map(({ step }) => step), problems };
+  }
   const names = new NameIndex([...done, ...entries]);
   const waitsFor = new Map<Step, Set<Step>>();
   const finished = new Set(done.map(({ step }) => step));

@@ -141,9 +141,10 @@ export class Root {
   }
 }
 
+/** Looked at first: almost nothing is a link, and an error for each part would cost ten times as much. */
 function linkTarget(path: string): string | undefined {
   try {
-    return readlinkSync(path);
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'EINVAL' || errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
