@@ -27,6 +27,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   flock: same('util-linux'),
   fsfreeze: same('util-linux'),
   getfattr: same('attr'),
+  git: { debian: 'git', opensuse: 'git-core', fedora: 'git-core' },
   'grub-mkimage': { debian: 'grub-common', opensuse: 'grub2', fedora: 'grub2-tools' },
   losetup: same('util-linux'),
   lsblk: same('util-linux'),
