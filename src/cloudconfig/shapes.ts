@@ -2,7 +2,7 @@
 // accepts and rejects follows go-yaml v3 as the originals use it; where ours accepts more, it warns.
 
 import type { Decoding, Shape } from './decoding.ts';
-import { freeEntries, namedEntries } from './fields.ts';
+import { freeEntries, type Names, namedEntries } from './fields.ts';
 import type { TextRole } from './leaf.ts';
 import { isMap, isScalar, isSeq, type Node } from './nodes.ts';
 import { isNull, scalarBoolean, scalarContent, scalarNumber } from './scalar.ts';
@@ -134,8 +134,15 @@ type Fields = Readonly<Record<string, Shape<unknown>>>;
 /** The value of a mapping with these fields. A field that isn't written, or is null, is absent. */
 export type Struct<F extends Fields> = { readonly [K in keyof F]?: F[K] extends Shape<infer T> ? T : never };
 
-/** A mapping with known keys. */
-export function struct<F extends Fields>(fields: F, aliases: Readonly<Record<string, string>> = {}): Shape<Struct<F>> {
+/**
+ * A mapping with known keys.
+ * @param options.closed a key that isn't known makes the value unusable, instead of having no effect.
+ */
+export function struct<F extends Fields>(
+  fields: F,
+  aliases: Readonly<Record<string, string>> = {},
+  options: { closed?: boolean } = {},
+): Shape<Struct<F>> {
   const known = Object.keys(fields);
   return {
     what: 'a mapping',
@@ -144,7 +151,11 @@ export function struct<F extends Fields>(fields: F, aliases: Readonly<Record<str
     decode(node, at) {
       if (!isMap(node)) return wrongType(node, at, 'a mapping', `its keys are: ${known.join(', ')}`);
       const result: Partial<Record<string, unknown>> = {};
-      for (const [name, { value }] of namedEntries(node, { known, aliases }, at)) {
+      const names: Names = { known, aliases };
+      if (options.closed) {
+        names.unknown = ({ key, keyNode }) => at.reject(keyNode, `there is no "${key}"`, `known: ${known.join(', ')}`);
+      }
+      for (const [name, { value }] of namedEntries(node, names, at)) {
         const shape = fields[name];
         if (shape === undefined || !at.isGiven(value)) continue;
         const decoded = at.key(name).value(shape, value);

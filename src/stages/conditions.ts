@@ -1,7 +1,9 @@
 // Whether a step runs: its conditions in yip's order, the first that isn't met skips it. Patterns are Go's (RE2);
 // one that only JavaScript understands is evaluated too, with a warning, since it has meant "never" so far.
 
+import { hasLookAround, isNegative, matchPattern } from '../cloudconfig/pattern.ts';
 import type { StepValues } from '../cloudconfig/stepkeys.ts';
+import { explainBashism } from './bashism.ts';
 import type { Facts } from './facts.ts';
 import { runShell, type ShellContext } from './shell.ts';
 import { expandText } from './templates.ts';
@@ -56,24 +58,38 @@ async function nodeMatches({ node }: StepValues, context: ConditionContext): Pro
 async function ifSucceeds({ if: condition }: StepValues, context: ConditionContext): Promise<string | undefined> {
   if (!condition) return undefined;
   const end = await runShell(await expandText(condition, 'if', context), context, { quiet: true });
-  if (end.status === 0) return undefined;
+  const bashism = explainBashism(condition, end.outputTail);
+  if (end.status === 0) {
+    if (bashism !== undefined) context.warn(`if: ${firstLine(condition)}: ${bashism}; its result means nothing`);
+    return undefined;
+  }
   const how = end.status === null ? `ended by ${end.signal}` : `status ${end.status}`;
   // What the shell itself complained about is often the reason, for example [[ with a plain sh.
   const said = end.outputTail.split('\n').at(-1);
-  return `if: ${firstLine(condition)} (${how}${said ? `: ${said}` : ''})`;
+  return `if: ${firstLine(condition)} (${how}${said ? `: ${said}` : ''}${bashism ? `; ${bashism}` : ''})`;
 }
 
 async function osMatches({ only_os: pattern }: StepValues, context: ConditionContext): Promise<string | undefined> {
   if (!pattern) return undefined;
   const name = context.facts.osRelease('PRETTY_NAME');
   const id = context.facts.osRelease('ID');
+  const no = `only_os: ${name || 'the system has no name, which'} doesn't match ${pattern}`;
+  if (hasLookAround(pattern)) {
+    // The originals never run such a step, so no file depends on how a name is written: what its author ruled out,
+    // by the name or, as yip's documentation has it, by the ID, stays ruled out.
+    const texts = isNegative(pattern) ? [name, id] : [name];
+    for (const text of texts) {
+      if (text === '' || !(await matches(pattern, text, 'only_os', context, { ignoreCase: true }))) return no;
+    }
+    return undefined;
+  }
   if (name !== '' && (await matches(pattern, name, 'only_os', context))) return undefined;
   // yip's documentation says ID, its code PRETTY_NAME; `ubuntu` is meant to match on Ubuntu.
-  if (id !== '' && (await matches(`(?i)${pattern}`, id, 'only_os', context))) {
+  if (id !== '' && (await matches(pattern, id, 'only_os', context, { ignoreCase: true }))) {
     context.warn(`only_os: ${pattern} matches the ID "${id}", not the name "${name}"; the originals look at the name`);
     return undefined;
   }
-  return `only_os: ${name || 'the system has no name, which'} doesn't match ${pattern}`;
+  return no;
 }
 
 async function osVersionMatches(
@@ -81,7 +97,7 @@ async function osVersionMatches(
   context: ConditionContext,
 ): Promise<string | undefined> {
   if (!pattern) return undefined;
-  const version = context.facts.osRelease('VERSION_ID');
+  const version = context.facts.osVersion;
   if (version !== '' && (await matches(pattern, version, 'only_os_version', context))) return undefined;
   return `only_os_version: the version ${version || '(none)'} doesn't match ${pattern}`;
 }
@@ -116,22 +132,22 @@ function filesMatch({ if_files: files }: StepValues, { root }: ConditionContext)
 }
 
 /** Unanchored match. An invalid pattern matches nothing, with a warning. */
-async function matches(pattern: string, text: string, key: string, { warn }: ConditionContext): Promise<boolean> {
-  // Loaded when needed: most stages have no pattern.
-  const { RE2JS } = await import('re2js');
-  try {
-    return RE2JS.compile(pattern).matcher(text).find();
-  } catch {
-    try {
-      const caseless = pattern.startsWith('(?i)');
-      const found = new RegExp(caseless ? pattern.slice(4) : pattern, caseless ? 'i' : '').test(text);
-      warn(`${key}: ${pattern} is no pattern for the originals, which skip the step; it is evaluated here`);
-      return found;
-    } catch {
-      warn(`${key}: ${pattern} is no valid pattern, the step is skipped`);
-      return false;
-    }
+async function matches(
+  pattern: string,
+  text: string,
+  key: string,
+  { warn }: ConditionContext,
+  options: { ignoreCase?: boolean } = {},
+): Promise<boolean> {
+  const match = await matchPattern(pattern, text, options);
+  if ('invalid' in match) {
+    warn(`${key}: ${pattern} is no valid pattern, the step is skipped: ${match.invalid}`);
+    return false;
   }
+  if (match.foreign) {
+    warn(`${key}: ${pattern} is no pattern for the originals, which skip the step; it is evaluated here`);
+  }
+  return match.found;
 }
 
 function firstLine(text: string): string {

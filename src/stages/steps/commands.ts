@@ -2,6 +2,7 @@
 // lines is one script whose status is that of its last line, as everywhere with `sh -c`.
 
 import { HoldfastError } from '../../system/errors.ts';
+import { explainBashism } from '../bashism.ts';
 import { describeEnd, runShell } from '../shell.ts';
 import { expandText } from '../templates.ts';
 import type { StepHandler } from './handler.ts';
@@ -13,12 +14,13 @@ export const commands: StepHandler<'commands'> = {
     for (const text of value) {
       const expanded = await expandText(text, 'commands', context);
       const end = await runShell(expanded, context);
-      if (end.status === 0) continue;
-      context.fail(
-        new HoldfastError('HF-COMMAND', `${shorten(expanded)} ${describeEnd(end)}`, {
-          outputTail: end.outputTail,
-        }),
-      );
+      const hint = explainBashism(expanded, end.outputTail);
+      if (end.status !== 0) {
+        const message = `${shorten(expanded)} ${describeEnd(end)}`;
+        context.fail(new HoldfastError('HF-COMMAND', message, { outputTail: end.outputTail, ...(hint && { hint }) }));
+      } else if (hint !== undefined) {
+        context.warn(`commands: ${shorten(expanded)}: ${hint}`);
+      }
     }
   },
 };

@@ -1,6 +1,8 @@
 // Conditions of a step: each alone, met and not met, and the order in which they are asked.
 
+import { symlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseOsRelease } from '../../../src/stages/facts/os.ts';
 import { Root } from '../../../src/system/root.ts';
@@ -55,10 +57,42 @@ describe('patterns', () => {
     ]);
   });
 
+  it('what a look-ahead rules out, by name or ID, stays ruled out however it is written', async () => {
+    expect((await ask('only_os: "^(?!ubuntu).*"', os)).outcome).toBe(
+      "only_os: Ubuntu 22.04.3 LTS doesn't match ^(?!ubuntu).*",
+    );
+    const leap = { 'etc/os-release': 'ID=opensuse-leap\nPRETTY_NAME="openSUSE Leap 15.5"\n' };
+    expect((await ask('only_os: "^(?!opensuse-leap)"', leap)).outcome).toMatch(/^only_os: /);
+    expect((await ask('only_os: "^(?!ubuntu).*"', leap)).outcome).toBe('ran');
+    expect((await ask('only_os: "^(?=.*LEAP)"', leap)).outcome).toBe('ran');
+  });
+
   it('an invalid pattern skips the step with a warning', async () => {
     const { outcome, warnings } = await ask('only_arch: "("');
     expect(outcome).toBe(`only_arch: ${architecture} doesn't match (`);
-    expect(warnings).toEqual(['only_arch: ( is no valid pattern, the step is skipped']);
+    expect(warnings).toEqual(['only_arch: ( is no valid pattern, the step is skipped: missing closing ): `(`']);
+  });
+
+  it.each([
+    ['ID=rocky\nVERSION_ID="9.4"\n', 'etc/rocky-release', 'Rocky Linux release 9.4 (Blue Onyx)\n'],
+    ['ID="almalinux"\nVERSION_ID="9.4"\n', 'etc/almalinux-release', 'AlmaLinux release 9.4 (Seafoam Ocelot)\n'],
+  ])('%j has its major version only, as the originals read it from %s', async (release, file, text) => {
+    const files = { 'etc/os-release': release, [file]: text };
+    expect((await ask('only_os_version: "^9$"', files)).outcome).toBe('ran');
+    expect((await ask('only_os_version: "9.4"', files)).outcome).toBe(
+      "only_os_version: the version 9 doesn't match 9.4",
+    );
+  });
+
+  it('node is asked of the host name with which the stage began', async () => {
+    const root = temporaryRoot({ 'proc/sys/kernel/hostname': 'before\n', 'etc/hosts': '' });
+    const result = await runSteps(
+      root,
+      '- {node: ^before$, hostname: after}\n- {node: ^before$, name: second}\n- {node: ^after$}',
+    );
+    expect(result.steps.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'skipped']);
+    expect(root.readText('/proc/sys/kernel/hostname')).toBe('after');
+    expect((await runSteps(root, '- {node: ^after$}')).steps[0]?.outcome).toBe('ok');
   });
 
   it('a system without os-release matches no name', async () => {
@@ -85,6 +119,23 @@ describe('if', () => {
     expect(outcome).toBe('if: [ a = {{nofunc}} ] (status 1)');
     expect(warnings[0]).toMatch(/^if: its template is left as it is: 1:\d+: /);
   });
+  it.each([
+    ['[[ -f /etc/passwd ]]', 'status 127'],
+    ['source /etc/os-release && [ "$ID" ]', 'status 127'],
+    ['grep -q x <<< x', 'status 2'],
+    ['x=(a b); true', 'status 2'],
+    ['[ "a" == "a" ]', 'status 2'],
+  ])('%s is skipped, since sh is no bash, and the reason says so', async (condition, how) => {
+    const { outcome } = await ask(`if: '${condition}'`, {}, host);
+    expect(outcome).toContain(`if: ${condition} (${how}: `);
+    expect(outcome).toContain('this looks like bash, and it is run by sh');
+  });
+  it('a bash condition that is negated, and so runs the step whatever it asks, is warned about', async () => {
+    expect(await ask("if: '! [[ -f /etc/passwd ]]'", {}, host)).toEqual({
+      outcome: 'ran',
+      warnings: ['if: ! [[ -f /etc/passwd ]]: this looks like bash, and it is run by sh; its result means nothing'],
+    });
+  });
   it('what a condition prints is no output of the stage', async () => {
     const events: string[] = [];
     await runSteps(host, '- {if: "echo hidden", commands: [echo shown]}', (event) => {
@@ -108,6 +159,22 @@ describe('if_files', () => {
   ])('%s: %s', async (checks, outcome) => {
     expect((await ask(`if_files: {${checks}}`, { a: '', b: '' })).outcome).toBe(outcome);
   });
+});
+
+it('a check that if_files does not have keeps the step from running', async () => {
+  const result = await runSteps(temporaryRoot(), '- if_files: {al: [/missing], any: []}');
+  expect(failuresOf(result)).toEqual([`the condition "if_files" can't be used, see the file's problems`]);
+  expect(result.problems.map(({ message, hint }) => [message, hint])).toEqual([
+    ['if_files: there is no "al"', 'known: any, all, none'],
+  ]);
+});
+
+it('if_files follows links inside of the root', async () => {
+  const root = temporaryRoot({ 'real/f': '' });
+  symlinkSync('/real/f', join(root.directory, 'good'));
+  symlinkSync('/etc/passwd', join(root.directory, 'dangling'));
+  expect((await ask('if_files: {all: [/good, /real]}', {}, root)).outcome).toBe('ran');
+  expect((await ask('if_files: {any: [/dangling]}', {}, root)).outcome).toBe('if_files: none of /dangling is there');
 });
 
 describe('only_service_manager', () => {

@@ -63,3 +63,13 @@ it("commands in a mounted system don't see the caller's environment", () => {
 it('commands on the running system do, and have a PATH in any case', () => {
   expect(commandEnvironment(host, { EXTRA: '1' })).toEqual({ PATH: SYSTEM_PATH, ...process.env, EXTRA: '1' });
 });
+
+it('a line that only bash understands says so, whether it fails or goes on with the wrong answer', async () => {
+  const result = await runSteps(host, "- commands: ['[[ -d / ]]', '[[ -d / ]] || echo no']");
+  expect(failuresOf(result)).toEqual([
+    'commands: [[ -d / ]] failed with status 127 (this looks like bash, and it is run by sh)',
+  ]);
+  expect(result.problems.map(({ message }) => message)).toEqual([
+    'commands: [[ -d / ]] || echo no: this looks like bash, and it is run by sh',
+  ]);
+});
