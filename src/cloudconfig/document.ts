@@ -1,10 +1,10 @@
 // Text of a cloud-config file → checked document. Pure: no file is read here. What is wrong in one value is reported
 // with its place and the rest is kept; only broken YAML gives no document.
 
-import { IGNORED_KEYS, isCloudInit, MAPPED_KEYS } from './cloudinit.ts';
+import { decodeCloudInit, isCloudInit, MAPPED_KEYS, reportUnmapped } from './cloudinit.ts';
 import { Decoding, type Examiner } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
-import { isMap, isScalar, isSeq, makeMap, type YamlMap } from './nodes.ts';
+import { isMap, isScalar, isSeq, makeMap, type Node, type YamlMap } from './nodes.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { string, wrongType } from './shapes.ts';
 import { decodeStep, type Step } from './step.ts';
@@ -69,26 +69,48 @@ function decodeDocument(
   const named = namedEntries(
     top,
     {
-      known: ['name', 'stages'],
+      known: ['name', 'stages', ...(cloudInit ? MAPPED_KEYS : [])],
       aliases: { stage: 'stages' },
       unknown: (entry) => reportOtherKey(entry, cloudInit, at),
     },
     at,
   );
   const name = scalarAt(named.get('name'), at);
-  const stages = named.get('stages')?.value ?? null;
-  if (!at.isGiven(stages)) return { ...empty, ...(name && { name }) };
-  const target = at.follow(stages);
-  if (target === undefined) return { ...empty, ...(name && { name }) };
+  const written = decodeStages(named.get('stages')?.value ?? null, at);
+  const stages = cloudInit ? joinStages(decodeCloudInit(named, at), written.stages) : written.stages;
+  const known = name ?? written.name;
+  return { file, cloudInit, ...(known && { name: known }), stages };
+}
+
+interface Stages {
+  stages: ReadonlyMap<string, readonly Step[]>;
+  /** A name that stood inside of `stages` by mistake. */
+  name?: string;
+}
+
+function decodeStages(node: Node | null, at: Decoding): Stages {
+  const none: Stages = { stages: new Map() };
+  if (!at.isGiven(node)) return none;
+  const target = at.follow(node);
+  if (target === undefined) return none;
   if (!isMap(target)) {
     wrongType(target, at.key('stages'), 'a mapping of stage names to lists of steps', 'for example "boot:" below it');
-    return { ...empty, ...(name && { name }) };
+    return none;
   }
   const lifted = liftNested(target, at);
-  const decoded = new Map<string, readonly Step[]>();
-  for (const entry of freeEntries(lifted.stages, at)) decoded.set(entry.key, decodeStage(entry, at.inStage(entry.key)));
-  const inner = name ?? lifted.name;
-  return { ...empty, ...(inner && { name: inner }), stages: decoded };
+  const stages = new Map<string, readonly Step[]>();
+  for (const entry of freeEntries(lifted.stages, at)) stages.set(entry.key, decodeStage(entry, at.inStage(entry.key)));
+  return { stages, ...(lifted.name && { name: lifted.name }) };
+}
+
+/** Generated steps come before the file's own, which keep their numbers. */
+function joinStages(generated: Stages['stages'], written: Stages['stages']): Stages['stages'] {
+  const joined = new Map(written);
+  for (const [stage, steps] of generated) {
+    const own = written.get(stage) ?? [];
+    joined.set(stage, [...steps.map((step, index) => ({ ...step, index: own.length + index })), ...own]);
+  }
+  return joined;
 }
 
 function decodeStage({ key, value }: Entry, at: Decoding): Step[] {
@@ -132,18 +154,11 @@ function liftNested(stages: YamlMap, at: Decoding): { stages: YamlMap; name?: st
 }
 
 /** Kairos and others keep keys of their own at the top of the same file: those are none of our business. */
-function reportOtherKey({ key, keyNode }: Entry, cloudInit: boolean, at: Decoding): void {
-  if (cloudInit && MAPPED_KEYS.includes(key)) {
-    at.warn(
-      keyNode,
-      `"${key}" of a #cloud-config file is not supported yet and has no effect`,
-      'use a step in "stages"',
-    );
-  } else if (cloudInit && IGNORED_KEYS.includes(key)) {
-    at.warn(keyNode, `"${key}" of cloud-init has no effect here`);
-  } else if (key.length > 3 && editDistance(key.toLowerCase(), 'stages') <= 2) {
+function reportOtherKey(entry: Entry, cloudInit: boolean, at: Decoding): void {
+  const { key, keyNode } = entry;
+  if (key.length > 3 && editDistance(key.toLowerCase(), 'stages') <= 2) {
     at.warn(keyNode, `the key "${key}" is not known and has no effect`, 'did you mean "stages"?');
-  }
+  } else if (cloudInit) reportUnmapped(entry, at);
 }
 
 function scalarAt(entry: Entry | undefined, at: Decoding): string | undefined {

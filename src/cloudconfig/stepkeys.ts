@@ -48,10 +48,27 @@ const ownershipAliases = {
   owner_string: 'ownerstring',
 };
 
-const file = struct({ path, content, encoding: text('encoding'), ...ownership, ownerstring: string }, ownershipAliases);
+const file = struct(
+  // `append` is ours: cloud-init's write_files has it.
+  { path, content, encoding: text('encoding'), ...ownership, ownerstring: string, append: boolean },
+  ownershipAliases,
+);
 const download = struct({ path, url, timeout: integer, ...ownership, ownerstring: string }, ownershipAliases);
 const directory = struct({ path, ...ownership }, ownershipAliases);
 const entity = struct({ path, entity: text('entity') });
+
+/** Names of groups; a text with commas, as useradd and cloud-init have it, is understood with a warning. */
+const groupNames: Shape<readonly string[]> = {
+  ...list(string),
+  decode(node, at) {
+    if (!isScalar(node)) return list(string).decode(node, at);
+    const written = string.decode(node, at);
+    if (written === undefined) return undefined;
+    at.warn(node, 'a text is read as a list of names', 'write a list: [first, second]');
+    return written.split(',').map((name) => name.trim());
+  },
+};
+
 const user = struct({
   name: string,
   passwd: secret,
@@ -60,13 +77,17 @@ const user = struct({
   homedir: path,
   no_create_home: boolean,
   primary_group: string,
-  groups: list(string),
+  groups: groupNames,
   no_user_group: boolean,
   system: boolean,
   no_log_init: boolean,
   shell: string,
   lock_passwd: boolean,
   uid: string,
+  // yip after v1.24; a number for the group of the user's own, and ranges START:COUNT.
+  gid: string,
+  subuid: string,
+  subgid: string,
 });
 
 export const CONDITION_FIELDS = {
@@ -76,7 +97,8 @@ export const CONDITION_FIELDS = {
   only_os_version: pattern,
   only_arch: text('architecture'),
   only_service_manager: text('service-manager'),
-  if_files: struct({ any: list(path), all: list(path), none: list(path) }),
+  // yip v1.24 skips the step for a check that it doesn't know.
+  if_files: struct({ any: list(path), all: list(path), none: list(path) }, {}, { closed: true }),
 } as const;
 
 export const ACTION_FIELDS = {
