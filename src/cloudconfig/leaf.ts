@@ -22,7 +22,9 @@ export type TextRole =
   | 'unit'
   | 'path'
   | 'url'
-  | 'secret';
+  | 'secret'
+  /** The name of a stage. */
+  | 'stage';
 
 export type Leaf =
   | { readonly kind: 'text'; readonly role?: TextRole }

@@ -2,6 +2,7 @@
 // One file that can't be read or used is a problem of its own and never hides the others.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Examiner } from '../cloudconfig/decoding.ts';
 import { type CloudConfig, type ParseResult, parseCloudConfig } from '../cloudconfig/document.ts';
 import type { Problem } from '../cloudconfig/problem.ts';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
@@ -20,9 +21,12 @@ export interface SourceContent {
 export class SourceReader {
   readonly #root: Root;
   readonly #parsed = new Map<string, { text: string; result: ParseResult }>();
+  readonly #examiner: Examiner | undefined;
 
-  constructor(root: Root) {
+  /** @param options.examiner looks at texts closer than running needs to. */
+  constructor(root: Root, options: { examiner?: Examiner } = {}) {
     this.#root = root;
+    this.#examiner = options.examiner;
   }
 
   /** All documents of one source: a directory with everything below it, or one file of any name. */
@@ -86,7 +90,7 @@ export class SourceReader {
   #parse(file: string, text: string): ParseResult {
     const known = this.#parsed.get(file);
     if (known?.text === text) return known.result;
-    const result = parseCloudConfig(text, file);
+    const result = parseCloudConfig(text, file, this.#examiner);
     this.#parsed.set(file, { text, result });
     return result;
   }
