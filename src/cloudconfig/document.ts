@@ -99,7 +99,10 @@ function decodeStages(node: Node | null, at: Decoding): Stages {
   }
   const lifted = liftNested(target, at);
   const stages = new Map<string, readonly Step[]>();
-  for (const entry of freeEntries(lifted.stages, at)) stages.set(entry.key, decodeStage(entry, at.inStage(entry.key)));
+  for (const entry of freeEntries(lifted.stages, at)) {
+    at.examine('stage', entry.keyNode, entry.key);
+    stages.set(entry.key, decodeStage(entry, at.inStage(entry.key)));
+  }
   return { stages, ...(lifted.name && { name: lifted.name }) };
 }
 
