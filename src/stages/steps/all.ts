@@ -7,6 +7,7 @@ import { dns } from './dns.ts';
 import { downloads } from './downloads.ts';
 import { environment } from './environment.ts';
 import { files } from './files.ts';
+import { git } from './git.ts';
 import { type BoundHandler, bind } from './handler.ts';
 import { hostname } from './hostname.ts';
 import { modules } from './modules.ts';
@@ -21,6 +22,7 @@ export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
   [
     bind(dns),
     bind(downloads),
+    bind(git),
     bind(directories),
     bind(files),
     bind(commands),
