@@ -38,13 +38,17 @@ export const permissions: Shape<number> = {
 };
 
 /** The mode of a field that may be missing: missing is allowed, but yip makes mode 0000 of it. */
-export function withDefaultWarning<T extends { permissions?: number }>(shape: Shape<T>, instead: string): Shape<T> {
+export function withDefaultWarning<T extends { permissions?: number; append?: boolean }>(
+  shape: Shape<T>,
+  instead: string,
+): Shape<T> {
   return {
     ...shape,
     decode(node, at) {
       const before = at.errors;
       const value = shape.decode(node, at);
-      if (value !== undefined && value.permissions === undefined && at.errors === before) {
+      const isOpen = value !== undefined && value.permissions === undefined && !value.append;
+      if (isOpen && at.errors === before) {
         at.warn(node, `no permissions are given, ${instead} is used`, `write permissions: ${instead}`);
       }
       return value;

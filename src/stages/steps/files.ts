@@ -1,6 +1,7 @@
 // `files`: content with mode and owner. Written beside the target and renamed over it, so that a power cut leaves the
 // old file or the new one; yip truncates first and leaves an empty file when the content turns out to be broken.
 
+import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { decodeBase64 } from '../../cloudconfig/scalar.ts';
 import { HoldfastError } from '../../system/errors.ts';
@@ -24,7 +25,10 @@ const PLAIN = new Set(['', 'text/plain']);
 export const files: StepHandler<'files'> = {
   key: 'files',
   describe: (value) =>
-    value.map(({ path = '', permissions }) => `write ${path} (${formatMode(permissions ?? DEFAULT_MODE)})`),
+    value.map(({ path = '', permissions, append }) => {
+      const mode = append && permissions === undefined ? 'mode kept' : formatMode(permissions ?? DEFAULT_MODE);
+      return `${append ? 'append to' : 'write'} ${path} (${mode})`;
+    }),
   async apply(value, context) {
     for (const entry of value) {
       try {
@@ -41,12 +45,37 @@ async function applyFile(entry: FileEntry, context: StepContext): Promise<void> 
   const { path } = entry;
   if (!path) throw new HoldfastError('HF-CONFIG', 'a file without a path', { hint: 'add "path: /…"' });
   const content = await expand(path, decodeContent(entry, context), context);
+  if (entry.append && root.stat(path)?.isFile()) {
+    if (appendTo(path, content, entry, context)) context.changed(path);
+    return;
+  }
   const owner = ownerOf(entry, context);
   const mode = entry.permissions ?? DEFAULT_MODE;
   for (const created of placeParents(root, path, { ...owner, mode: parentMode(entry.permissions) })) {
     context.changed(created);
   }
   if (placeFile(root, path, content, { ...owner, mode })) context.changed(path);
+}
+
+/** Puts content at the end of a file that hasn't got it yet. Mode and owner stay unless the entry says otherwise. */
+function appendTo(path: string, content: Uint8Array, entry: FileEntry, context: StepContext): boolean {
+  const { root } = context;
+  const old = readFileSync(root.resolve(path));
+  const stats = root.stat(path);
+  const kept = { uid: stats?.uid ?? 0, gid: stats?.gid ?? 0 };
+  const { owner, group, ownerstring } = entry;
+  const isOwned = owner !== undefined || group !== undefined || Boolean(ownerstring);
+  const mode = entry.permissions ?? (stats === undefined ? DEFAULT_MODE : stats.mode & 0o7777);
+  const joined = holdsBlock(old, content) ? old : Buffer.concat([old, content]);
+  return placeFile(root, path, joined, { ...(isOwned ? ownerOf(entry, context) : kept), mode });
+}
+
+/** Whether a text has a block from the start of a line on, or at its end: then it was appended before. */
+function holdsBlock(text: Buffer, block: Uint8Array): boolean {
+  for (let at = text.indexOf(block); at >= 0; at = text.indexOf(block, at + 1)) {
+    if (at === 0 || text[at - 1] === 0x0a || at + block.length === text.length) return true;
+  }
+  return false;
 }
 
 /** yip: missing parents get the file's mode, plus x for the owner below 0700 (0600 → 0700, 0644 → 0744). */

@@ -1,6 +1,6 @@
 // `files`: content, mode and owner as written, whatever was there before, and never outside of the root.
 
-import { lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -177,5 +177,34 @@ describe('what is there already', () => {
     const result = await write(new Root('/'), 'path: /dev/null, permissions: 0600, content: gone');
     expect(failuresOf(result)).toEqual([]);
     expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
+  });
+});
+
+describe('append', () => {
+  const append = (root: Root, fields: string) => runSteps(root, `- files: [{${fields}, append: true}]`);
+  it('puts content at the end once, and keeps mode and owner', async () => {
+    const root = temporaryRoot({ 'etc/issue': 'old\n' });
+    chmodSync(join(root.directory, 'etc/issue'), 0o640);
+    const first = await append(root, 'path: /etc/issue, content: "new\\n"');
+    const second = await append(root, 'path: /etc/issue, content: "new\\n"');
+    expect([...failuresOf(first), ...failuresOf(second)]).toEqual([]);
+    expect(root.readText('/etc/issue')).toBe('old\nnew\n');
+    expect((root.stat('/etc/issue')?.mode ?? 0) & 0o7777).toBe(0o640);
+    expect([first.steps[0]?.changedFiles, second.steps[0]?.changedFiles]).toEqual([['/etc/issue'], []]);
+    expect(first.problems).toEqual([]);
+  });
+  it('takes a part of a line for no repetition', async () => {
+    const root = temporaryRoot({ a: 'nonsense\n' });
+    await append(root, 'path: /a, content: sense');
+    await append(root, 'path: /a, content: sense');
+    await append(root, 'path: /a, content: on');
+    expect(root.readText('/a')).toBe('nonsense\nsenseon');
+  });
+  it('makes a file that is not there, and sets a mode that is given', async () => {
+    const root = temporaryRoot({ a: 'x' });
+    await append(root, `${mine}, path: /new/b, content: y, permissions: 0600`);
+    await append(root, 'path: /a, content: "", permissions: 0600');
+    expect([root.readText('/new/b'), root.readText('/a')]).toEqual(['y', 'x']);
+    expect(['/a', '/new/b'].map((path) => (root.stat(path)?.mode ?? 0) & 0o7777)).toEqual([0o600, 0o600]);
   });
 });
