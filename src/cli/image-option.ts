@@ -2,13 +2,18 @@
 
 import { type Image, openImage } from '../image/image.ts';
 import { parseImageSource } from '../image/reference.ts';
+import { formatRegistryName, parseRegistryName, type RegistryName } from '../image/registry/name.ts';
 import { HoldfastError } from '../system/errors.ts';
+import type { CommandContext } from './program.ts';
 
 export interface ImageFlags {
   system?: string;
   'system.uri'?: string;
   dockerImage?: string;
   directory?: string;
+  /** False with `--no-verify`. */
+  verify?: boolean;
+  insecureRegistry?: string[];
 }
 
 /**
@@ -35,6 +40,39 @@ export function imageText(argument: string | undefined, flags: ImageFlags): stri
   return text;
 }
 
-export function openNamedImage(argument: string | undefined, flags: ImageFlags): Promise<Image> {
-  return openImage(parseImageSource(imageText(argument, flags)));
+/**
+ * Opens the image that flags and argument name.
+ * @param context hears what was not verified, and interrupts.
+ * @throws HoldfastError HF-UNSUPPORTED for an image whose signature would have to be verified; otherwise as
+ *   {@link imageText} and openImage.
+ */
+export async function openNamedImage(
+  argument: string | undefined,
+  flags: ImageFlags,
+  { reporter, signal }: Pick<CommandContext, 'reporter' | 'signal'>,
+): Promise<Image> {
+  const source = parseImageSource(imageText(argument, flags));
+  if (source.kind === 'registry') {
+    const { level, text } = consent(parseRegistryName(source.reference), flags.verify ?? true);
+    reporter.events({ type: 'notice', level, text });
+  }
+  return openImage(source, { registry: { insecure: flags.insecureRegistry, signal } });
+}
+
+/** What is said about the trust in an image of a registry; an error where there is none to have. */
+function consent(name: RegistryName, verify: boolean): { level: 'info' | 'warning'; text: string } {
+  const { host, repository, tag, digest } = name;
+  if (!verify) {
+    const text = `${formatRegistryName(name)} is not verified: --no-verify trusts the registry and whoever may write to it`;
+    return { level: 'warning', text };
+  }
+  // Who names the digest alone has decided on the content; a tag beside it would have to be signed too.
+  if (digest !== undefined && tag === undefined) {
+    return { level: 'info', text: `${formatRegistryName(name)} is pinned by its digest; no signature is looked for` };
+  }
+  throw new HoldfastError(
+    'HF-UNSUPPORTED',
+    `${formatRegistryName(name)} can't be verified: signatures of images in registries are not supported yet`,
+    { hint: `pin the content: docker:${host}/${repository}@sha256:…, or take what the registry gives: --no-verify` },
+  );
 }

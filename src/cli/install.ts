@@ -20,7 +20,7 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
   const { reporter } = context;
   if (disk === undefined) throw new HoldfastError('HF-USAGE', 'at least a target device must be supplied');
   const cloudInit = (flags.cloudInit ?? []).map((file) => readStageFile(file, reporter.events));
-  const image = await openNamedImage(undefined, flags);
+  const image = await openNamedImage(undefined, flags, context);
   const result = await install(
     {
       image,

@@ -16,7 +16,7 @@ export async function upgradeCommand(
   flags: UpgradeFlags,
 ): Promise<number> {
   const { reporter } = context;
-  const image = await openNamedImage(argument, flags);
+  const image = await openNamedImage(argument, flags, context);
   const result = await upgrade(
     { image, strictness: strictnessOf(flags.strict), force: flags.force ?? false },
     runOptions(context, flags),

@@ -5,34 +5,37 @@ import { resolve } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
 import type { OciImage } from './layout.ts';
 import { formatImageSource, type ImageSource } from './reference.ts';
+import type { RegistryOptions } from './registry/session.ts';
+import { machinePlatform, type Platform } from './selection.ts';
 import { openTree, type TreeImage } from './tree.ts';
 
 /** What a system is made from; `source` names it, `digest` is what it is, if that can be known. */
 export type Image = OciImage | TreeImage;
 
 export interface OpenImageOptions {
-  /** Of the machine that shall run it, as images name it (`amd64`, `arm64`); default: this machine's. */
-  architecture?: string | undefined;
+  /** Of the machine that shall run it; default: this machine's. */
+  platform?: Platform | undefined;
+  registry?: RegistryOptions | undefined;
 }
 
 /**
  * Opens what a text named: reads what describes it, none of its content yet.
  * @throws HoldfastError HF-NO-SOURCE when it isn't there, HF-UNSUPPORTED for kinds that this version can't read,
- *   HF-IMAGE and HF-DIGEST for damaged ones.
+ *   HF-IMAGE and HF-DIGEST for damaged ones, HF-NETWORK where one has to be fetched.
  */
 export async function openImage(source: ImageSource, options: OpenImageOptions = {}): Promise<Image> {
   switch (source.kind) {
-    case 'registry':
-      throw new HoldfastError('HF-UNSUPPORTED', 'pulling images from a registry is not available yet in this version', {
-        hint: `copy it into a layout first: skopeo copy docker://${source.reference} oci:DIRECTORY:TAG\nthen name it oci-layout:DIRECTORY:TAG`,
-      });
+    case 'registry': {
+      const { openRegistryImage } = await import('./registry/image.ts');
+      return openRegistryImage(source.reference, options.platform ?? machinePlatform(), options.registry);
+    }
     case 'file':
       return refuseFile(resolve(source.path));
     case 'dir':
       return openTree(source.path);
     case 'oci-layout': {
       const { openLayout } = await import('./layout.ts');
-      return openLayout(source.path, { ...source, ...options });
+      return openLayout(source.path, { ...source, ...options.platform });
     }
     case 'path':
       return openPath(source.path, options);
@@ -53,7 +56,7 @@ async function openPath(path: string, options: OpenImageOptions): Promise<Image>
   if (!found.isDirectory()) return refuseFile(resolve(path));
   if (lstatSync(`${path}/oci-layout`, { throwIfNoEntry: false }) === undefined) return openTree(path);
   const { openLayout } = await import('./layout.ts');
-  return openLayout(path, options);
+  return openLayout(path, options.platform);
 }
 
 function refuseFile(path: string): never {

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { type Layer, unpackedLayer } from './blob.ts';
 import { type Digest, digestOf, hexOf } from './digest.ts';
+import { layersOf } from './layersof.ts';
 import {
   type Descriptor,
   type ImageConfig,
@@ -16,7 +17,15 @@ import {
 } from './manifest.ts';
 import { INDEX_TYPE, isIndexType, MANIFEST_TYPE } from './mediatypes.ts';
 import { formatImageSource } from './reference.ts';
-import { machineArchitecture, selectImage, selectPlatform, type Wanted } from './selection.ts';
+import {
+  MAX_INDEX_DEPTH,
+  machinePlatform,
+  type Platform,
+  selectImage,
+  selectPlatform,
+  tooDeep,
+  type Wanted,
+} from './selection.ts';
 
 export interface ReadLayerOptions {
   signal?: AbortSignal | undefined;
@@ -27,6 +36,8 @@ export interface ReadLayerOptions {
 /** An image made of layers, wherever they are. */
 export interface OciImage {
   kind: 'oci';
+  /** Who gave the bytes: a directory of this machine, or somebody else. */
+  origin: 'layout' | 'registry';
   /** The canonical text that names it, with an absolute path and its digest. */
   source: string;
   /** Of the manifest: what the image is. */
@@ -38,15 +49,11 @@ export interface OciImage {
   readLayer(layer: Layer, options?: ReadLayerOptions): AsyncIterable<Buffer>;
 }
 
-export interface OpenLayoutOptions {
+/** Without an architecture, the image for this machine is meant. */
+export interface OpenLayoutOptions extends Partial<Platform> {
   tag?: string | undefined;
   digest?: Digest | undefined;
-  /** As images name it; default: this machine's. */
-  architecture?: string | undefined;
 }
-
-/** Indexes inside indexes; tools make two levels. */
-const MAX_INDEX_DEPTH = 4;
 
 const READ_SIZE = 1 << 20;
 
@@ -67,36 +74,19 @@ export function openLayout(path: string, options: OpenLayoutOptions = {}): OciIm
       hint: 'make one with: skopeo copy docker://IMAGE:TAG oci:DIRECTORY:TAG',
     });
   }
-  const wanted: Wanted = { ...options, architecture: options.architecture ?? machineArchitecture() };
+  const wanted: Wanted = { ...machinePlatform(), ...options };
   const { tag } = options;
   const manifestDescriptor = findManifest(directory, wanted);
   const { digest } = manifestDescriptor;
   const source = formatImageSource({ kind: 'oci-layout', path: directory, ...(tag !== undefined && { tag }), digest });
   const manifest = parseManifest(readDocument(directory, manifestDescriptor, `the manifest of ${source}`), source);
   const config = parseConfig(readDocument(directory, manifest.config, `the configuration of ${source}`), source);
-  if (config.os !== 'linux' || config.architecture !== wanted.architecture) {
-    throw new HoldfastError(
-      'HF-IMAGE',
-      `${source} is for ${config.os}/${config.architecture}, not for linux/${wanted.architecture}`,
-      { hint: 'name an image for this architecture, or say which architecture the target has' },
-    );
-  }
-  if (config.diffIds.length !== manifest.layers.length) {
-    throw new HoldfastError(
-      'HF-IMAGE',
-      `${source} has ${manifest.layers.length} layers, but its configuration lists ${config.diffIds.length}`,
-      { hint: 'the image is damaged; build it again' },
-    );
-  }
-  const layers: Layer[] = [];
-  for (const [index, diffId] of config.diffIds.entries()) {
-    const layer = manifest.layers[index];
-    if (layer !== undefined) layers.push({ ...layer, diffId });
-  }
+  const layers = layersOf(manifest, config, source, wanted);
   // Before anything is written somewhere: a missing blob shouldn't show up half-way.
   for (const layer of layers) blobFile(directory, layer, 'a layer');
   return {
     kind: 'oci',
+    origin: 'layout',
     source,
     digest,
     config,
@@ -121,11 +111,7 @@ function findManifest(directory: string, wanted: Wanted): Descriptor {
     if (looksLikeIndex(readDocument(directory, entry, 'the image'))) entry.mediaType = INDEX_TYPE;
   }
   for (let depth = 0; isIndexType(entry.mediaType); depth++) {
-    if (depth === MAX_INDEX_DEPTH) {
-      throw new HoldfastError('HF-IMAGE', `${directory} nests more than ${MAX_INDEX_DEPTH} indexes`, {
-        hint: 'name the image itself by its digest',
-      });
-    }
+    if (depth === MAX_INDEX_DEPTH) throw tooDeep(directory);
     const where = `index ${entry.digest}`;
     entry = selectPlatform(parseIndex(readDocument(directory, entry, where), where), wanted, where);
   }

@@ -22,7 +22,7 @@ export interface Descriptor {
 export interface IndexEntry extends Descriptor {
   /** The image's name in a layout. */
   tag: string | undefined;
-  platform: { os: string; architecture: string } | undefined;
+  platform: { os: string; architecture: string; variant?: string | undefined } | undefined;
 }
 
 export interface Manifest {
@@ -51,7 +51,7 @@ const indexSchema = z.object({
   manifests: z.array(
     descriptorSchema.extend({
       annotations: z.record(z.string(), z.string()).nullish(),
-      platform: z.object({ os: z.string(), architecture: z.string() }).nullish(),
+      platform: z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }).nullish(),
     }),
   ),
   layers: z.never({ error: 'an index can not have layers' }).optional(),

@@ -11,6 +11,9 @@ const MANIFEST_TYPES = new Set([MANIFEST_TYPE, 'application/vnd.docker.distribut
 const INDEX_TYPES = new Set([INDEX_TYPE, 'application/vnd.docker.distribution.manifest.list.v2+json']);
 const CONFIG_TYPES = new Set([CONFIG_TYPE, 'application/vnd.docker.container.image.v1+json']);
 
+/** What a registry may answer with when it is asked for an image (RFC 9110, Accept). */
+export const MANIFEST_ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(', ');
+
 const LAYER_TYPES: Readonly<Record<string, Compression>> = {
   'application/vnd.oci.image.layer.v1.tar': 'none',
   'application/vnd.oci.image.layer.v1.tar+gzip': 'gzip',

@@ -6,16 +6,58 @@ import type { Digest } from './digest.ts';
 import type { IndexEntry } from './manifest.ts';
 import { isIndexType, isManifestType } from './mediatypes.ts';
 
-export interface Wanted {
-  tag?: string | undefined;
-  digest?: Digest | undefined;
-  /** As images name it: `amd64`, `arm64`. */
+/** A kind of machine, in the words of images; its system is always Linux. */
+export interface Platform {
+  /** `amd64`, `arm64`, … */
   architecture: string;
+  /** `v7`, `v8`, …; whichever there is where it isn't said. */
+  variant?: string | undefined;
 }
 
-/** This machine's architecture in the words of images. */
-export function machineArchitecture(arch: string = process.arch): string {
-  return arch === 'x64' ? 'amd64' : arch;
+export interface Wanted extends Platform {
+  tag?: string | undefined;
+  digest?: Digest | undefined;
+}
+
+/** Indexes inside indexes; tools make two levels. */
+export const MAX_INDEX_DEPTH = 4;
+
+const ARCHITECTURE_NAMES: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  ia32: '386',
+  i386: '386',
+};
+
+/** This machine's platform; without a variant, since Node doesn't know it. */
+export function machinePlatform(arch: string = process.arch): Platform {
+  return { architecture: ARCHITECTURE_NAMES[arch] ?? arch };
+}
+
+/**
+ * Reads `linux/ARCHITECTURE[/VARIANT]`.
+ * @throws HoldfastError HF-CONFIG for anything else.
+ */
+export function parsePlatform(text: string): Platform {
+  const [, os, architecture, variant] = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9]+))?$/.exec(text) ?? [];
+  if (os === 'linux' && architecture !== undefined) {
+    return { ...machinePlatform(architecture), ...(variant !== undefined && { variant }) };
+  }
+  throw new HoldfastError('HF-CONFIG', `${JSON.stringify(text)} is no platform that can be unpacked`, {
+    hint: 'write linux/amd64, linux/arm64 or linux/arm/v7',
+  });
+}
+
+function showPlatform({ architecture, variant }: Platform): string {
+  return `linux/${architecture}${variant === undefined ? '' : `/${variant}`}`;
+}
+
+/** The error for indexes that lead nowhere. */
+export function tooDeep(where: string): HoldfastError {
+  return new HoldfastError('HF-IMAGE', `${where} nests more than ${MAX_INDEX_DEPTH} indexes`, {
+    hint: 'name the image itself by its digest',
+  });
 }
 
 /**
@@ -55,20 +97,33 @@ export function selectPlatform(entries: readonly IndexEntry[], wanted: Wanted, w
   const [only] = images;
   // What the entry doesn't say, the image's own configuration says; it is checked there.
   if (only !== undefined && images.length === 1) return only;
-  const fitting = images.filter(
-    ({ platform }) => platform?.os === 'linux' && platform.architecture === wanted.architecture,
+  const fitting = withVariant(
+    images.filter(({ platform }) => platform?.os === 'linux' && platform.architecture === wanted.architecture),
+    wanted,
   );
   const [chosen] = fitting;
   if (chosen !== undefined && new Set(fitting.map(({ digest }) => digest)).size === 1) return chosen;
-  const found = images.map(({ platform }) => (platform ? `${platform.os}/${platform.architecture}` : 'unknown'));
+  const found = images.map(({ platform }) =>
+    platform ? [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/') : 'unknown',
+  );
   const list = [...new Set(found)].sort().join(', ') || 'nothing';
   throw new HoldfastError(
     'HF-IMAGE',
     fitting.length === 0
-      ? `${where} has no image for linux/${wanted.architecture}`
-      : `${where} has several images for linux/${wanted.architecture}`,
+      ? `${where} has no image for ${showPlatform(wanted)}`
+      : `${where} has several images for ${showPlatform(wanted)}`,
     { hint: fitting.length === 0 ? `it has: ${list}` : 'name one by its digest' },
   );
+}
+
+/** What an architecture is without a variant (containerd, platforms): arm64 is v8, amd64 is v1. */
+const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { arm64: 'v8', amd64: 'v1' };
+
+/** Of several images for one architecture, those with the variant; the plain one where none was asked for. */
+function withVariant(images: readonly IndexEntry[], { architecture, variant }: Platform): readonly IndexEntry[] {
+  const plain = DEFAULT_VARIANTS[architecture] ?? '';
+  const chosen = images.filter(({ platform }) => (platform?.variant || plain) === (variant ?? plain));
+  return variant === undefined && chosen.length === 0 ? images : chosen;
 }
 
 /** Leaves out what buildkit puts beside images: attestations, with a platform of unknowns. */

@@ -126,7 +126,8 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
 
 /** How an image was verified, in words for state.yaml. */
 export function describeVerification(image: Image): string {
-  return image.kind === 'oci' ? 'digests of all layers; no signature (local source)' : 'not verified (local tree)';
+  if (image.kind !== 'oci') return 'not verified (local tree)';
+  return `digests of all layers; no signature (${image.origin === 'registry' ? 'registry' : 'local source'})`;
 }
 
 function transitionOf(state: BuildSlotState): string {

@@ -221,7 +221,8 @@ async function drain(
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why a fetch failed, in words. */
+export function reasonOf(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError') return 'it took too long';
   // Node's fetch says "fetch failed" and keeps the reason as the cause.
   const cause = error instanceof Error ? error.cause : undefined;
@@ -260,7 +261,7 @@ const TRUST_FILES = [
 let known: { certificates: string | undefined } | undefined;
 
 /** The machine's own authorities, which an owner extends; undefined where there are none: the runtime's are used then. */
-function trustStore(): { certificates: string | undefined } {
+export function trustStore(): { certificates: string | undefined } {
   known ??= { certificates: readTrust() };
   return known;
 }

@@ -108,11 +108,7 @@ describe('opening what a text names', () => {
   });
 
   test.each([
-    [
-      'docker:quay.io/os:v1',
-      'HF-UNSUPPORTED',
-      'copy it into a layout first: skopeo copy docker://quay.io/os:v1 oci:DIRECTORY:TAG',
-    ],
+    ['docker:quay.io/OS:v1', 'HF-USAGE', 'for example registry.example/os/base:v2'],
     ['file:$/disk.img', 'HF-UNSUPPORTED', 'mount it and name the directory'],
     ['$/disk.img', 'HF-UNSUPPORTED', 'mount it and name the directory'],
     ['$/nothing', 'HF-NO-SOURCE', 'for an image in a registry write docker:'],
