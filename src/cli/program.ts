@@ -185,10 +185,12 @@ Examples:
 
 function imageOptions(): Option[] {
   return [
-    new Option('--system <image>', 'the image: oci-layout:DIR:TAG, dir:DIR'),
+    new Option('--system <image>', 'the image: docker:IMAGE:TAG, oci-layout:DIR:TAG, dir:DIR'),
     new Option('--system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
     new Option('-d, --docker-image <image>', 'an image of a registry'),
     new Option('--directory <directory>', 'a directory that holds a root file system'),
+    new Option('--no-verify', 'take an image of a registry without verifying who made it'),
+    new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
   ];
 }
 
@@ -204,9 +206,11 @@ function strict(): Option {
 }
 
 function cloudInit(): Option {
-  return new Option('-c, --cloud-init <file>', 'a stage file for /oem; may be repeated').argParser(
-    (file: string, before: string[] | undefined) => [...(before ?? []), file],
-  );
+  return new Option('-c, --cloud-init <file>', 'a stage file for /oem; may be repeated').argParser(repeated);
+}
+
+function repeated(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }
 
 function sources(): Option {
