@@ -37,6 +37,22 @@ export function fsyncPath(path: string): void {
 
 /** Replaces `path` as a whole; at any instant the name holds either the old content or all of the new. */
 export function writeFileDurably(path: string, content: string | Uint8Array, options: WriteFileOptions = {}): void {
+  const temporary = stageFile(path, content, options);
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  fsyncPath(dirname(path));
+}
+
+/**
+ * Writes what is to replace `path` beside it, for the caller to rename: of several files, all can be written before
+ * the first is replaced.
+ * @returns the name of the temporary file, whose content, mode and owner are on the disk.
+ */
+export function stageFile(path: string, content: string | Uint8Array, options: WriteFileOptions = {}): string {
   const old = statSync(path, { throwIfNoEntry: false });
   const temporary = `${path}.${process.pid}.tmp`;
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
@@ -56,13 +72,7 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
   } finally {
     closeSync(fd);
   }
-  try {
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  fsyncPath(dirname(path));
+  return temporary;
 }
 
 /** Overwrites a file's first bytes in place, keeping its inode and blocks; what boot loaders read and write. */
