@@ -8,6 +8,7 @@ import { ChildFailed, runChild } from './child.mjs';
 
 const PACKAGES = {
   attr: 'getfattr and setfattr: extended attributes of unpacked images',
+  'btrfs-progs': 'mkfs.btrfs, btrfs: the partitions of a layout',
   dosfstools: 'mkfs.vfat: the EFI system partition',
   e2fsprogs: 'mkfs.ext4, e2fsck, debugfs: slot files and partitions',
   fdisk: 'sfdisk: partition tables',
@@ -25,6 +26,8 @@ const PACKAGES = {
   procps: 'what processes a test left behind',
   'qemu-system-x86': 'virtual machines',
   'qemu-utils': 'qemu-img: throw-away copies of disks',
+  systemd: 'systemctl and systemd-firstboot, which stages call in the root of a system',
+  tzdata: 'time zones of such a root',
   umoci: 'unpacks images as the reference that ours is compared with',
   'util-linux': 'blkid, flock, fsfreeze, setpriv',
   xfsprogs: 'mkfs.xfs: the state partition',
