@@ -6,13 +6,13 @@ import { readFileSync } from 'node:fs';
 import { hostname, machine, release, version } from 'node:os';
 import type { Root } from '../system/root.ts';
 import { gatherNetwork, gatherStorage } from './facts/devices.ts';
-import { gatherBios, gatherBoard, gatherChassis, gatherProduct } from './facts/dmi.ts';
+import { gatherBios, gatherBoard, gatherChassis, gatherProduct, NO_UUID } from './facts/dmi.ts';
 import { detectHypervisor } from './facts/hypervisor.ts';
 import { gatherMemory } from './facts/memory.ts';
 import { gatherNode, readMachineId } from './facts/node.ts';
-import { protectMachineId, randomText, randomUuid } from './facts/random.ts';
 import { gatherOs, osVersion, parseOsRelease } from './facts/os.ts';
 import { gatherProcessor } from './facts/processor.ts';
+import { hashToId, protectMachineId, randomText, randomUuid } from './facts/random.ts';
 import { lazySection, readFact, withoutEmpty } from './facts/section.ts';
 import { parseSmbios, type SmbiosFacts } from './facts/smbios.ts';
 
@@ -34,13 +34,16 @@ export class Facts {
    */
   readonly hostname: string;
   readonly #root: Root;
+  readonly #standInId: string;
   readonly #sections: Readonly<Record<string, unknown>>;
   #osRelease: ReadonlyMap<string, string> | undefined;
   #firmware: { table: SmbiosFacts | undefined } | undefined;
 
-  constructor(root: Root) {
+  /** @param known what another object of the same system knows already. */
+  constructor(root: Root, known: { hostname?: string; standInId?: string } = {}) {
     this.#root = root;
-    this.hostname = readFact(root, '/proc/sys/kernel/hostname') || hostname();
+    this.#standInId = known.standInId ?? '';
+    this.hostname = known.hostname ?? (readFact(root, '/proc/sys/kernel/hostname') || hostname());
     this.#sections = lazySection({
       os: () => gatherOs(root, this.#osReleaseMap),
       kernel: () => withoutEmpty(this.kernel),
@@ -83,7 +86,19 @@ export class Facts {
 
   /** Empty while the system hasn't got one. Read anew each time, since steps give a machine its id. */
   get machineId(): string {
-    return readMachineId(this.#root);
+    return readMachineId(this.#root) || this.#standInId;
+  }
+
+  /**
+   * These facts with an id in place of the machine id that isn't there yet: the same at each boot, made of the hardware's
+   * UUID, serial number or first network address. Undefined when the hardware has none of them.
+   */
+  withStandInId(): Facts | undefined {
+    const { uuid, serial } = gatherProduct(this.#root);
+    const addresses = gatherNetwork(this.#root).map(({ macaddress }) => macaddress);
+    const own = [uuid === NO_UUID ? '' : uuid, serial, ...addresses].find((text) => typeof text === 'string' && text);
+    if (typeof own !== 'string') return undefined;
+    return new Facts(this.#root, { hostname: this.hostname, standInId: hashToId(own) });
   }
 
   /** `systemd`, `openrc`, both or none, by the programs in the root. */

@@ -4,7 +4,8 @@
 import type { Root } from '../../system/root.ts';
 import { leadingNumber, readFact, type Section, withoutEmpty } from './section.ts';
 
-const NO_UUID = '00000000-0000-0000-0000-000000000000';
+/** Stands where the firmware has none. */
+export const NO_UUID = '00000000-0000-0000-0000-000000000000';
 
 function dmi(root: Root, field: string): string {
   return readFact(root, `/sys/class/dmi/id/${field}`);

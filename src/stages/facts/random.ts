@@ -25,6 +25,14 @@ export function randomUuid(): string {
 /** yip v1.19: hex HMAC-SHA256 of "yip" under the machine id; empty without one. */
 export function protectMachineId(machineId: string): string {
   if (machineId === '') return '';
-  const { createHmac }: typeof import('node:crypto') = createRequire(import.meta.url)('node:crypto');
-  return createHmac('sha256', machineId).update('yip').digest('hex');
+  return cryptography().createHmac('sha256', machineId).update('yip').digest('hex');
+}
+
+/** 32 hex digits that stand for a text and don't show it. */
+export function hashToId(text: string): string {
+  return cryptography().createHash('sha256').update(`holdfast:${text}`).digest('hex').slice(0, 32);
+}
+
+function cryptography(): typeof import('node:crypto') {
+  return createRequire(import.meta.url)('node:crypto');
 }

@@ -15,7 +15,7 @@ export const hostname: StepHandler<'hostname'> = {
   async apply(value, context) {
     const { root, changed } = context;
     if (value === '') return;
-    const name = await expandOrThrow(value, 'hostname', context);
+    const name = await expandOrThrow(value, 'hostname', withMachineId(value, context));
     checkName(name);
     attempt(context, () => {
       if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;
@@ -27,6 +27,22 @@ export const hostname: StepHandler<'hostname'> = {
     });
   },
 };
+
+/**
+ * A name that is made of the machine id would be the same on all machines that haven't got one yet, as in the initramfs
+ * of a first boot: then an id that stands for the hardware takes its place.
+ */
+function withMachineId(text: string, context: StepContext): Pick<StepContext, 'facts' | 'warn'> {
+  const { facts, warn } = context;
+  if (!/MachineID|ProtectedID|machineid/.test(text) || facts.machineId !== '') return context;
+  const standIn = facts.withStandInId();
+  if (standIn === undefined) {
+    warn('hostname: the machine has no id yet, and nothing else that tells it from others');
+    return context;
+  }
+  warn("hostname: the machine has no id yet; one made of its hardware's numbers is used in the name");
+  return { facts: standIn, warn };
+}
 
 /** RFC 1123 labels, 64 bytes at most (Linux: HOST_NAME_MAX). */
 function checkName(name: string): void {

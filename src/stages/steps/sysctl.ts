@@ -1,8 +1,8 @@
 // `sysctl`: kernel settings through the root's /proc/sys. Dots of a key separate its parts; where a part has dots of its
 // own, as interface names do, the key is written with slashes.
 
-import { writeFileSync } from 'node:fs';
-import { HoldfastError } from '../../system/errors.ts';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { errnoOf, HoldfastError } from '../../system/errors.ts';
 import type { StepHandler } from './handler.ts';
 
 export const sysctl: StepHandler<'sysctl'> = {
@@ -15,14 +15,40 @@ export const sysctl: StepHandler<'sysctl'> = {
         if (path === undefined || !root.exists(path)) {
           throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`);
         }
-        writeFileSync(root.resolve(path), setting);
-        changed(path);
+        const file = root.resolve(path);
+        const before = readSetting(file);
+        write(file, setting, key);
+        // Written in any case: some settings are switches, which act each time.
+        if (before !== normalize(setting)) changed(path);
       } catch (error) {
         fail(error);
       }
     }
   },
 };
+
+function write(file: string, setting: string, key: string): void {
+  try {
+    writeFileSync(file, setting);
+  } catch (cause) {
+    const message = `the kernel doesn't take ${JSON.stringify(setting)} for ${key} (${errnoOf(cause) ?? 'error'})`;
+    throw new HoldfastError('HF-IO', message, { cause });
+  }
+}
+
+/** Undefined for a switch that can only be written. */
+function readSetting(file: string): string | undefined {
+  try {
+    return normalize(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The kernel separates the numbers of a list by tabs. */
+function normalize(setting: string): string {
+  return setting.trim().replace(/\s+/g, ' ');
+}
 
 /** The file of a setting; undefined for a key that would lead out of /proc/sys. */
 export function sysctlPath(key: string): string | undefined {

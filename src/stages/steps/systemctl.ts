@@ -1,5 +1,5 @@
 // `systemctl`: drop-ins first, so that a unit starts with them, then enable, disable, mask and start. In a mounted system
-// systemctl itself does the links and leaves starting out.
+// its own systemctl makes the links, and nothing is started.
 
 import { HoldfastError } from '../../system/errors.ts';
 import { placeText } from '../placement.ts';
@@ -27,10 +27,32 @@ export const systemctl: StepHandler<'systemctl'> = {
       await attempt(['systemctl', 'daemon-reload'], context);
     }
     for (const verb of VERBS) {
-      for (const unit of value[verb] ?? []) await attempt(['systemctl', verb, '--', unit], context);
+      for (const unit of value[verb] ?? []) {
+        if (verb === 'start' && !context.root.isHost) {
+          context.warn(`systemctl: ${unit} is not started: the system in this root does not run`);
+        } else {
+          await attempt(['systemctl', verb, '--', unit], listingLinks(context));
+        }
+      }
     }
   },
 };
+
+/** A context in which the links that systemctl says to have made or removed are listed as changed. */
+function listingLinks(context: StepContext): StepContext {
+  return {
+    ...context,
+    // A systemd on the other side of the root's /run is not the one of the root.
+    ...(context.root.isHost ? {} : { env: { ...context.env, SYSTEMD_OFFLINE: '1' } }),
+    events: (event) => {
+      if (event.type === 'output') {
+        const path = event.text.match(/^Created symlink "?(\/.*?)"? (?:→|->) |^Removed "?(\/.*?)"?\.$/);
+        if (path !== null) context.changed(path[1] ?? path[2] ?? '');
+      }
+      context.events(event);
+    },
+  };
+}
 
 async function attempt(argv: readonly [string, ...string[]], context: StepContext): Promise<void> {
   try {

@@ -2,10 +2,8 @@
 // that doesn't depend on the caller, and what can't be renamed over there is written in place. The tree is this
 // machine's shell with the libraries that it needs. Takes about five seconds.
 
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,7 +11,6 @@ import {
   realpathSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -23,6 +20,7 @@ import { runStage, type StageRequest, type StageResult } from '../../../src/stag
 import { defaultSources } from '../../../src/stages/sources.ts';
 import { bindMount, mount, unmount } from '../../../src/system/mounts.ts';
 import { Root } from '../../../src/system/root.ts';
+import { installPrograms } from './small-root.ts';
 
 let tree: string;
 const output: string[] = [];
@@ -30,24 +28,11 @@ const output: string[] = [];
 beforeEach(() => {
   tree = mkdtempSync(join(tmpdir(), 'holdfast-chroot-'));
   output.length = 0;
-  mkdirSync(join(tree, 'usr/bin'), { recursive: true });
-  symlinkSync('usr/bin', join(tree, 'bin'));
-  for (const program of ['sh', 'cat', 'env', 'sleep', 'mkdir']) install(program);
+  installPrograms(tree, ['sh', 'cat', 'env', 'sleep', 'mkdir']);
   put('etc/os-release', 'ID=target\nPRETTY_NAME="Target OS"\n');
 });
 
 afterEach(() => rmSync(tree, { recursive: true, force: true }));
-
-/** Copies a program of this machine with every library that ldd names. */
-function install(program: string): void {
-  const path = realpathSync(execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim());
-  cpSync(path, join(tree, 'usr/bin', program));
-  const libraries = execFileSync('ldd', [path], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
-  for (const library of libraries) {
-    mkdirSync(join(tree, dirname(library)), { recursive: true });
-    cpSync(realpathSync(library), join(tree, library));
-  }
-}
 
 function put(path: string, content: string): void {
   mkdirSync(dirname(join(tree, path)), { recursive: true });
@@ -177,7 +162,8 @@ it("kernel settings are written through the tree's /proc", async () => {
     expect(result.steps[0]?.keys).toEqual([
       { key: 'sysctl', outcome: 'failed', error: 'the kernel has no setting kernel.no_such' },
     ]);
-    expect(result.steps[0]?.changedFiles).toEqual([setting]);
+    // It was written, with the value that it had.
+    expect(result.steps[0]?.changedFiles).toEqual([]);
     expect(readFileSync(setting, 'utf8').trim()).toBe(value);
   } finally {
     await unmount(join(tree, 'proc'));

@@ -32,6 +32,32 @@ it('a template with the machine id is expanded', async () => {
 });
 
 it.each([
+  ['the UUID of the firmware', { 'sys/class/dmi/id/product_uuid': '5B0F3C9E-7A52-4E0E-9D0A-0C8C6B1C1E77\n' }],
+  ['a serial number', { 'proc/device-tree/serial-number': '10000000abcdef01\0' }],
+])('a machine without an id gets a name of its own from %s, the same each time', async (_, files) => {
+  const names = new Set<string>();
+  for (const boot of [1, 2]) {
+    const root = temporaryRoot({ ...files, 'etc/machine-id': boot === 1 ? '' : 'uninitialized\n' });
+    const result = await runSteps(root, '- hostname: "n-{{ .MachineID }}"');
+    expect(failuresOf(result)).toEqual([]);
+    expect(result.problems.map(({ message }) => message)).toEqual([
+      "hostname: the machine has no id yet; one made of its hardware's numbers is used in the name",
+    ]);
+    names.add(root.readText('/etc/hostname'));
+  }
+  expect([...names]).toEqual([expect.stringMatching(/^n-[0-9a-f]{32}\n$/)]);
+  expect([...names].join()).not.toContain('5b0f3c9e');
+});
+
+it('a machine without an id and without numbers is told so', async () => {
+  const result = await runSteps(temporaryRoot(), '- hostname: "n-{{ .MachineID }}"');
+  expect(failuresOf(result)[0]).toContain(`"n-" can't be a host name`);
+  expect(result.problems.map(({ message }) => message)).toEqual([
+    'hostname: the machine has no id yet, and nothing else that tells it from others',
+  ]);
+});
+
+it.each([
   ['"a b"', 'letters, digits'],
   ['-a', 'letters, digits'],
   ['a..b', 'letters, digits'],

@@ -1,6 +1,6 @@
 // The small keys that write settings: dns, sysctl, timesyncd, systemctl's drop-ins, and firstboot's arguments.
 
-import { symlinkSync } from 'node:fs';
+import { mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sysctlPath } from '../../../../src/stages/steps/sysctl.ts';
@@ -56,6 +56,55 @@ describe('sysctl', () => {
     expect(root.readText('/proc/sys/net/ipv4/ip_forward')).toBe('1');
     expect(root.readText('/proc/sys/vm/swappiness')).toBe('10');
     expect(root.exists('/proc/sys/no')).toBe(false);
+    expect(result.steps[0]?.changedFiles).toEqual(['/proc/sys/net/ipv4/ip_forward', '/proc/sys/vm/swappiness']);
+  });
+  it('a setting that has its value already is written, but is no change', async () => {
+    const root = temporaryRoot({ 'proc/sys/net/ipv4/tcp_rmem': '4096\t131072\t6291456\n' });
+    const result = await runSteps(root, '- systctl: {net.ipv4.tcp_rmem: 4096 131072 6291456}');
+    expect(result.steps[0]?.changedFiles).toEqual([]);
+    expect(root.readText('/proc/sys/net/ipv4/tcp_rmem')).toBe('4096 131072 6291456');
+    expect(result.problems.map(({ message }) => message)).toEqual(['the key "systctl" is read as "sysctl"']);
+  });
+  it('a value that the kernel refuses is told with its key', async () => {
+    const root = temporaryRoot();
+    mkdirSync(join(root.directory, 'proc/sys/vm/swappiness'), { recursive: true });
+    expect(failuresOf(await runSteps(root, '- sysctl: {vm.swappiness: high}'))).toEqual([
+      `sysctl: the kernel doesn't take "high" for vm.swappiness (EISDIR)`,
+    ]);
+  });
+  it('settings are made in the order of the file', async () => {
+    const root = temporaryRoot({ 'proc/sys/a': '', 'proc/sys/b': '' });
+    const result = await runSteps(root, '- sysctl: {b: 1, a: 1}');
+    expect(result.steps[0]?.changedFiles).toEqual(['/proc/sys/b', '/proc/sys/a']);
+  });
+});
+
+describe('modules', () => {
+  const proc = { 'proc/modules': 'br_netfilter 32768 0 - Live 0x0\nloop 40960 2 - Live 0x0\n' };
+  it('one that is loaded is left alone, however its name is written', async () => {
+    const root = temporaryRoot({
+      ...proc,
+      'sys/module/loop/parameters/max_loop': '8\n',
+      'sys/module/loop/parameters/hw_queue_depth': '128\n',
+      'sys/module/br_netfilter/parameters/on': 'Y\n',
+    });
+    const result = await runSteps(
+      root,
+      '- modules: [br-netfilter, "br_netfilter on=1", "loop max_loop=8", "loop nope=1"]',
+    );
+    expect(failuresOf(result)).toEqual([]);
+    expect(result.problems).toEqual([]);
+    const other = await runSteps(root, '- modules: ["loop max_loop=16 hw-queue-depth=128"]');
+    expect(other.problems.map(({ message }) => message)).toEqual([
+      'modules: loop is loaded already, without max_loop=16',
+    ]);
+  });
+  it("the others are loaded by the root's own modprobe, and one that fails does not stop the next", async () => {
+    const result = await runSteps(temporaryRoot(proc), '- modules: [overlay, "dummy numdummies=2", ""]');
+    const failures = result.steps[0]?.keys[0]?.error?.split('; ') ?? [];
+    expect(failures).toHaveLength(2);
+    expect(failures[0]).toContain('modprobe -- overlay');
+    expect(failures[1]).toContain('modprobe -- dummy numdummies=2');
   });
 });
 
@@ -64,6 +113,7 @@ describe('timesyncd', () => {
     ['', '[Time]\nNTP=a b\n'],
     ['[Time]\n#NTP=\nNTP = old\nFallbackNTP=x\n', '[Time]\n#NTP=\nNTP=a b\nFallbackNTP=x\n'],
     ['[Other]\nNTP=x\n', '[Other]\nNTP=x\n[Time]\nNTP=a b\n'],
+    ['[Time]\nNTP=x\nFallbackNTP=y\nNTP=z\n', '[Time]\nNTP=a b\nFallbackNTP=y\n'],
     ['[Time]\n[Other]\nNTP=x\n', '[Time]\nNTP=a b\n[Other]\nNTP=x\n'],
   ])('%j becomes %j', (before, after) => {
     expect(mergeTimeSection(before, new Map([['NTP', 'a b']]))).toBe(after);
@@ -75,6 +125,13 @@ describe('timesyncd', () => {
       '[Time]\nNTP=0.pool.example.org\nFallbackNTP=\n',
     );
   });
+});
+
+it('a setting of timesyncd with a line end of its own is refused, the others are made', async () => {
+  const root = temporaryRoot();
+  const result = await runSteps(root, '- timesyncd: {NTP: "a\\n[Other]", FallbackNTP: b}');
+  expect(failuresOf(result)).toEqual([String.raw`timesyncd: "NTP=a\n[Other]" can't be a setting of systemd-timesyncd`]);
+  expect(root.readText('/etc/systemd/timesyncd.conf.d/10-yip.conf')).toBe('[Time]\nFallbackNTP=b\n');
 });
 
 describe('systemctl', () => {
@@ -100,11 +157,65 @@ describe('systemctl', () => {
   });
 });
 
-it('systemd-firstboot gets one call with sorted options', () => {
-  const settings = new Map([
-    ['Timezone', 'UTC'],
-    ['force', 'true'],
-    ['locale', 'en_US.UTF-8'],
-  ]);
-  expect(firstbootArguments(settings)).toEqual(['--force', '--locale=en_US.UTF-8', '--timezone=UTC']);
+describe('systemd_firstboot', () => {
+  it('gets one call with sorted options', () => {
+    const settings = new Map([
+      ['Timezone', 'UTC'],
+      ['force', 'true'],
+      ['locale', 'en_US.UTF-8'],
+      ['root-shell', '/bin/my shell'],
+    ]);
+    expect(firstbootArguments(settings)).toEqual([
+      '--force',
+      '--locale=en_US.UTF-8',
+      '--root-shell=/bin/my shell',
+      '--timezone=UTC',
+    ]);
+    expect(firstbootArguments(new Map([['force', 'false']]))).toEqual([]);
+  });
+  const zones = { 'usr/share/zoneinfo/UTC': '', 'usr/share/zoneinfo/Europe/Berlin': '' };
+  const settings = 'keymap: us, locale: en_US.UTF-8, locale-messages: "a b", timezone: Europe/Berlin, hostname: n1';
+  it('without the tool, the files that it would write are written', async () => {
+    const root = temporaryRoot(zones);
+    const result = await runSteps(root, `- systemd_firstboot: {${settings}, machine-id: ${'0a'.repeat(16)}}`);
+    expect(failuresOf(result)).toEqual([]);
+    expect(root.readText('/etc/vconsole.conf')).toBe('KEYMAP=us\n');
+    expect(root.readText('/etc/locale.conf')).toBe('LANG=en_US.UTF-8\nLC_MESSAGES="a b"\n');
+    expect(readlinkSync(join(root.directory, 'etc/localtime'))).toBe('../usr/share/zoneinfo/Europe/Berlin');
+    expect(root.readText('/etc/hostname')).toBe('n1\n');
+    expect(root.readText('/etc/machine-id')).toBe(`${'0a'.repeat(16)}\n`);
+    expect(result.steps[0]?.changedFiles).toEqual([
+      '/etc/vconsole.conf',
+      '/etc/locale.conf',
+      '/etc/localtime',
+      '/etc/hostname',
+      '/etc/machine-id',
+    ]);
+    const again = await runSteps(root, `- systemd_firstboot: {${settings}, force: true}`);
+    expect([failuresOf(again), again.steps[0]?.changedFiles]).toEqual([[], []]);
+  });
+  it.each([
+    ['', 'KEYMAP=de\nFONT=x\n', '../usr/share/zoneinfo/UTC'],
+    [', force: true', 'KEYMAP=us\nFONT=x\n', '../usr/share/zoneinfo/Europe/Berlin'],
+    [', force: "false"', 'KEYMAP=de\nFONT=x\n', '../usr/share/zoneinfo/UTC'],
+  ])('what is there stays unless force is given (%s)', async (force, keymap, timezone) => {
+    const root = temporaryRoot({ ...zones, 'etc/vconsole.conf': 'KEYMAP=de\nFONT=x\n', 'etc/default/locale': '' });
+    symlinkSync('../usr/share/zoneinfo/UTC', join(root.directory, 'etc/localtime'));
+    expect(failuresOf(await runSteps(root, `- systemd_firstboot: {${settings}${force}}`))).toEqual([]);
+    expect(root.readText('/etc/vconsole.conf')).toBe(keymap);
+    expect(root.readText('/etc/default/locale')).toBe('LANG=en_US.UTF-8\nLC_MESSAGES="a b"\n');
+    expect(readlinkSync(join(root.directory, 'etc/localtime'))).toBe(timezone);
+  });
+  it.each([
+    ['timezone: ../../etc/passwd', 'there is no time zone "../../etc/passwd"'],
+    ['timezone: Nowhere', 'there is no time zone "Nowhere"'],
+    ['root-password: secret', '"root-password" needs the program systemd-firstboot'],
+    ['machine-id: x', "x can't be a machine id"],
+  ])('without the tool, %s fails alone', async (setting, failure) => {
+    const root = temporaryRoot(zones);
+    const result = await runSteps(root, `- systemd_firstboot: {${setting}, keymap: us}`);
+    expect(failuresOf(result)[0]).toContain(failure);
+    expect(JSON.stringify(result)).not.toContain('secret');
+    expect(root.list('/etc')).toEqual(['vconsole.conf']);
+  });
 });
