@@ -125,11 +125,25 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     { example: '  holdfast cloud-init --stage boot my.yaml' },
   );
   define(
-    'validate <file...>',
-    'check cloud-config files and show every problem with its line',
-    output(),
+    'validate <source...>',
+    'check cloud-config files: files, directories, URLs, - for standard input',
+    [new Option('--strict', 'fail on warnings too'), ...output()],
     async () => (await import('./validate.ts')).validateCommand,
-    { example: '  holdfast validate /oem/*.yaml' },
+    {
+      example: `  holdfast validate my.yaml
+  holdfast validate --strict /system/oem /oem       every file below, and no warning either
+  ssh machine cat /oem/90_custom.yaml | holdfast validate -`,
+    },
+  );
+  define(
+    'schema',
+    'print the JSON Schema of cloud-config files, for editors',
+    [new Option('--compact', 'on one line')],
+    async () => (await import('./schema.ts')).schemaCommand,
+    {
+      example: `  holdfast schema > cloud-config.schema.json
+  # yaml-language-server: $schema=./cloud-config.schema.json      first line of a stage file`,
+    },
   );
   define(
     'init',

@@ -3,12 +3,15 @@
 
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { Event, EventSink } from '../system/events.ts';
+import { type Paint, PLAIN, painter } from '../system/paint.ts';
 
 export interface OutputOptions {
   json?: boolean;
   quiet?: boolean;
   /** Also show what external programs and hooks print. */
   debug?: boolean;
+  /** Only errors and the result. */
+  hideWarnings?: boolean;
 }
 
 export interface Reporter {
@@ -16,6 +19,8 @@ export interface Reporter {
   /** The summary at the end: sentences for people, the value for programs. */
   result: (value: Record<string, unknown>, lines: readonly string[]) => void;
   error: (error: unknown) => number;
+  /** For the lines of the result. */
+  paint: Paint;
 }
 
 interface Terminal {
@@ -25,8 +30,28 @@ interface Terminal {
   colour: boolean;
 }
 
+/** yip's LOGLEVEL as options; flags on the command line win. Any other word is passed over, as there. */
+export function withLogLevel(options: OutputOptions, level: string | undefined): OutputOptions {
+  if (options.quiet || options.debug) return options;
+  switch (level?.toLowerCase()) {
+    case 'debug':
+    case 'trace':
+      return { ...options, debug: true };
+    case 'warn':
+    case 'warning':
+      return { ...options, quiet: true };
+    case 'error':
+    case 'fatal':
+    case 'panic':
+      return { ...options, quiet: true, hideWarnings: true };
+    default:
+      return options;
+  }
+}
+
 /** Reporter for the process's own standard output and error. */
-export function createReporter(options: OutputOptions): Reporter {
+export function createReporter(flags: OutputOptions): Reporter {
+  const options = withLogLevel(flags, process.env.LOGLEVEL);
   if (options.json) return jsonReporter((line) => process.stdout.write(`${line}\n`));
   const isTerminal = process.stdout.isTTY === true;
   const terminal: Terminal = {
@@ -40,6 +65,7 @@ export function createReporter(options: OutputOptions): Reporter {
 
 function jsonReporter(print: (line: string) => void): Reporter {
   return {
+    paint: PLAIN,
     events: (event) => print(JSON.stringify(event)),
     result: (value) => print(JSON.stringify({ type: 'result', ...value })),
     error: (error) => {
@@ -110,8 +136,11 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
         break;
       case 'notice':
         if (event.level === 'warning') {
+          if (options.hideWarnings) break;
           clear();
           printError(`${paint.yellow('warning:')} ${indent(event.text)}\n`);
+        } else if (event.level === 'debug') {
+          if (options.debug) line(paint.dim(`  ${event.text}`));
         } else if (!options.quiet) line(`  ${event.text}`);
         break;
       case 'output':
@@ -121,6 +150,7 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
     }
   };
   return {
+    paint,
     events,
     result: (_, lines) => {
       clear();
@@ -153,14 +183,6 @@ function indent(text: string): string {
   return text.replaceAll('\n', '\n  ');
 }
 
-type Paint = Record<'bold' | 'dim' | 'green' | 'red' | 'yellow', (text: string) => string>;
-
-function painter(colour: boolean): Paint {
-  const code = (open: number, close: number) => (text: string) =>
-    colour ? `\x1b[${open}m${text}\x1b[${close}m` : text;
-  return { bold: code(1, 22), dim: code(2, 22), green: code(32, 39), red: code(31, 39), yellow: code(33, 39) };
-}
-
 function exitStatusOf(error: unknown): number {
   return error instanceof HoldfastError ? error.exitStatus : 255;
 }
@@ -180,7 +202,7 @@ export function describeError(error: unknown): Record<string, unknown> {
 }
 
 /** Known errors print short, unknown ones loud. */
-export function renderError(error: unknown, paint: Paint = painter(false)): string {
+export function renderError(error: unknown, paint: Paint = PLAIN): string {
   if (!(error instanceof HoldfastError)) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `${paint.red('internal error:')} ${stack}\nThis is a bug. Please report it with the lines above.`;

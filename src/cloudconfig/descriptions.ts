@@ -57,6 +57,7 @@ export const STEP_TEXTS: Readonly<Record<string, string>> = {
   'files[].owner': 'Number of the owner; for names there is ownerstring.',
   'files[].group': 'Number of the group; for names there is ownerstring.',
   'files[].ownerstring': 'Owner by name: `user` or `user:group`.',
+  'files[].append': 'Whether the content is added to the end of the file, once.',
   commands:
     'Shell lines (sh -c), one after the other; one that fails does not stop the next. They run after files and before users.',
   'commands[]': 'One line or script of the shell. Templates ({{ … }}) are expanded.',
@@ -82,6 +83,9 @@ export const STEP_TEXTS: Readonly<Record<string, string>> = {
   'users{}.shell': 'Login shell.',
   'users{}.lock_passwd': 'Whether logging in by password is off.',
   'users{}.uid': 'Number of the user; the first free one from 1000 unless given.',
+  'users{}.gid': 'Number of the user’s own group; that of the user unless given.',
+  'users{}.subuid': 'Range of subordinate user numbers, for rootless containers.',
+  'users{}.subgid': 'Range of subordinate group numbers, for rootless containers.',
   authorized_keys: 'Keys that may log in, by user: the keys themselves, github:NAME, gitlab:NAME or a URL.',
   'authorized_keys{}': 'The keys of one user.',
   modules: 'Kernel modules to load, each with its parameters after the name.',

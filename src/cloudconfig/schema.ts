@@ -19,9 +19,6 @@ import { STEP_ALIASES, STEP_FIELDS } from './stepkeys.ts';
 
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
-/** Where the schema of the newest version is found. */
-export const SCHEMA_ID = 'https://holdfast.invalid/cloud-config.schema.json';
-
 const WITHOUT_EFFECT = { description: 'Has no effect here.', deprecated: true, doNotSuggest: true };
 const NOTHING = { type: 'null' };
 /** Numbers that YAML 1.2 takes for text: binary ones and those with underscores. */
@@ -67,7 +64,6 @@ export function stageFileSchema(): JsonSchema {
   const foreign = Object.fromEntries(Object.entries(FOREIGN_KEYS).map(([key, description]) => [key, { description }]));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: SCHEMA_ID,
     title: 'Holdfast stage file',
     description: 'A cloud-config file of Holdfast, cOS-toolkit, Elemental and Kairos.',
     type: ['object', 'null'],
@@ -172,7 +168,7 @@ function schemaOf(form: Form, texts: Texts, place: string): JsonSchema {
 /** Any single value counts as its text. */
 function text(role?: TextRole): JsonSchema {
   const words = role === undefined ? undefined : WORDS[role];
-  if (words !== undefined) return { type: ['string', 'null'], enum: [...words, '', null] };
+  if (words !== undefined) return { anyOf: [{ type: 'string', enum: [...words] }, NOTHING] };
   const examples = role === undefined ? undefined : EXAMPLES[role];
   return { type: ['string', 'number', 'boolean', 'null'], ...(examples && { examples }) };
 }

@@ -219,11 +219,13 @@ export class YamlText {
     const start = node.range?.[0] ?? 0;
     if (!isScalar(node)) return this.locate(start);
     if (node.style === 'literal') {
-      const body = this.#text.slice(this.#text.indexOf('\n', start) + 1, node.range?.[1] ?? start);
-      const lines = body.split('\n');
-      const indent = lines.find((text) => text.trim() !== '')?.match(/^ */)?.[0].length ?? 0;
+      const body = this.#text.indexOf('\n', start) + 1;
+      const lines = this.#text.slice(body, node.range?.[1]).split('\n');
+      const values = node.value.split('\n');
+      const full = values.findIndex((text) => text !== '');
+      const indent = (lines[full]?.replace(/\r$/, '').length ?? 0) - (values[full]?.length ?? 0);
       const before = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
-      return this.locate(this.#text.indexOf('\n', start) + 1 + before + indent + column - 1);
+      return this.locate(body + before + indent + column - 1);
     }
     const source = this.#text.slice(start, node.range?.[1] ?? start);
     if (source.includes('\n')) return this.locate(start);

@@ -2,7 +2,8 @@
 // reason and the last words of its command.
 
 import type { Problem } from '../cloudconfig/problem.ts';
-import { renderLocation } from '../system/errors.ts';
+import { renderLocation, type SourceLocation } from '../system/errors.ts';
+import { type Paint, PLAIN } from '../system/paint.ts';
 import type { StagePlan } from './plan.ts';
 import type { StageResult, StepResult } from './result.ts';
 
@@ -12,11 +13,11 @@ export function renderStageResult(result: StageResult): string[] {
 }
 
 /** Problems with their place, the line and a caret. */
-export function renderProblems(problems: readonly Problem[]): string[] {
+export function renderProblems(problems: readonly Problem[], paint: Paint = PLAIN): string[] {
   return problems.flatMap(({ severity, message, hint, location }) => [
-    `${severity}: ${message}`,
-    ...indent(renderLocation(location)),
-    ...(hint === undefined ? [] : indent(`hint: ${hint}`)),
+    `${severity === 'error' ? paint.red('error:') : paint.yellow('warning:')} ${message}`,
+    ...indent(isWholeFile(location) ? location.file : renderLocation(location)),
+    ...(hint === undefined ? [] : indent(`${paint.dim('hint:')} ${hint}`)),
   ]);
 }
 
@@ -72,4 +73,9 @@ function named(name: string | undefined): string {
 
 function indent(text: string, by = '  '): string[] {
   return text.split('\n').map((line) => by + line);
+}
+
+/** A file that can't be read has no line. */
+function isWholeFile({ line, column, lineText }: SourceLocation): boolean {
+  return line === 1 && column === 1 && lineText === undefined;
 }
