@@ -13,7 +13,7 @@ export interface FetchedManifest extends Descriptor {
 }
 
 /** After so many bytes, earlier failures of a transfer count no more. */
-const PROGRESS_BYTES = 64 << 10;
+const PROGRESS_BYTES = 16 << 10;
 
 /**
  * A manifest or index.
