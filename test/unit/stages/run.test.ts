@@ -133,9 +133,9 @@ it('a failing key stops neither the other keys of its step nor the next steps', 
   expect(result.outcome).toBe('failed');
 });
 
-it('a key that is known but not supported yet fails in these words', async () => {
+it('a user can be made only where accounts are', async () => {
   const result = await runSteps(temporaryRoot(), '- users: {bob: {}}');
-  expect(failuresOf(result)).toEqual(['users: the key "users" is not supported yet']);
+  expect(failuresOf(result)).toEqual(['users: there is no file /etc/passwd to put accounts into']);
 });
 
 it('a step with a condition that has the wrong type does not run', async () => {
@@ -215,7 +215,7 @@ it('a plan names steps in order with their conditions and runs nothing', async (
         { key: 'files', actions: ['write /f (0600)'] },
         { key: 'commands', actions: ['run: touch /x'] },
         { key: 'hostname', actions: [], problem: "its value can't be used" },
-        { key: 'users', actions: [], problem: 'not supported yet' },
+        { key: 'users', actions: ['make sure that the user a is there'] },
       ],
     },
   ]);
