@@ -1,7 +1,7 @@
 // The Debian packages that the lab needs on its host, each with what for, and their installation when one is missing.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChildFailed, runChild } from './child.mjs';
@@ -9,6 +9,7 @@ import { ChildFailed, runChild } from './child.mjs';
 const PACKAGES = {
   attr: 'getfattr and setfattr: extended attributes of unpacked images',
   'btrfs-progs': 'mkfs.btrfs, btrfs: the partitions of a layout',
+  'docker-registry': 'a registry on loopback that images are pulled from',
   dosfstools: 'mkfs.vfat: the EFI system partition',
   e2fsprogs: 'mkfs.ext4, e2fsck, debugfs: slot files and partitions',
   fdisk: 'sfdisk: partition tables',
@@ -26,6 +27,7 @@ const PACKAGES = {
   procps: 'what processes a test left behind',
   'qemu-system-x86': 'virtual machines',
   'qemu-utils': 'qemu-img: throw-away copies of disks',
+  skopeo: 'fills registries with images',
   systemd: 'systemctl and systemd-firstboot, which stages call in the root of a system',
   tzdata: 'time zones of such a root',
   umoci: 'unpacks images as the reference that ours is compared with',
@@ -34,6 +36,9 @@ const PACKAGES = {
   xorriso: 'CD images that carry user data',
   zstd: 'layers of images',
 };
+
+/** Services that such a package starts when it is installed; here only tests do that. */
+const SERVICES = { 'docker-registry': 'docker-registry.service', 'openssh-server': 'ssh.service' };
 
 /** How often what is going on is said when nobody watches a terminal. */
 const SAY_MS = 15_000;
@@ -58,6 +63,10 @@ export async function installDebianPackages({ step }) {
     if (updated || !(error instanceof ChildFailed) || error.status >= 128) throw error;
     await apt(['update'], byHand);
     await apt(install, byHand);
+  }
+  const started = missing.flatMap((name) => SERVICES[name] ?? []);
+  if (started.length > 0 && existsSync('/run/systemd/system')) {
+    await runChild(['systemctl', 'disable', '--now', ...started], { onOutput: () => {} });
   }
 }
 
