@@ -3,6 +3,7 @@
 import type { ActionKey } from '../../cloudconfig/stepkeys.ts';
 import { authorizedKeys } from './authorizedkeys.ts';
 import { commands } from './commands.ts';
+import { datasource } from './datasource.ts';
 import { deleteEntities } from './deleteentities.ts';
 import { directories } from './directories.ts';
 import { dns } from './dns.ts';
@@ -42,6 +43,7 @@ export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
     bind(systemctl),
     bind(environment),
     bind(systemdFirstboot),
+    bind(datasource),
     bind(layout),
     bind(packagePins),
     bind(packages),
