@@ -119,10 +119,19 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   );
   define(
     'cloud-init <file...>',
-    'run one stage of the named cloud-config files (- is standard input)',
-    [new Option('-s, --stage <stage>', 'the stage to run').default('default'), rootOption(), dryRun(), ...output()],
+    'run one stage of the named cloud-config files, directories or web addresses (- is standard input)',
+    [
+      new Option('-s, --stage <stage>', 'the stage to run').default('default'),
+      new Option('-d, --dotnotation', 'they hold words like stages.boot[0].commands[0]="echo hello", not YAML'),
+      rootOption(),
+      dryRun(),
+      ...output(),
+    ],
     async () => (await import('./run-stage.ts')).cloudInitCommand,
-    { example: '  holdfast cloud-init --stage boot my.yaml' },
+    {
+      example: `  holdfast cloud-init --stage boot my.yaml
+  echo 'stages: {boot: [{commands: [date]}]}' | holdfast cloud-init --stage boot -`,
+    },
   );
   define(
     'validate <source...>',
@@ -228,7 +237,10 @@ function repeated(value: string, before: string[] | undefined): string[] {
 }
 
 function sources(): Option {
-  return new Option('--cloud-init-paths <paths>', 'more directories or files, after the default ones, comma separated');
+  return new Option(
+    '--cloud-init-paths <paths>',
+    'more directories, files or web addresses, after the default ones, comma separated',
+  );
 }
 
 function force(what: string): Option {

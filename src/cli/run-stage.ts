@@ -1,61 +1,94 @@
 // `holdfast run-stage` and `holdfast cloud-init`: stages of cloud-config files, run or shown.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { LIMITS } from '../cloudconfig/yamltext.ts';
+import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { planStage } from '../stages/plan.ts';
-import { renderStagePlan, renderStageResult } from '../stages/report.ts';
-import { type NamedText, runStage } from '../stages/run.ts';
-import { defaultSources } from '../stages/sources.ts';
-import { EXIT_STATUS, HoldfastError } from '../system/errors.ts';
+import { renderStagePlan } from '../stages/planreport.ts';
+import { renderStageResult } from '../stages/report.ts';
+import { type NamedText, runStage, type SourceRequest } from '../stages/run.ts';
+import { defaultSources, environmentSources, isUrl } from '../stages/sources.ts';
+import { readStreamWithin } from '../system/boundedtext.ts';
+import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
 import type { CommandContext } from './program.ts';
 
-interface StageFlags {
+export interface StageFlags {
+  debug?: boolean;
   root: string;
   strict?: boolean;
   dryRun?: boolean;
   cloudInitPaths?: string;
+  dotnotation?: boolean;
 }
 
 /** As elemental's `run-stage`: what failed is shown, and only with --strict the exit status says so too. */
 export function runStageCommand(context: CommandContext, [stage = '']: string[], flags: StageFlags): Promise<number> {
   const extra = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
-  return perform(context, { stage, sources: [...defaultSources, ...extra], documents: [] }, flags, {
-    strict: flags.strict ?? false,
-  });
+  const root = new Root(resolve(flags.root));
+  return perform(
+    context,
+    {
+      stage,
+      root,
+      sources: [...defaultSources, ...environmentSources(), ...extra],
+      // Another tree has another machine's, or none.
+      ...(root.isHost && { commandLine: MACHINE_COMMAND_LINE }),
+    },
+    flags,
+    { strict: flags.strict ?? false },
+  );
 }
 
 /** As yip and elemental's `cloud-init`: the exit status is 0 only when everything worked. */
-export function cloudInitCommand(
+export async function cloudInitCommand(
   context: CommandContext,
   files: string[],
   flags: StageFlags & { stage: string },
 ): Promise<number> {
-  const documents: NamedText[] = [];
-  const sources: string[] = [];
-  for (const file of files) {
-    if (file === '-') documents.push({ name: '<stdin>', text: readFileSync(0, 'utf8') });
-    else if (!existsSync(file)) throw new HoldfastError('HF-USAGE', `${file} does not exist`);
-    else if (flags.root === '/') sources.push(resolve(file));
+  const sources: (string | NamedText)[] = [];
+  for (const file of files) sources.push(await namedSource(file, flags));
+  const root = new Root(resolve(flags.root));
+  return perform(
+    context,
     // A named file is this machine's, whatever tree the stage acts on.
-    else documents.push({ name: file, text: readFileSync(file, 'utf8') });
+    { stage: flags.stage, root, sources, sourceRoot: new Root('/'), dotNotation: flags.dotnotation ?? false },
+    flags,
+    { strict: true },
+  );
+}
+
+/** What one argument stands for: standard input, a web address, a path, or (as with yip) the text itself. */
+async function namedSource(source: string, { dotnotation }: StageFlags): Promise<string | NamedText> {
+  if (source === '-') {
+    try {
+      return { name: '<stdin>', text: await readStreamWithin(process.stdin, LIMITS.textBytes) };
+    } catch (error) {
+      throw new HoldfastError('HF-USAGE', `standard input can't be used: ${messageOf(error)}`, { cause: error });
+    }
   }
-  return perform(context, { stage: flags.stage, sources, documents }, flags, { strict: true });
+  if (isUrl(source)) return source;
+  if (existsSync(source)) return resolve(source);
+  const isText = dotnotation ? /^\s*stages[.[]/ : /\n|^\s*(?:stages?|name)\s*:|^\s*\{/;
+  if (isText.test(source)) return { name: '<argument>', text: source };
+  throw new HoldfastError('HF-USAGE', `${source} does not exist`, {
+    hint: 'name files, directories, web addresses (http://, https://), or - for standard input',
+  });
 }
 
 async function perform(
   { reporter, signal }: CommandContext,
-  what: { stage: string; sources: readonly string[]; documents: readonly NamedText[] },
+  what: SourceRequest,
   flags: StageFlags,
   { strict }: { strict: boolean },
 ): Promise<number> {
-  const root = new Root(resolve(flags.root));
   if (flags.dryRun) {
-    const plan = await planStage({ ...what, root });
-    reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan));
+    const plan = await planStage({ ...what, events: reporter.events, signal });
+    reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));
     return 0;
   }
-  const result = await runStage({ ...what, root, events: reporter.events, signal });
-  reporter.result({ ...result }, renderStageResult(result));
+  const result = await runStage({ ...what, events: reporter.events, signal });
+  reporter.result({ ...result }, renderStageResult(result, { paint: reporter.paint, debug: flags.debug ?? false }));
   return result.outcome === 'failed' && strict ? EXIT_STATUS['HF-STAGE'] : 0;
 }

@@ -2,8 +2,9 @@
 // system refuses the action before the swap unless the user chose otherwise; nothing that failed is passed over.
 
 import type { Problem } from '../cloudconfig/problem.ts';
+import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { runStage, type StageResult } from '../stages/run.ts';
-import { defaultSources } from '../stages/sources.ts';
+import { defaultSources, environmentSources } from '../stages/sources.ts';
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import type { Root } from '../system/root.ts';
@@ -33,7 +34,9 @@ export async function runHook(
   const result = await runStage({
     stage: hook,
     root,
-    sources: defaultSources,
+    sources: [...defaultSources, ...environmentSources()],
+    // The machine's, also for a hook in the new system, as the originals read it in their chroot.
+    commandLine: MACHINE_COMMAND_LINE,
     events: context.events,
     signal: context.signal,
   });

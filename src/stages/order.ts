@@ -8,6 +8,8 @@ import type { Step } from '../cloudconfig/step.ts';
 
 export interface OrderedSteps {
   steps: readonly Step[];
+  /** The steps that each waits for by its `after`; steps without it are not in here. */
+  after: ReadonlyMap<Step, readonly Step[]>;
   problems: readonly Problem[];
 }
 
@@ -25,13 +27,15 @@ export function orderSteps(documents: readonly CloudConfig[], stage: string, don
   );
   // Nearly every stage has no `after` at all.
   if (entries.every(({ step }) => step.values.after === undefined)) {
-    return { steps: entries.map(({ step }) => step), problems };
+    return { steps: entries.map(({ step }) => step), after: new Map(), problems };
   }
   const names = new NameIndex([...done, ...entries]);
   const waitsFor = new Map<Step, Set<Step>>();
   const finished = new Set(done.map(({ step }) => step));
+  const after = new Map<Step, Step[]>();
   for (const { step } of entries) {
     const targets = new Set<Step>();
+    const named: Step[] = [];
     for (const name of step.values.after ?? []) {
       const found = names.find(name);
       if (found.length === 0) {
@@ -39,9 +43,13 @@ export function orderSteps(documents: readonly CloudConfig[], stage: string, don
       }
       for (const target of found) {
         if (target === step) problems.push(warning(step, `"after: ${name}" names the step itself; it is ignored`));
-        else if (!finished.has(target)) targets.add(target);
+        else {
+          named.push(target);
+          if (!finished.has(target)) targets.add(target);
+        }
       }
     }
+    if (named.length > 0) after.set(step, named);
     waitsFor.set(step, targets);
   }
 
@@ -61,7 +69,7 @@ export function orderSteps(documents: readonly CloudConfig[], stage: string, don
     for (const targets of waitsFor.values()) targets.delete(next);
     steps.push(next);
   }
-  return { steps, problems };
+  return { steps, after, problems };
 }
 
 function firstReady(pending: ReadonlySet<Step>, waitsFor: ReadonlyMap<Step, ReadonlySet<Step>>): Step | undefined {

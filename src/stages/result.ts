@@ -17,16 +17,24 @@ export interface NamedText {
 export interface StageRequest {
   stage: string;
   root: Root;
-  /** Directories and files inside the root, in order; one that is missing is skipped. */
-  sources: readonly string[];
+  /** Directories, files, web addresses and texts, in order; a path that is missing is skipped. */
+  sources: readonly (string | NamedText)[];
+  /** Where the paths of sources are; default: inside the root. */
+  sourceRoot?: Root;
   /** Run after all sources, in order. */
   documents?: readonly NamedText[];
+  /** The file with the kernel command line, which adds sources and steps; default: none is read. */
+  commandLine?: string;
+  /** Sources are words in dot notation instead of YAML. */
+  dotNotation?: boolean;
   events: EventSink;
   signal?: AbortSignal | undefined;
   /** Added to the environment of the users' commands. */
   env?: Readonly<Record<string, string>>;
   /** How web servers are reached; default: as the machine reaches them. */
   http?: HttpClient;
+  /** How often a step that takes long says that it is alive; default 10 seconds. */
+  aliveMs?: number;
 }
 
 export interface KeyResult {

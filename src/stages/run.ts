@@ -9,9 +9,10 @@ import { Facts } from './facts.ts';
 import { orderSteps } from './order.ts';
 import { type StageRequest, type StageResult, type StepResult, subStagesOf } from './result.ts';
 import { runStep } from './runstep.ts';
-import { type SourceContent, SourceReader } from './sources.ts';
+import { listSources, type SourceRequest } from './sourcelist.ts';
 
 export type { KeyResult, NamedText, StageRequest, StageResult, StepResult } from './result.ts';
+export type { SourceRequest } from './sourcelist.ts';
 
 /**
  * Runs a stage. Failures of steps and files are in the result, they don't stop what comes after them.
@@ -38,31 +39,26 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
   };
 }
 
-/** Reads, orders and visits all steps of a stage in the order in which they run; what is wrong goes to `problems`. */
+/**
+ * Reads, orders and visits all steps of a stage in the order in which they run; what is wrong goes to `problems`.
+ * @param visit gets a step, and the steps that it waits for by its `after`.
+ */
 export async function visitSteps(
-  { stage, root, sources, documents = [] }: Pick<StageRequest, 'stage' | 'root' | 'sources' | 'documents'>,
+  request: SourceRequest,
   problems: ProblemList,
-  visit: (step: Step) => Promise<void> | void,
+  visit: (step: Step, after: readonly Step[]) => Promise<void> | void,
 ): Promise<void> {
-  const reader = new SourceReader(root);
-  const contents: (() => SourceContent)[] = [
-    ...sources.map((source) => () => reader.read(source)),
-    ...documents.map(
-      ({ name, text }) =>
-        () =>
-          reader.parse(name, text),
-    ),
-  ];
-  const subStages = subStagesOf(stage);
+  const sources = listSources(request);
+  const subStages = subStagesOf(request.stage);
   // Problems of a file's other stages are told when those run, not at every boot stage anew.
   const concerns = (problem: Problem) => problem.stage === undefined || subStages.includes(problem.stage);
   for (const subStage of subStages) {
     const done: { document: CloudConfig; step: Step }[] = [];
-    for (const read of contents) {
-      const content = read();
+    for (const read of sources) {
+      const content = await read();
       const ordered = orderSteps(content.documents, subStage, done);
       for (const problem of [...content.problems, ...ordered.problems].filter(concerns)) problems.add(problem);
-      for (const step of ordered.steps) await visit(step);
+      for (const step of ordered.steps) await visit(step, ordered.after.get(step) ?? []);
       for (const document of content.documents) {
         for (const step of document.stages.get(subStage) ?? []) done.push({ document, step });
       }

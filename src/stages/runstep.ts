@@ -6,6 +6,7 @@ import type { Step } from '../cloudconfig/step.ts';
 import { ACTION_KEYS, type ActionKey, CONDITION_KEYS } from '../cloudconfig/stepkeys.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { httpRequest } from '../system/http.ts';
+import { AliveNotices } from './alive.ts';
 import { unmetCondition } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import type { KeyResult, StageRequest, StepResult } from './result.ts';
@@ -41,9 +42,15 @@ export async function runStep(
     changedFiles: [...changed],
     durationMs: performance.now() - started,
   });
+  const broken = CONDITION_KEYS.find((key) => step.rejected.includes(key));
+  // A step must not run because its condition is broken.
+  if (broken !== undefined) return result('failed', `the condition "${broken}" can't be used, see the file's problems`);
+  const called = `${stage}: step${values.name ? ` "${values.name}"` : ''} of ${file}:${line}`;
+  const alive = new AliveNotices(called, events, request.aliveMs);
   const shared = {
     root,
     events,
+    running: (program: string) => alive.startProgram(program),
     signal,
     env,
     facts,
@@ -51,25 +58,27 @@ export async function runStep(
     warn: (message: string) => warn({ severity: 'warning', message, location: { file, line, column }, stage }),
   };
 
-  const broken = CONDITION_KEYS.find((key) => step.rejected.includes(key));
-  // A step must not run because its condition is broken.
-  if (broken !== undefined) return result('failed', `the condition "${broken}" can't be used, see the file's problems`);
   try {
-    const reason = await unmetCondition(values, shared);
-    if (reason !== undefined) return result('skipped', reason);
-  } catch (error) {
-    rethrowInterruption(error, signal);
-    return result('failed', messageOf(error));
-  }
-  const name = values.name ? ` "${values.name}"` : '';
-  events({ type: 'notice', level: 'info', text: `${stage}: step${name} of ${file}:${line}` });
-  for (const key of ACTION_KEYS) {
-    if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the step at ${file}:${line}`);
-    if (step.rejected.includes(key)) {
-      keys.push({ key, outcome: 'failed', error: `its value can't be used, see the file's problems` });
-    } else if (values[key] !== undefined && !COMPANION_KEYS.has(key)) {
-      keys.push(await runKey(key, { ...shared, values, changed: (path) => changed.add(path) }));
+    alive.startKey('its conditions');
+    try {
+      const reason = await unmetCondition(values, shared);
+      if (reason !== undefined) return result('skipped', reason);
+    } catch (error) {
+      rethrowInterruption(error, signal);
+      return result('failed', messageOf(error));
     }
+    events({ type: 'notice', level: 'info', text: called });
+    for (const key of ACTION_KEYS) {
+      if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the step at ${file}:${line}`);
+      alive.startKey(key);
+      if (step.rejected.includes(key)) {
+        keys.push({ key, outcome: 'failed', error: `its value can't be used, see the file's problems` });
+      } else if (values[key] !== undefined && !COMPANION_KEYS.has(key)) {
+        keys.push(await runKey(key, { ...shared, values, changed: (path) => changed.add(path) }));
+      }
+    }
+  } finally {
+    alive.stop();
   }
   return result(keys.some(({ outcome }) => outcome === 'failed') ? 'failed' : 'ok');
 }

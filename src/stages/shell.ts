@@ -15,6 +15,8 @@ export interface ShellContext {
   events: EventSink;
   signal?: AbortSignal | undefined;
   env?: Readonly<Record<string, string>> | undefined;
+  /** Hears which program runs now, without its arguments, which can be secrets; empty when it has ended. */
+  running?: (program: string) => void;
 }
 
 /** The environment of commands in a root. */
@@ -39,10 +41,11 @@ export interface CommandEnd {
 export async function runInRoot(
   argv: readonly [string, ...string[]],
   context: ShellContext,
-  options: { quiet?: boolean } = {},
+  options: { quiet?: boolean; label?: string } = {},
 ): Promise<CommandEnd> {
   const tail: string[] = [];
-  const result = await context.root.run(argv, {
+  context.running?.(options.label ?? argv[0]);
+  const running = context.root.run(argv, {
     env: commandEnvironment(context.root, context.env),
     signal: context.signal,
     maxOutputBytes: 64 << 10,
@@ -52,12 +55,14 @@ export async function runInRoot(
       if (tail.length > TAIL_LINES) tail.shift();
     },
   });
+  const result = await running.finally(() => context.running?.(''));
   return { status: result.status, signal: result.signal, outputTail: tail.join('\n') };
 }
 
 /** Runs a text with the root's `sh`. Both streams share one pipe, as with yip, which keeps their lines in order. */
 export function runShell(text: string, context: ShellContext, options: { quiet?: boolean } = {}): Promise<CommandEnd> {
-  return runInRoot(['sh', '-c', 'exec sh -c "$1" 2>&1', 'sh', text], context, options);
+  const label = text.trim().split('\n', 1)[0]?.slice(0, 100) ?? '';
+  return runInRoot(['sh', '-c', 'exec sh -c "$1" 2>&1', 'sh', text], context, { ...options, label });
 }
 
 /** "failed with status 3", for a sentence. */

@@ -1,16 +1,28 @@
 // Where stage files come from: directories and files inside a root, in the order that people number their files for.
 // One file that can't be read or used is a problem of its own and never hides the others.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { Examiner } from '../cloudconfig/decoding.ts';
 import { type CloudConfig, type ParseResult, parseCloudConfig } from '../cloudconfig/document.ts';
+import { parseDotNotation } from '../cloudconfig/dotnotation.ts';
 import type { Problem } from '../cloudconfig/problem.ts';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
+import { readTextWithin } from '../system/boundedtext.ts';
 import { messageOf } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
 
 /** Read in this order: the image's own files, the owner's on the OEM partition, those on the persistent partition. */
 export const defaultSources: readonly string[] = ['/system/oem', '/oem', '/usr/local/cloud-config'];
+
+/** Only web servers are read from: to Go, and so to yip, `stages: …` is an address too. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+/** Further sources that the environment names, separated by spaces, as cOS has it. */
+export function environmentSources(environment: NodeJS.ProcessEnv = process.env): string[] {
+  return (environment.CLOUD_INIT_PATHS ?? '').split(/\s+/).filter((source) => source !== '');
+}
 
 export interface SourceContent {
   documents: readonly CloudConfig[];
@@ -21,26 +33,45 @@ export interface SourceContent {
 export class SourceReader {
   readonly #root: Root;
   readonly #parsed = new Map<string, { text: string; result: ParseResult }>();
-  readonly #examiner: Examiner | undefined;
+  readonly #parser: (text: string, file: string) => ParseResult;
 
-  /** @param options.examiner looks at texts closer than running needs to. */
-  constructor(root: Root, options: { examiner?: Examiner } = {}) {
+  /**
+   * @param options.examiner looks at texts closer than running needs to.
+   * @param options.dotNotation texts are words like `stages.boot[0].name=x`, not YAML.
+   */
+  constructor(root: Root, options: { examiner?: Examiner; dotNotation?: boolean } = {}) {
     this.#root = root;
-    this.#examiner = options.examiner;
+    const { examiner, dotNotation } = options;
+    this.#parser = dotNotation ? parseDotNotation : (text, file) => parseCloudConfig(text, file, examiner);
+  }
+
+  /** Whether a file or directory is there, or something that can't be looked at. */
+  has(source: string): boolean {
+    try {
+      return this.#root.exists(source);
+    } catch {
+      return true;
+    }
   }
 
   /** All documents of one source: a directory with everything below it, or one file of any name. */
   read(source: string): SourceContent {
-    if (/^https?:\/\//.test(source)) {
-      return { documents: [], problems: [fileProblem(source, 'reading stage files from a URL is not supported yet')] };
-    }
-    const stats = this.#root.stat(source);
-    if (stats === undefined) return { documents: [], problems: [] };
     const problems: Problem[] = [];
     const path = source.length > 1 ? source.replace(/\/+$/, '') : source;
-    const files = stats.isDirectory() ? this.#walk(path, problems) : [path];
-    const documents = files.map((file) => this.#readFile(file, problems)).filter((document) => document !== undefined);
-    return { documents, problems };
+    try {
+      const stats = this.#root.stat(source);
+      if (stats === undefined) return { documents: [], problems };
+      const files = stats.isDirectory() ? this.#walk(path, problems) : [path];
+      const read = files.map((file) => this.#readFile(file, problems));
+      return { documents: read.filter((document) => document !== undefined), problems };
+    } catch (error) {
+      return { documents: [], problems: [fileProblem(path, `it can't be read: ${messageOf(error)}`)] };
+    }
+  }
+
+  /** The text that was read last under this name. */
+  textOf(file: string): string | undefined {
+    return this.#parsed.get(file)?.text;
   }
 
   /** Parses a text that is no file. */
@@ -73,13 +104,9 @@ export class SourceReader {
       const stats = this.#root.stat(file);
       if (stats === undefined) throw new Error('it is a link to nothing');
       if (stats.isDirectory()) throw new Error('it is a link to a directory');
-      // Reading a pipe or a device might never end.
-      if (!stats.isFile()) throw new Error('it is no regular file');
-      if (stats.size > LIMITS.textBytes) throw new Error(`it is larger than ${LIMITS.textBytes >> 20} MiB`);
-      text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(this.#root.resolve(file)));
+      text = readTextWithin(this.#root.resolve(file), LIMITS.textBytes);
     } catch (error) {
-      const what = error instanceof TypeError ? 'it is no UTF-8 text' : messageOf(error);
-      problems.push(fileProblem(file, `the file can't be read: ${what}`));
+      problems.push(fileProblem(file, `the file can't be read: ${messageOf(error)}`));
       return undefined;
     }
     const { document, problems: found } = this.#parse(file, text);
@@ -90,12 +117,13 @@ export class SourceReader {
   #parse(file: string, text: string): ParseResult {
     const known = this.#parsed.get(file);
     if (known?.text === text) return known.result;
-    const result = parseCloudConfig(text, file, this.#examiner);
+    const result = this.#parser(text, file);
     this.#parsed.set(file, { text, result });
     return result;
   }
 }
 
-function fileProblem(file: string, message: string): Problem {
-  return { severity: 'error', message, location: { file, line: 1, column: 1 } };
+/** What is wrong with a source as a whole. */
+export function fileProblem(file: string, message: string, severity: Problem['severity'] = 'error'): Problem {
+  return { severity, message, location: { file, line: 1, column: 1 } };
 }

@@ -28,7 +28,7 @@ export type Event =
   | ({ type: 'action-progress'; index: number } & Progress)
   | { type: 'action-end'; index: number; outcome: 'ok' | 'failed'; durationMs: number; error?: string }
   | { type: 'plan-end'; outcome: 'ok' | 'failed'; durationMs: number }
-  | { type: 'notice'; level: 'info' | 'warning'; text: string }
+  | { type: 'notice'; level: 'debug' | 'info' | 'warning'; text: string }
   /** A line that an external command or a user's hook printed. */
   | { type: 'output'; text: string };
 

@@ -191,13 +191,6 @@ it('an interruption ends the running command and is thrown', async () => {
   expect(events.filter(({ type }) => type === 'output')).toEqual([{ type: 'output', text: 'started' }]);
 });
 
-it('a URL is told to be unsupported', async () => {
-  const result = await runStage(request(temporaryRoot(), ['https://example.org/c.yaml']));
-  expect(result.problems.map(({ message }) => message)).toEqual([
-    'reading stage files from a URL is not supported yet',
-  ]);
-});
-
 it('a plan names steps in order with their conditions and runs nothing', async () => {
   const root = temporaryRoot({
     'oem/a.yaml':

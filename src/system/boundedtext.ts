@@ -1,0 +1,60 @@
+// Text from files and streams, read up to a limit: what is larger, never ends or is no UTF-8 is refused while it is read.
+
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+
+/**
+ * The text of a regular file.
+ * @throws Error with the reason as half a sentence ("it is larger than 8 MiB"), or the system's own error.
+ */
+export function readTextWithin(path: string, maxBytes: number): string {
+  // Opening a pipe would wait for somebody who writes, reading one or a device might never end.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isDirectory()) throw new Error('it is a directory');
+    if (!stats.isFile()) throw new Error('it is no regular file');
+    if (stats.size > maxBytes) throw tooLarge(maxBytes);
+    // One byte more than the size, to notice a file that grows, or one of /proc, which claims to be empty.
+    let buffer = Buffer.allocUnsafe(Math.max(stats.size, 4096) + 1);
+    let length = 0;
+    for (;;) {
+      const count = readSync(fd, buffer, length, buffer.length - length, null);
+      length += count;
+      if (count === 0) break;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      if (length === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
+    }
+    return decodeUtf8(buffer.subarray(0, length));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * The text of a stream, standard input for example.
+ * @throws Error with the reason as half a sentence.
+ */
+export async function readStreamWithin(stream: AsyncIterable<Uint8Array | string>, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : Buffer.from(chunk);
+    length += bytes.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(bytes);
+  }
+  return decodeUtf8(Buffer.concat(chunks));
+}
+
+/** Without a byte order mark. @throws Error "it is no UTF-8 text". */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('it is no UTF-8 text');
+  }
+}
+
+function tooLarge(maxBytes: number): Error {
+  return new Error(`it is larger than ${maxBytes >> 20} MiB`);
+}
