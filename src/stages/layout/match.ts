@@ -32,8 +32,9 @@ export function matchEntries(
 
 function isBegun(entry: PartitionRequest, partition: FoundPartition, { kind }: PartitionTable): boolean {
   if (partition.typeId !== progressType(kind, entry)) return false;
-  // On an msdos table the type doesn't say which entry it is; sizes and the order do.
-  return kind === 'gpt' || entry.sizeMib === 0 || partition.sizeBytes === entry.sizeMib * MIB;
+  // On an msdos table the type doesn't say which entry it is. They are made one after the other: the first that isn't
+  // there is meant; it may have been expanded.
+  return kind === 'gpt' || partition.sizeBytes >= entry.sizeMib * MIB;
 }
 
 function isThere(
@@ -49,10 +50,11 @@ function isThere(
   if (fsLabel !== '') return false;
   if (pLabel !== '' && table.kind === 'gpt') return false;
   if (table.kind === 'gpt') return partition.uuid === markerUuid(table, entry);
-  // An msdos table has no place for a name or a mark: a partition of this size and kind is taken for the entry's.
+  // An msdos table has no place for a name or a mark: a partition of this size and kind, without a label, is taken for it.
   // (One that takes all that is left is kept from being made again by the disk being full.)
   return (
     !taken.has(partition) &&
+    partition.filesystem.label === undefined &&
     partition.sizeBytes === sizeMib * MIB &&
     partition.typeId === partitionType(filesystem, table.kind, bootable) &&
     (filesystem === 'none' || partition.filesystem.type === FORMATS[filesystem].type)

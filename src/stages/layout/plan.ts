@@ -35,6 +35,7 @@ const LEGACY_BOOT = 'LegacyBIOSBootable';
 export function planLayout(request: LayoutRequest, disk: FoundDisk): LayoutPlan {
   const plan: LayoutPlan = { title: `partitions of ${disk.path}`, actions: [], warnings: [...request.warnings] };
   const table = planTable(request, disk, plan);
+  if (table.kind === 'dos' && request.expandMib !== undefined) refuseUnmarked(request.partitions, disk);
   const states = matchEntries(request.partitions, table);
   warnOfStrangers(table, states, plan);
   const drafts = table.partitions.map((found): Draft => ({ at: { ...found }, found }));
@@ -52,11 +53,8 @@ export function planLayout(request: LayoutRequest, disk: FoundDisk): LayoutPlan 
     const draft = drafts.find(({ found }) => found === state.partition);
     if (state.unfinished && draft !== undefined) draft.entry = state.entry;
   }
-  allocate(
-    states.filter(({ partition }) => partition === undefined).map(({ entry }) => entry),
-    space,
-    plan,
-  );
+  const missing = states.filter(({ partition }) => partition === undefined).map(({ entry }) => entry);
+  allocate(missing, { begun: own.size > 0 }, space, plan);
   if (expandMib !== undefined && !expandFirst) expand(space, lastOf(drafts), expandMib, plan);
   for (const draft of drafts) emit(draft, space, plan);
   return plan;
@@ -95,6 +93,17 @@ function planTable(request: LayoutRequest, disk: FoundDisk, plan: LayoutPlan): P
   return emptyGpt(id, disk.sizeBytes, disk.sectorBytes);
 }
 
+/** On an msdos table an entry without a label is known by its size alone, which expanding changes. */
+function refuseUnmarked(entries: readonly PartitionRequest[], { path }: FoundDisk): void {
+  const unmarked = entries.find(({ fsLabel }) => fsLabel === '');
+  if (unmarked === undefined) return;
+  throw new HoldfastError(
+    'HF-CONFIG',
+    `layout: ${describePartition(unmarked)} would not be recognised on the next run: the table of ${path} is msdos, and expand_partition changes sizes`,
+    { hint: 'give it an fsLabel; nothing was changed' },
+  );
+}
+
 /** Says which partitions an interrupted run left that no entry wants any more. */
 function warnOfStrangers(table: PartitionTable<FoundPartition>, states: readonly EntryState[], plan: LayoutPlan): void {
   for (const partition of table.partitions) {
@@ -106,11 +115,18 @@ function warnOfStrangers(table: PartitionTable<FoundPartition>, states: readonly
 }
 
 /** Gives the missing entries their places behind all that is there. */
-function allocate(entries: readonly PartitionRequest[], space: Space, plan: LayoutPlan): void {
+function allocate(
+  entries: readonly PartitionRequest[],
+  { begun }: { begun: boolean },
+  space: Space,
+  plan: LayoutPlan,
+): void {
   const { table, disk, drafts } = space;
   if (entries.length === 0) return;
   const free = freeBytes(space);
-  if (free < MIN_FREE_BYTES) {
+  const needed = entries.reduce((sum, entry) => sum + (entry.sizeMib * MIB || leastBytes(entry)), 0);
+  // An interrupted run may have left less than that for what is still missing.
+  if (free < MIN_FREE_BYTES && !(begun && needed <= alignDown(free))) {
     plan.warnings.push(
       `layout: ${disk.path} has ${mib(free)} left, less than ${mib(MIN_FREE_BYTES)}: ${entries.map(describePartition).join(', ')} not added`,
     );
@@ -124,7 +140,6 @@ function allocate(entries: readonly PartitionRequest[], space: Space, plan: Layo
       { hint: 'nothing was changed' },
     );
   }
-  const needed = entries.reduce((sum, entry) => sum + (entry.sizeMib * MIB || leastBytes(entry)), 0);
   for (const entry of entries) {
     const startBytes = endOf(space);
     const rest = alignDown(table.endBytes) - startBytes;

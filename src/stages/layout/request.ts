@@ -55,7 +55,12 @@ export function readRequest(value: StepValue<'layout'>): LayoutRequest | { nothi
   const warnings: string[] = [];
   const partitions: PartitionRequest[] = [];
   for (const [index, entry] of add.entries()) {
-    const request = readPartition(entry, `add_partitions[${index}]`, warnings);
+    const where = `add_partitions[${index}]`;
+    const request = readPartition(entry, where, warnings);
+    if (partitions.some((other) => sharesLabel(other, request))) {
+      warnings.push(`layout: ${where}: an entry before it has the same label, so it is taken for the same partition`);
+      continue;
+    }
     const equal = partitions.filter((other) => entryKey(other, 0) === entryKey(request, 0));
     partitions.push({ ...request, occurrence: equal.length });
   }
@@ -100,6 +105,10 @@ function readPartition(entry: Entry, where: string, warnings: string[]): Partiti
     });
   }
   return { filesystem, fsLabel: filesystem === 'none' ? '' : fsLabel, pLabel, sizeMib, bootable, occurrence: 0 };
+}
+
+function sharesLabel(one: PartitionRequest, other: PartitionRequest): boolean {
+  return (['fsLabel', 'pLabel'] as const).some((key) => one[key] !== '' && one[key] === other[key]);
 }
 
 function checkLabel(filesystem: Exclude<Filesystem, 'none'>, label: string, where: string): void {
