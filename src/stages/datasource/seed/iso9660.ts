@@ -40,6 +40,7 @@ export function openIso9660(read: ReadBytes): Volume | undefined {
       tree ??= chooseTree(read, primary, joliet);
       let at: Extent = tree.root;
       const parts = partsOf(path);
+      if (parts.length === 0) return undefined;
       for (const [index, part] of parts.entries()) {
         const wanted = tree;
         const entry = entriesOf(read, at, wanted).find(({ name }) => name === part);
