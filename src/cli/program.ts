@@ -134,6 +134,22 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     },
   );
   define(
+    'plan <stage> [source...]',
+    'show what a stage would do: sources, order, what is skipped and why, templates expanded',
+    [
+      rootOption(),
+      sources(),
+      new Option('--evaluate-if', 'run the commands of "if" to see whether their steps would run'),
+      ...output(),
+    ],
+    async () => (await import('./plan.ts')).planCommand,
+    {
+      example: `  holdfast plan network
+  holdfast plan boot my.yaml                        a file on this machine, before it goes anywhere
+  holdfast plan --root /mnt/target after-install-chroot`,
+    },
+  );
+  define(
     'validate <source...>',
     'check cloud-config files: files, directories, URLs, - for standard input',
     [new Option('--strict', 'fail on warnings too'), ...output()],

@@ -25,20 +25,7 @@ export interface StageFlags {
 
 /** As elemental's `run-stage`: what failed is shown, and only with --strict the exit status says so too. */
 export function runStageCommand(context: CommandContext, [stage = '']: string[], flags: StageFlags): Promise<number> {
-  const extra = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
-  const root = new Root(resolve(flags.root));
-  return perform(
-    context,
-    {
-      stage,
-      root,
-      sources: [...defaultSources, ...environmentSources(), ...extra],
-      // Another tree has another machine's, or none.
-      ...(root.isHost && { commandLine: MACHINE_COMMAND_LINE }),
-    },
-    flags,
-    { strict: flags.strict ?? false },
-  );
+  return perform(context, machineRequest(stage, flags), flags, { strict: flags.strict ?? false });
 }
 
 /** As yip and elemental's `cloud-init`: the exit status is 0 only when everything worked. */
@@ -47,16 +34,28 @@ export async function cloudInitCommand(
   files: string[],
   flags: StageFlags & { stage: string },
 ): Promise<number> {
+  return perform(context, await namedRequest(flags.stage, files, flags), flags, { strict: true });
+}
+
+/** A stage of the machine's own files. */
+export function machineRequest(stage: string, flags: StageFlags): SourceRequest {
+  const extra = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
+  const root = new Root(resolve(flags.root));
+  return {
+    stage,
+    root,
+    sources: [...defaultSources, ...environmentSources(), ...extra],
+    // Another tree has another machine's, or none.
+    ...(root.isHost && { commandLine: MACHINE_COMMAND_LINE }),
+  };
+}
+
+/** A stage of files that are named. They are this machine's, whatever tree the stage acts on. */
+export async function namedRequest(stage: string, files: readonly string[], flags: StageFlags): Promise<SourceRequest> {
   const sources: (string | NamedText)[] = [];
   for (const file of files) sources.push(await namedSource(file, flags));
   const root = new Root(resolve(flags.root));
-  return perform(
-    context,
-    // A named file is this machine's, whatever tree the stage acts on.
-    { stage: flags.stage, root, sources, sourceRoot: new Root('/'), dotNotation: flags.dotnotation ?? false },
-    flags,
-    { strict: true },
-  );
+  return { stage, root, sources, sourceRoot: new Root('/'), dotNotation: flags.dotnotation ?? false };
 }
 
 /** What one argument stands for: standard input, a web address, a path, or (as with yip) the text itself. */

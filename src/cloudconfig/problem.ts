@@ -2,6 +2,7 @@
 // so that one bad file or one bad value never stops the others.
 
 import type { SourceLocation } from '../system/errors.ts';
+import { maskSecrets } from '../system/secrets.ts';
 
 export interface Problem {
   severity: 'error' | 'warning';
@@ -10,6 +11,13 @@ export interface Problem {
   location: SourceLocation;
   /** The stage that the problem is in; absent when it concerns the whole file. */
   stage?: string;
+}
+
+/** The line that is shown may hold a password. */
+function withoutSecrets(problem: Problem): Problem {
+  const { lineText } = problem.location;
+  if (lineText === undefined) return problem;
+  return { ...problem, location: { ...problem.location, lineText: maskSecrets(lineText, { keepLength: true }) } };
 }
 
 /** Collects problems and drops exact repetitions, which merge keys and repeated reading would bring. */
@@ -22,7 +30,7 @@ export class ProblemList {
     const key = JSON.stringify([severity, message, location.file, location.line, location.column]);
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    this.#problems.push(problem);
+    this.#problems.push(withoutSecrets(problem));
   }
 
   get all(): readonly Problem[] {

@@ -1,15 +1,24 @@
-// Results, plans and problems of stages as lines for people: what went well is a number, what didn't has its place, its
-// reason and the last words of its command.
+// Results and problems of stages as lines for people: what went well is a number, what didn't has its place, its reason
+// and the last words of its command.
 
 import type { Problem } from '../cloudconfig/problem.ts';
 import { renderLocation, type SourceLocation } from '../system/errors.ts';
 import { type Paint, PLAIN } from '../system/paint.ts';
-import type { StagePlan } from './plan.ts';
 import type { StageResult, StepResult } from './result.ts';
 
-/** A stage's result: one line per failed or skipped step, the problems of its files, and a summary as the last line. */
-export function renderStageResult(result: StageResult): string[] {
-  return [...result.steps.flatMap(renderStep), ...renderProblems(result.problems), summarize(result)];
+export interface ReportOptions {
+  paint?: Paint;
+  /** Steps that were skipped are shown with their reasons, and files that were changed. */
+  debug?: boolean;
+}
+
+/** A stage's result: the steps that failed, the problems of its files, and a summary as the last line. */
+export function renderStageResult(result: StageResult, { paint = PLAIN, debug = false }: ReportOptions = {}): string[] {
+  return [
+    ...result.steps.flatMap((step) => renderStep(step, paint, debug)),
+    ...renderProblems(result.problems, paint),
+    summarize(result, paint),
+  ];
 }
 
 /** Problems with their place, the line and a caret. */
@@ -21,43 +30,38 @@ export function renderProblems(problems: readonly Problem[], paint: Paint = PLAI
   ]);
 }
 
-/** A plan: its steps in order, each with its conditions and what its keys would do. */
-export function renderStagePlan(plan: StagePlan): string[] {
-  const steps = plan.steps.flatMap(({ subStage, file, line, name, conditions, keys }, index) => [
-    `${index + 1}. ${subStage}: ${file}:${line}${named(name)}`,
-    ...conditions.map((condition) => `   only with ${condition}`),
-    ...keys.flatMap(({ key, actions, problem }) =>
-      problem === undefined ? actions.map((action) => `   ${key}: ${action}`) : [`   ${key}: ${problem}`],
-    ),
-  ]);
-  const nothing = plan.steps.length === 0 ? [`stage ${plan.stage}: there is no step`] : [];
-  return [...steps, ...nothing, ...renderProblems(plan.problems)];
-}
-
-function renderStep({ subStage, file, line, name, outcome, reason, keys }: StepResult): string[] {
-  if (outcome === 'ok') return [];
-  const head = `${outcome}: ${file}:${line}${named(name)} (${subStage})`;
+function renderStep({ subStage, file, line, name, ...step }: StepResult, paint: Paint, debug: boolean): string[] {
+  const { outcome, reason, keys, changedFiles } = step;
+  const place = `${file}:${line}${named(name)} (${subStage})`;
+  if (outcome === 'ok') {
+    return debug && changedFiles.length > 0
+      ? [`${paint.green('changed:')} ${place}`, ...changedFiles.map((path) => `  ${path}`)]
+      : [];
+  }
+  if (outcome === 'skipped') return debug ? [`${paint.dim('skipped:')} ${place}`, ...indent(reason ?? '')] : [];
+  const head = `${paint.red('failed:')} ${place}`;
   const failed = keys.filter((key) => key.outcome === 'failed');
-  if (failed.length === 0) return [`${head}: ${reason ?? ''}`];
+  if (failed.length === 0) return [head, ...indent(reason ?? '')];
   return [
     head,
     ...failed.flatMap(({ key, error = '', outputTail }) => [
       ...indent(`${key}: ${error}`),
-      ...(outputTail === undefined ? [] : indent(outputTail, '    ')),
+      ...(outputTail === undefined ? [] : indent(outputTail, paint.dim('  | '))),
     ]),
   ];
 }
 
-function summarize({ stage, steps, problems, durationMs }: StageResult): string {
+function summarize({ stage, steps, problems, durationMs }: StageResult, paint: Paint): string {
   const count = (outcome: StepResult['outcome']) => steps.filter((step) => step.outcome === outcome).length;
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   const warnings = problems.length - errors;
+  const failed = `${count('failed')} failed`;
   const parts = [
     `${count('ok')} ok`,
     `${count('skipped')} skipped`,
-    `${count('failed')} failed`,
-    ...(errors > 0 ? [plural(errors, 'error')] : []),
-    ...(warnings > 0 ? [plural(warnings, 'warning')] : []),
+    count('failed') > 0 ? paint.red(failed) : failed,
+    ...(errors > 0 ? [paint.red(plural(errors, 'error'))] : []),
+    ...(warnings > 0 ? [paint.yellow(plural(warnings, 'warning'))] : []),
   ];
   const what = steps.length === 0 && problems.length === 0 ? 'no step' : `steps: ${parts.join(', ')}`;
   return `stage ${stage}: ${what} (${Math.round(durationMs)} ms)`;

@@ -199,10 +199,13 @@ it('a plan names steps in order with their conditions and runs nothing', async (
   const plan = await planStage({ stage: 'boot', root, sources: ['/oem'] });
   expect(plan.steps).toEqual([
     {
+      number: 1,
       subStage: 'boot',
       file: '/oem/a.yaml',
       line: 3,
       name: 'one',
+      after: [],
+      outcome: 'depends',
       conditions: ['if: [ -e /x ] && …', 'if_files none: /y'],
       keys: [
         { key: 'files', actions: ['write /f (0600)'] },
