@@ -38,7 +38,9 @@ export function setVariables(text: string, settings: ReadonlyMap<string, string>
   const parts = splitAssignments(text);
   const last = new Map(parts.flatMap((part, index) => (part.key === undefined ? [] : [[part.key, index] as const])));
   const missing: string[] = [];
-  for (const [key, value] of settings) {
+  // yip writes the keys of a new file in the order of their bytes.
+  const inOrder = [...settings].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  for (const [key, value] of inOrder) {
     const assignment = `${key}=${quoteValue(value)}`;
     const at = last.get(key);
     const old = at === undefined ? undefined : parts[at];

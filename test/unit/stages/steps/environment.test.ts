@@ -9,7 +9,7 @@ import { failuresOf, runSteps, temporaryRoot } from '../temporary-root.ts';
 
 describe('the text of the file', () => {
   it.each([
-    ['a new file', '', { OVERLAY: 'tmpfs:25%', N: '5' }, 'OVERLAY="tmpfs:25%"\nN=5\n'],
+    ['a new file', '', { OVERLAY: 'tmpfs:25%', N: '5' }, 'N=5\nOVERLAY="tmpfs:25%"\n'],
     [
       'a replaced key stays at its place',
       "A=1\n# c\nB='x y'\n",
