@@ -1,7 +1,7 @@
 // What a person sees: progress on a terminal and in a log, errors with their place and hint.
 
 import { expect, test } from 'vitest';
-import { renderError, textReporter } from '../../../src/cli/reporter.ts';
+import { renderError, textReporter, withLogLevel } from '../../../src/cli/reporter.ts';
 import { HoldfastError } from '../../../src/system/errors.ts';
 import type { Event } from '../../../src/system/events.ts';
 
@@ -15,7 +15,7 @@ const EVENTS: Event[] = [
   { type: 'plan-end', outcome: 'ok', durationMs: 1300 },
 ];
 
-function show(isTerminal: boolean, options = {}): { out: string; err: string } {
+function show(isTerminal: boolean, options = {}, shown = EVENTS): { out: string; err: string } {
   let out = '';
   let err = '';
   const terminal = {
@@ -33,7 +33,7 @@ function show(isTerminal: boolean, options = {}): { out: string; err: string } {
     },
     options,
   );
-  for (const event of EVENTS) reporter.events(event);
+  for (const event of shown) reporter.events(event);
   reporter.result({}, ['Done.']);
   return { out, err };
 }
@@ -82,4 +82,28 @@ test('an unknown error is loud and asks for a report', () => {
   expect(renderError(new TypeError('x is undefined'))).toMatch(
     /^internal error: TypeError: x is undefined[\s\S]*report/,
   );
+});
+
+test.each([
+  ['debug', { debug: true }],
+  ['trace', { debug: true }],
+  ['WARNING', { quiet: true }],
+  ['error', { quiet: true, hideWarnings: true }],
+  ['info', {}],
+  ['nonsense', {}],
+  [undefined, {}],
+])('LOGLEVEL %s is %j, and flags win', (level, options) => {
+  expect(withLogLevel({}, level)).toEqual(options);
+  expect(withLogLevel({ quiet: true }, level)).toEqual({ quiet: true });
+});
+
+test('what was passed over is told to those who debug, warnings to all but those who want errors only', () => {
+  const levels = (options: object) => {
+    const events: Event[] = [{ type: 'notice', level: 'debug', text: 'passed over' }];
+    const { out, err } = show(false, options, events);
+    return `${out}${err}`;
+  };
+  expect(levels({ debug: true })).toContain('passed over');
+  expect(levels({})).not.toContain('passed over');
+  expect(show(false, { hideWarnings: true }).err).toBe('');
 });
