@@ -3,7 +3,7 @@
 
 import { chmodSync, chownSync, mkdirSync, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeFileDurably } from '../system/durable.ts';
+import { fsyncPath, writeFileDurably } from '../system/durable.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
 import type { Owner } from './accounts.ts';
@@ -16,7 +16,8 @@ export interface Placement extends Owner {
 const WRITE_IN_PLACE = new Set(['EBUSY', 'EACCES', 'EPERM', 'ENOENT', 'EXDEV', 'EINVAL', 'ENOTSUP']);
 
 /**
- * Gives a file this content, mode and owner; its directory must exist. Links are followed inside the root.
+ * Gives a file this content, mode and owner; its directory must exist. Links are followed inside the root. The name is
+ * durable after {@link makeNamesDurable}, which a stage calls once at its end for all that its steps have changed.
  * @returns whether anything was changed.
  */
 export function placeFile(root: Root, path: string, content: string | Uint8Array, placement: Placement): boolean {
@@ -32,7 +33,7 @@ export function placeFile(root: Root, path: string, content: string | Uint8Array
     return true;
   }
   try {
-    writeFileDurably(target, bytes, placement);
+    writeFileDurably(target, bytes, { ...placement, name: 'later' });
   } catch (error) {
     if (old === undefined || !WRITE_IN_PLACE.has(errnoOf(error) ?? '')) throw error;
     writeFileSync(target, bytes);
@@ -74,6 +75,18 @@ export function placeText(root: Root, path: string, text: string): string[] {
   const parents = placeParents(root, path, { ...owner, mode: 0o755 });
   const mode = old === undefined ? 0o644 : old.mode & 0o7777;
   return placeFile(root, path, text, { ...owner, mode }) ? [...parents, path] : parents;
+}
+
+/** Makes the names of these paths inside the root durable, each directory once. */
+export function makeNamesDurable(root: Root, paths: Iterable<string>): void {
+  for (const directory of new Set([...paths].map((path) => dirname(root.resolve(path))))) {
+    try {
+      fsyncPath(directory);
+    } catch (error) {
+      // A later step may have removed it, and /proc and /sys know no such thing.
+      if (!['ENOENT', 'ENOTDIR', 'EINVAL', 'EROFS'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  }
 }
 
 function insidePath(root: Root, path: string): string {

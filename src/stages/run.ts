@@ -7,6 +7,7 @@ import type { Step } from '../cloudconfig/step.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { Facts } from './facts.ts';
 import { orderSteps } from './order.ts';
+import { makeNamesDurable } from './placement.ts';
 import { type StageRequest, type StageResult, type StepResult, subStagesOf } from './result.ts';
 import { runStep } from './runstep.ts';
 import { listSources, type SourceRequest } from './sourcelist.ts';
@@ -24,10 +25,18 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
   const facts = new Facts(root);
   const problems = new ProblemList();
   const steps: StepResult[] = [];
-  await visitSteps(request, problems, async (step) => {
-    if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the stage ${step.stage}`);
-    steps.push(await runStep(step, request, facts, (problem) => problems.add(problem)));
-  });
+  try {
+    await visitSteps(request, problems, async (step) => {
+      if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the stage ${step.stage}`);
+      steps.push(await runStep(step, request, facts, (problem) => problems.add(problem)));
+    });
+  } finally {
+    // Once for all steps: a directory costs as much as a file, and steps often write into the same few.
+    makeNamesDurable(
+      root,
+      steps.flatMap(({ changedFiles }) => changedFiles),
+    );
+  }
   const failed = problems.errorCount > 0 || steps.some(({ outcome }) => outcome === 'failed');
   const ran = steps.some(({ outcome }) => outcome === 'ok');
   return {

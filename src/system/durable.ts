@@ -23,6 +23,9 @@ export interface WriteFileOptions {
   /** Default: those of the file that is replaced, else the process's own. */
   uid?: number;
   gid?: number;
+  /** `later`: the caller makes the new name durable with {@link fsyncPath} on its directory; until then a power cut may
+   * bring the old file back, whole. Default `now`. */
+  name?: 'now' | 'later';
 }
 
 /** fsync of a file or directory by name. */
@@ -44,7 +47,7 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
     rmSync(temporary, { force: true });
     throw error;
   }
-  fsyncPath(dirname(path));
+  if (options.name !== 'later') fsyncPath(dirname(path));
 }
 
 /**
