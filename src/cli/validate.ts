@@ -1,12 +1,13 @@
 // `holdfast validate`: every problem of cloud-config files, with its line and a caret. Nothing is run or changed.
 
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { examiner } from '../cloudconfig/examiner.ts';
 import { type Problem, ProblemList } from '../cloudconfig/problem.ts';
+import { LIMITS } from '../cloudconfig/yamltext.ts';
 import { lintDocuments } from '../stages/lint.ts';
 import { renderProblems } from '../stages/report.ts';
 import { type SourceContent, SourceReader } from '../stages/sources.ts';
+import { readStreamWithin } from '../system/boundedtext.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { httpGet } from '../system/http.ts';
 import { Root } from '../system/root.ts';
@@ -55,7 +56,13 @@ export async function validateCommand(
 
 /** A file, a directory with everything below it, `-` or a URL. */
 async function readSource(source: string, reader: SourceReader, signal: AbortSignal): Promise<SourceContent> {
-  if (source === '-') return reader.parse(STDIN, readFileSync(0, 'utf8'));
+  if (source === '-') {
+    try {
+      return reader.parse(STDIN, await readStreamWithin(process.stdin, LIMITS.textBytes));
+    } catch (error) {
+      return unreadable(STDIN, `standard input can't be used: ${messageOf(error)}`);
+    }
+  }
   if (isUrl(source)) {
     try {
       const { body } = await httpGet(source, { signal });
