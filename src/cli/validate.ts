@@ -6,10 +6,10 @@ import { type Problem, ProblemList } from '../cloudconfig/problem.ts';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
 import { lintDocuments } from '../stages/lint.ts';
 import { renderProblems } from '../stages/report.ts';
-import { type SourceContent, SourceReader } from '../stages/sources.ts';
-import { readStreamWithin } from '../system/boundedtext.ts';
+import { isUrl, type SourceContent, SourceReader } from '../stages/sources.ts';
+import { decodeUtf8, readStreamWithin } from '../system/boundedtext.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
-import { httpGet } from '../system/http.ts';
+import { httpGet, withoutSecrets } from '../system/http.ts';
 import { Root } from '../system/root.ts';
 import type { CommandContext } from './program.ts';
 
@@ -66,10 +66,10 @@ async function readSource(source: string, reader: SourceReader, signal: AbortSig
   if (isUrl(source)) {
     try {
       const { body } = await httpGet(source, { signal });
-      return reader.parse(source, Buffer.from(body).toString('utf8'));
+      return reader.parse(withoutSecrets(source), decodeUtf8(body));
     } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code === 'HF-INTERRUPTED') throw error;
-      return unreadable(source, messageOf(error));
+      if (error instanceof HoldfastError && error.code === 'HF-INTERRUPTED') throw error;
+      return unreadable(withoutSecrets(source), messageOf(error));
     }
   }
   const path = resolve(source);
@@ -84,10 +84,6 @@ async function readSource(source: string, reader: SourceReader, signal: AbortSig
 
 function unreadable(file: string, message: string, severity: Problem['severity'] = 'error'): SourceContent {
   return { documents: [], problems: [{ severity, message, location: { file, line: 1, column: 1 } }] };
-}
-
-function isUrl(source: string): boolean {
-  return /^https?:\/\//.test(source);
 }
 
 /** Files are read by their whole path and shown as they were named. */
