@@ -3,7 +3,7 @@
 // the directory meanwhile.
 
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { errnoOf } from '../system/errors.ts';
 import { refused } from './entrypath.ts';
 
@@ -200,6 +200,12 @@ export class TargetTree {
       throw error;
     }
   }
+}
+
+/** Removes a file or a tree, whatever bytes its names have; nothing happens when it isn't there. */
+export function removeTree(path: string): void {
+  const nobody = { beforeChange: () => {}, implied: () => {}, removed: () => {} };
+  new TargetTree(dirname(path), nobody).remove(Buffer.from(basename(path), 'utf8').toString('latin1'));
 }
 
 /** Bytes as latin1 → what Node's functions take: text where that is the same, else a buffer. */

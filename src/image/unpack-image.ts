@@ -3,7 +3,7 @@
 import type { Progress } from '../system/events.ts';
 import type { Image } from './image.ts';
 import { copyTree } from './tree.ts';
-import { type UnpackLimits, unpackLayers } from './unpack.ts';
+import { type UnpackLimits, type UnpackResult, unpackLayers } from './unpack.ts';
 
 export interface UnpackImageOptions {
   /** How many of the lowest layers the directory already holds; default 0. Trees have no layers. */
@@ -11,6 +11,11 @@ export interface UnpackImageOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
   limits?: Partial<UnpackLimits>;
+}
+
+export interface UnpackedImage extends Pick<UnpackResult, 'files' | 'warnings' | 'implied'> {
+  /** Whether anything has extended attributes; of trees that isn't known. */
+  hasXattrs: boolean | undefined;
 }
 
 /**
@@ -22,7 +27,10 @@ export async function unpackImage(
   image: Image,
   targetDirectory: string,
   { skipLayers = 0, ...options }: UnpackImageOptions = {},
-): Promise<{ files: number; warnings: readonly string[] }> {
-  if (image.kind === 'tree') return copyTree(image, targetDirectory, options);
+): Promise<UnpackedImage> {
+  if (image.kind === 'tree') {
+    const copied = await copyTree(image, targetDirectory, options);
+    return { ...copied, implied: new Set(), hasXattrs: undefined };
+  }
   return unpackLayers(image, image.layers.slice(skipLayers), targetDirectory, options);
 }

@@ -7,7 +7,7 @@ import { LayerUnpacker } from './layerunpacker.ts';
 import { tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
 import type { OciImage } from './layout.ts';
 import { DirectoryTimes } from './modificationtimes.ts';
-import { TargetTree } from './targettree.ts';
+import { TargetTree, type TreePath } from './targettree.ts';
 import { XattrLedger } from './xattrs.ts';
 
 /** What an image may ask for; an image above it is refused. */
@@ -37,6 +37,10 @@ export interface UnpackResult {
   bytes: number;
   /** What was left out, one sentence for each kind. */
   warnings: readonly string[];
+  /** Directories that no entry speaks of: they were made because something lies in them. */
+  implied: ReadonlySet<TreePath>;
+  /** Whether any entry has extended attributes. */
+  hasXattrs: boolean;
 }
 
 /**
@@ -55,12 +59,14 @@ export async function unpackLayers(
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const warnings = new WarningList();
   const times = new DirectoryTimes();
+  const implied = new Set<TreePath>();
   const tree: TargetTree = new TargetTree(targetDirectory, {
     beforeChange: (directory) => times.keep(tree, directory),
     implied: (directory, mtime) => {
       times.set(directory, mtime);
       xattrs.made(directory);
       countEntry(directory);
+      implied.add(directory);
     },
     removed: (path, wasDirectory) => {
       if (wasDirectory) times.forget(path);
@@ -71,6 +77,7 @@ export async function unpackLayers(
   let files = 0;
   let nameBytes = 0;
   const countEntry = (path: string) => {
+    implied.delete(path);
     files += 1;
     nameBytes += path.length;
     if (files > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
@@ -98,7 +105,7 @@ export async function unpackLayers(
   });
   await xattrs.finish();
   times.apply(tree);
-  return { files, bytes, warnings: warnings.list() };
+  return { files, bytes, warnings: warnings.list(), implied, hasXattrs: xattrs.isUsed };
 }
 
 /** The same thing about many entries makes one sentence. */

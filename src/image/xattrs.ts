@@ -3,7 +3,7 @@
 // unpacked, since files made in a directory inherit them.
 
 import { HoldfastError } from '../system/errors.ts';
-import { commandFailed, run } from '../system/process.ts';
+import { commandFailed, run, runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
 import { showName } from './entrypath.ts';
 import { throughProgram } from './streamstage.ts';
@@ -50,6 +50,9 @@ export class XattrLedger {
     if (options.atOnce) await this.#ask(['-R', '.']);
     else this.#known = new Set();
   }
+
+  /** Whether any was decided on. */
+  isUsed = false;
 
   get knowsAll(): boolean {
     return this.#known === undefined;
@@ -105,6 +108,7 @@ export class XattrLedger {
     for (const name of this.#present.get(path) ?? []) if (!xattrs.has(name)) this.#discard(path, name);
     this.#defaultAcls.delete(path);
     if (xattrs.size === 0) return undefined;
+    this.isUsed = true;
     const now = new Map(xattrs);
     const acl = now.get(DEFAULT_ACL);
     if (acl !== undefined) {
@@ -131,7 +135,7 @@ export class XattrLedger {
   async flush(): Promise<void> {
     for (const [name, paths] of this.#stale) await this.#remove(name, [...paths]);
     this.#stale.clear();
-    await this.#restore(this.#pending);
+    await restore(this.#tree.directory, this.#pending);
     for (const [path, xattrs] of this.#pending) for (const name of xattrs.keys()) this.#remember(path, name);
     this.#pending.clear();
     this.#pendingBytes = 0;
@@ -140,7 +144,10 @@ export class XattrLedger {
   /** Writes everything. */
   async finish(): Promise<void> {
     await this.flush();
-    await this.#restore(new Map([...this.#defaultAcls].map(([path, acl]) => [path, new Map([[DEFAULT_ACL, acl]])])));
+    await restore(
+      this.#tree.directory,
+      new Map([...this.#defaultAcls].map(([path, acl]) => [path, new Map([[DEFAULT_ACL, acl]])])),
+    );
     this.#defaultAcls.clear();
   }
 
@@ -157,22 +164,6 @@ export class XattrLedger {
     this.#present.get(path)?.delete(name);
   }
 
-  async #restore(xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
-    if (xattrs.size === 0) return;
-    requireTools(['setfattr']);
-    const lines: string[] = [];
-    for (const [path, values] of xattrs) {
-      lines.push(`# file: ./${quote(path)}`);
-      for (const [name, value] of values) lines.push(`${quote(name)}=0x${value.toString('hex')}`);
-      lines.push('');
-    }
-    const result = await run(['setfattr', '-h', '--restore=-'], {
-      cwd: this.#tree.directory,
-      input: Buffer.from(`${lines.join('\n')}\n`, 'latin1'),
-    });
-    if (result.status !== 0) throw notSet(commandFailed(result));
-  }
-
   async #remove(name: string, paths: string[]): Promise<void> {
     for (let at = 0; at < paths.length; at += 200) {
       const files = paths.slice(at, at + 200).map((path) => `./${asArgument(path)}`);
@@ -181,6 +172,58 @@ export class XattrLedger {
       if (result.status !== 0) throw notSet(commandFailed(result));
     }
   }
+}
+
+/** Gives paths of a directory these attributes, beside those that they have. */
+async function restore(directory: string, xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
+  if (xattrs.size === 0) return;
+  requireTools(['setfattr']);
+  const lines: string[] = [];
+  for (const [path, values] of xattrs) {
+    lines.push(`# file: ./${quote(path)}`);
+    for (const [name, value] of values) lines.push(`${quote(name)}=0x${value.toString('hex')}`);
+    lines.push('');
+  }
+  const result = await run(['setfattr', '-h', '--restore=-'], {
+    cwd: directory,
+    input: Buffer.from(`${lines.join('\n')}\n`, 'latin1'),
+  });
+  if (result.status !== 0) throw notSet(commandFailed(result));
+}
+
+/**
+ * Gives directories the extended attributes of others, beside those that they have.
+ * @param directories paths in `from`, and the path in `to` that each stands for.
+ */
+export async function copyXattrs(
+  from: string,
+  to: string,
+  directories: ReadonlyMap<TreePath, TreePath>,
+): Promise<void> {
+  const found = new Map<TreePath, Map<string, Buffer>>();
+  const paths = [...directories.keys()];
+  for (let at = 0; at < paths.length; at += 200) {
+    const files = paths.slice(at, at + 200).map((path) => `./${asArgument(path)}`);
+    const dump = await runChecked(['getfattr', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '--', ...files], {
+      cwd: from,
+    });
+    let values: Map<string, Buffer> | undefined;
+    for (const line of dump.split('\n')) {
+      if (line.startsWith('# file: ')) {
+        const text = unquote(line.slice('# file: '.length)).replace(/^\.(\/|$)/, '');
+        const target = directories.get(Buffer.from(text, 'utf8').toString('latin1'));
+        values = target === undefined ? undefined : new Map();
+        if (target !== undefined && values !== undefined) found.set(target, values);
+        continue;
+      }
+      const equals = line.indexOf('=0x');
+      const name = unquote(line.slice(0, Math.max(0, equals)));
+      // The host's security module labels files as they are made.
+      if (equals < 0 || !isSettable(name) || name === 'security.selinux') continue;
+      values?.set(name, Buffer.from(line.slice(equals + 3), 'hex'));
+    }
+  }
+  await restore(to, new Map([...found].filter(([, values]) => values.size > 0)));
 }
 
 /** Bytes as latin1 → an argument of a program, which can only be valid UTF-8. */

@@ -22,6 +22,7 @@ import { sysctl } from './sysctl.ts';
 import { systemctl } from './systemctl.ts';
 import { systemdFirstboot } from './systemdfirstboot.ts';
 import { timesyncd } from './timesyncd.ts';
+import { unpackImages } from './unpackimages.ts';
 import { users } from './users.ts';
 
 export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
@@ -47,5 +48,6 @@ export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
     bind(layout),
     bind(packagePins),
     bind(packages),
+    bind(unpackImages),
   ].map((handler) => [handler.key, handler]),
 );
