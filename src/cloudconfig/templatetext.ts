@@ -1,12 +1,12 @@
 // Whether the templates of a text can be read, without expanding them.
 
 import type { Remark } from './decoding.ts';
-import { renderTemplate } from './templates/render.ts';
+import { checkTemplate } from './templates/check.ts';
 
 /** At most one remark: what is behind a mistake can't be told from it. */
 export function examineTemplate(text: string): Remark[] {
   if (!text.includes('{{')) return [];
-  const { error } = renderTemplate(text, {});
+  const error = checkTemplate(text);
   if (error === undefined) return [];
   const [, line, column, reason] = error.match(/^(\d+):(\d+): ([\s\S]*)$/) ?? [];
   return [

@@ -1,57 +1,66 @@
-// Renders a template of a stage file: references such as `{{ .Values.os.name }}`, quoted text and comments. A text with
-// anything else is refused as a whole.
+// Renders a template of a stage file: Go's text/template with sprig's functions, as the originals have it. Reads and
+// changes nothing; what functions ask of the machine comes from the caller.
+
+import { Budget } from './budget.ts';
+import { explainError, parseText } from './check.ts';
+import { execute, type Output } from './evaluator.ts';
+import { loadFunctions } from './functions/catalogue.ts';
+import type { GoFunction } from './functions/function.ts';
+import { AddressWanted } from './functions/machine.ts';
+import type { TemplateHost } from './host.ts';
+import type { Template } from './language/nodes.ts';
+import { isUtf8, textOf } from './values/bytes.ts';
+import { dictOf } from './values/facts.ts';
 
 export interface Rendering {
   /** The rendered text; empty after an error. */
   text: string;
-  /** What is wrong, with line and column inside of the text. */
+  /** What is wrong, behind the line and column inside of the text: `2:5: function "x" not defined`. */
   error?: string;
-  /** The actions that printed `<no value>`. */
+  /** The actions that printed `<no value>`, as they stand in the text. */
   withoutValue: readonly string[];
+  /** The result was no UTF-8 (`trunc` cuts bytes); what wasn't is replaced. */
+  damaged: boolean;
 }
 
-const NO_VALUE = '<no value>';
+/** Host names that one template may have looked up. */
+const MAX_LOOKUPS = 20;
 
-/** One `{{ … }}` whose body is a reference, quoted text or a comment, with Go's trim markers. */
-const ACTION =
-  /^\{\{(?<left>-(?=\s))?\s*(?<body>\/\*[\s\S]*?\*\/|\.[\w.]*|"(?:[^"\\\n]|\\.)*"|`[^`]*`)\s*(?<right>(?<=\s)-)?\}\}/;
+/**
+ * Renders a text with its data: plain objects, lists, texts, numbers, booleans; a getter runs when its key is read.
+ * Never throws for anything that stands in the text.
+ */
+export async function renderTemplate(text: string, data: object, host: TemplateHost): Promise<Rendering> {
+  try {
+    const template = parseText(text);
+    const functions = await loadFunctions(template.functions);
+    const output = await executeWithLookups(template, text, data, functions, host);
+    return { text: textOf(output.text), withoutValue: output.withoutValue, damaged: !isUtf8(output.text) };
+  } catch (error) {
+    return { text: '', error: explain(error, text), withoutValue: [], damaged: false };
+  }
+}
 
-/** Renders a text with its data; never throws. */
-export function renderTemplate(text: string, data: Readonly<Record<string, unknown>>): Rendering {
-  const withoutValue: string[] = [];
-  let result = '';
-  let rest = text;
-  for (let open = rest.indexOf('{{'); open >= 0; open = rest.indexOf('{{')) {
-    const action = rest.slice(open).match(ACTION);
-    const { body = '', left, right } = action?.groups ?? {};
-    const value = action === null ? undefined : evaluate(body.trim(), data);
-    if (action === null || value === undefined) {
-      return { text: '', error: `${placeOf(text, text.length - rest.length + open)}: not understood`, withoutValue };
+/** Functions don't wait. Where one needs an address it is looked up, and everything is executed again. */
+async function executeWithLookups(
+  template: Template,
+  text: string,
+  data: object,
+  functions: ReadonlyMap<string, GoFunction>,
+  host: TemplateHost,
+): Promise<Output> {
+  const addresses = new Map<string, readonly string[]>();
+  for (;;) {
+    try {
+      return execute(template, text, dictOf(data), functions, { budget: new Budget(), host, addresses });
+    } catch (error) {
+      if (!(error instanceof AddressWanted) || addresses.size >= MAX_LOOKUPS) throw error;
+      addresses.set(error.host, await host.lookup(error.host));
     }
-    const before = rest.slice(0, open);
-    result += left === undefined ? before : before.trimEnd();
-    if (value === NO_VALUE) withoutValue.push(action[0]);
-    result += value;
-    rest = rest.slice(open + action[0].length);
-    if (right !== undefined) rest = rest.trimStart();
   }
-  return { text: result + rest, withoutValue };
 }
 
-function placeOf(text: string, offset: number): string {
-  const lines = text.slice(0, offset).split('\n');
-  return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
-}
-
-/** The text that an action stands for; undefined when this isn't known here. */
-function evaluate(body: string, data: Readonly<Record<string, unknown>>): string | undefined {
-  if (body.startsWith('/*')) return '';
-  if (body.startsWith('`')) return body.slice(1, -1);
-  if (body.startsWith('"')) return /\\[^"\\]/.test(body) ? undefined : body.slice(1, -1).replace(/\\(.)/g, '$1');
-  let value: unknown = data;
-  for (const key of body.slice(1).split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return NO_VALUE;
-    value = Object.entries(value).find(([name]) => name === key)?.[1];
-  }
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+function explain(error: unknown, text: string): string {
+  if (error instanceof AddressWanted) return `1:1: more than ${MAX_LOOKUPS} host names are looked up`;
+  return explainError(error, text);
 }

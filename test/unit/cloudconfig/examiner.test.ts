@@ -119,16 +119,16 @@ describe('places inside of texts', () => {
   it('in a block', () => {
     expect(
       at('stages:\n  boot:\n    - commands:\n        - |\n          echo fine\n\n          echo {{ nofunc\n'),
-    ).toBe('a.yaml:7:16\n            echo {{ nofunc\n                 ^');
+    ).toBe('a.yaml:7:19\n            echo {{ nofunc\n                    ^');
   });
 
   it('in a block whose own first line is indented', () => {
-    expect(at('stages:\n  boot:\n    - commands:\n        - |2\n            {{ a {{\n')).toMatch(/^a\.yaml:5:13\n/);
+    expect(at('stages:\n  boot:\n    - commands:\n        - |2\n            {{ a {{\n')).toMatch(/^a\.yaml:5:16\n/);
   });
 
   it('in a line, with and without quotes', () => {
-    expect(at("stages: {boot: [{commands: ['a {{ b']}]}")).toMatch(/^a\.yaml:1:32\n/);
-    expect(at('stages:\n  boot:\n    - commands:\n        - a {{ b\n')).toMatch(/^a\.yaml:4:13\n/);
+    expect(at("stages: {boot: [{commands: ['a {{ b']}]}")).toMatch(/^a\.yaml:1:35\n/);
+    expect(at('stages:\n  boot:\n    - commands:\n        - a {{ b\n')).toMatch(/^a\.yaml:4:16\n/);
   });
 
   it('in a text whose lines were joined: where it begins', () => {

@@ -28,24 +28,30 @@ describe('expanded', () => {
     ['{{ "a \\" b" }}', 'a " b'],
     ['a{{/* note */}}b', 'ab'],
   ])('%s', async (text, expected) => {
-    expect(await expandTemplate(text, factsWith())).toEqual({ kind: 'expanded', text: expected, warnings: [] });
+    expect(await expandTemplate(text, { facts: factsWith() })).toEqual({
+      kind: 'expanded',
+      text: expected,
+      warnings: [],
+    });
   });
   it.each(['{{ .Names }}', '{{ .Values.nosuch.x }}', '{{ .Values.os.nosuch }}'])('%s has no value', async (text) => {
-    expect(await expandTemplate(text, factsWith())).toEqual({
+    expect(await expandTemplate(text, { facts: factsWith() })).toEqual({
       kind: 'expanded',
       text: '<no value>',
       warnings: [`the template ${text} has no value; "<no value>" is put in its place`],
     });
   });
   it('a machine id that is not set yet is none', async () => {
-    expect(await expandTemplate('x{{ .MachineID }}', factsWith('uninitialized\n'))).toMatchObject({ text: 'x' });
+    expect(await expandTemplate('x{{ .MachineID }}', { facts: factsWith('uninitialized\n') })).toMatchObject({
+      text: 'x',
+    });
   });
 });
 
 it.each(['{{', '{{ }}', '{{ "open }}', '{{-.MachineID}}', '{{ .Values.os.name }} and {{ nofunc }}'])(
   '%s is left as it is and said to be broken',
   async (text) => {
-    expect(await expandTemplate(text, factsWith())).toEqual({
+    expect(await expandTemplate(text, { facts: factsWith() })).toEqual({
       kind: 'broken',
       text,
       reason: expect.stringMatching(/^1:\d+: /),

@@ -106,7 +106,7 @@ describe('what is not asked for is not done', () => {
     ['{install: [], refresh: true}', [`${APT} [update]`]],
     // yip does nothing then.
     ['{upgrade: true}', [`${APT} [upgrade]`]],
-    ['{install: ["{{ /* nothing */ }}"], refresh: false}', []],
+    ['{install: ["{{/* nothing */}}"], refresh: false}', []],
   ])('%s', async (value, calls) => {
     const root = standInRoot('ID=debian', DEBIAN);
     expect(failuresOf(await runSteps(root, `- packages: ${value}`))).toEqual([]);
