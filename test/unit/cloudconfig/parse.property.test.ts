@@ -54,10 +54,32 @@ const structured = fc
   })
   .map((value) => JSON.stringify(value));
 
+const cloudInit = fc
+  .object({
+    key: fc.constantFrom(
+      'stages',
+      'hostname',
+      'users',
+      'name',
+      'groups',
+      'write_files',
+      'permissions',
+      'runcmd',
+      'growpart',
+      'devices',
+      'ssh_authorized_keys',
+      '__proto__',
+    ),
+    maxDepth: 5,
+  })
+  .map((value) => `#cloud-config\n${JSON.stringify(value)}`);
+
 it.each([
   ['arbitrary text', fc.string({ unit: 'binary', maxLength: 200 })],
   ['text made of YAML', yamlLike],
   ['documents with known keys at wrong places', structured],
+  ['#cloud-config with known keys at wrong places', cloudInit],
+  ['#cloud-config made of YAML', yamlLike.map((text) => `#cloud-config\n${text}`)],
 ])('never throws on %s', (_what, texts) => {
   fc.assert(
     fc.property(texts, (text) => {
