@@ -13,7 +13,7 @@ import type { Root } from '../../system/root.ts';
 const WAIT_MS = 15_000;
 const POLL_MS = 100;
 /** entities v0.8: ENTITY_DEFAULT_DELAY. */
-const FLOCK_WAIT_SECONDS = 5;
+const FLOCK_WAIT_MS = 5000;
 /** flock(1)'s status for a lock that it didn't get. */
 const FLOCK_CONFLICT = 75;
 
@@ -120,14 +120,12 @@ function isAlive(pid: number): boolean {
  * Holds flocks in a chain of flock(1), which ends with us however we end. Its files stay: removing a file that is a
  * lock lets two hold it. Where there is no flock(1) there is no such lock, and no tool that takes it.
  */
-async function holdFlocks(files: readonly string[], { signal }: LockOptions): Promise<() => Promise<void>> {
-  const options = [
-    '--no-fork',
-    '--timeout',
-    String(FLOCK_WAIT_SECONDS),
-    '--conflict-exit-code',
-    String(FLOCK_CONFLICT),
-  ];
+async function holdFlocks(
+  files: readonly string[],
+  { signal, waitMs = FLOCK_WAIT_MS }: LockOptions,
+): Promise<() => Promise<void>> {
+  const seconds = Math.min(waitMs, FLOCK_WAIT_MS) / 1000;
+  const options = ['--no-fork', '--timeout', String(seconds), '--conflict-exit-code', String(FLOCK_CONFLICT)];
   // `cat` prints a line back once it runs, that is once all locks are held.
   const [program = 'cat', ...argv] = [...files.flatMap((file) => ['flock', ...options, file]), 'cat'];
   const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'ignore'], detached: true });

@@ -4,11 +4,12 @@ import { errnoOf, HoldfastError } from '../../system/errors.ts';
 import type { Root } from '../../system/root.ts';
 import { placeDirectory } from '../placement.ts';
 import type { StepContext } from '../steps/handler.ts';
+import type { AccountDatabase } from './database.ts';
 import { readDefaults, type UserDefaults } from './defaults.ts';
 import { editAccounts } from './edit.ts';
 import { daysSinceEpoch } from './fields.ts';
 import { parseId } from './ids.ts';
-import { type EnsuredUser, ensureUser, type Home } from './user.ts';
+import { type EnsuredUser, ensureUser, type Home, type Surroundings } from './user.ts';
 import type { UserRequest } from './userrequest.ts';
 
 type Attempt = { name: string; ensured: EnsuredUser } | { name: string; error: unknown };
@@ -30,14 +31,7 @@ export async function ensureUsers(
   const { result, written } = await editAccounts(
     root,
     { signal },
-    (database) =>
-      requests.map(([name, wanted]): Attempt => {
-        try {
-          return { name, ensured: ensureUser(database, name, wanted, around) };
-        } catch (error) {
-          return { name, error };
-        }
-      }),
+    (database) => attemptAll(database, requests, around),
     (attempts) => {
       for (const attempt of attempts) {
         if (!('ensured' in attempt) || attempt.ensured.home === undefined) continue;
@@ -55,6 +49,27 @@ export async function ensureUsers(
   }
   written.forEach(changed);
   return new Set(result.flatMap((attempt) => ('ensured' in attempt ? [attempt.name] : [])));
+}
+
+/** One that needs another's group is tried again once that one is there. */
+function attemptAll(
+  database: AccountDatabase,
+  requests: readonly (readonly [string, UserRequest])[],
+  around: Surroundings,
+): Attempt[] {
+  const attempts = new Map<string, Attempt>();
+  for (let failed = -1; ; ) {
+    const pending = requests.filter(([name]) => !('ensured' in (attempts.get(name) ?? {})));
+    if (pending.length === 0 || pending.length === failed) return [...attempts.values()];
+    failed = pending.length;
+    for (const [name, wanted] of pending) {
+      try {
+        attempts.set(name, { name, ensured: ensureUser(database, name, wanted, around) });
+      } catch (error) {
+        attempts.set(name, { name, error });
+      }
+    }
+  }
 }
 
 /** yip: 0755, nothing is copied into it; one that is there keeps its mode. */

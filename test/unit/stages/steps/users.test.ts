@@ -185,6 +185,17 @@ it.each([
   expect(root.exists('/home')).toBe(false);
 });
 
+it('a user may belong to the group of one that comes later', async () => {
+  const root = debianRoot();
+  const result = await runUsers(
+    root,
+    'a: {passwd: "*", primary_group: b, no_create_home: true}\nb: {passwd: "*", no_create_home: true}',
+  );
+  expect(failuresOf(result)).toEqual([]);
+  expect(lineOf(root, 'group', 'b')).toBe('b:x:1000:b,a');
+  expect(lineOf(root, 'passwd', 'a')).toContain('a:x:1001:1000:');
+});
+
 it('ranges of subordinate numbers are added once', async () => {
   const root = rootWithBob();
   const result = await runUsers(root, 'bob: {subuid: "100000:65536", subgid: "200000"}');
