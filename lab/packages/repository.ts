@@ -77,8 +77,8 @@ async function download(work: string, baseTar: string, signal: AbortSignal | und
   }
 }
 
-/** Writes Packages and Release as apt reads them. */
-async function writeIndex(directory: string): Promise<void> {
+/** Writes Packages and Release as apt reads them, for the packages in a directory. */
+export async function writeIndex(directory: string): Promise<void> {
   const entries: string[] = [];
   for (const file of readdirSync(directory).sort()) {
     if (!file.endsWith('.deb')) continue;
