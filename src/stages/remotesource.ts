@@ -16,7 +16,7 @@ const BEFORE_NETWORK = /^(?:pre-rootfs|rootfs|initramfs|fs|boot)(?:\.(?:before|a
 
 /** An early stage runs at every boot, mostly in vain, so its tries are short. */
 const EARLY: HttpOptions = { attempts: 3, timeoutMs: 3000, delayMs: 250 };
-const LATE: HttpOptions = { attempts: 4, timeoutMs: 10_000, delayMs: 1000 };
+const LATE: HttpOptions = { attempts: 3, timeoutMs: 10_000, delayMs: 1000 };
 
 const RUN_COPIES = '/run/holdfast/sources';
 const OEM = '/oem';
