@@ -35,6 +35,9 @@ install() {
     inst_multiple basename blkid cat chmod chown cp grep ln losetup ls mkdir modprobe mount mountpoint mv \
         readlink rm rmdir sed sleep sort sync test touch umount uname
     inst_multiple -o dmesg findmnt lsblk head tail vi less partx udevadm e2fsck fsck.ext4 xfs_repair
+    # What a `layout` of the stage rootfs needs: raw disks are partitioned there at their first boot.
+    inst_multiple -o blockdev flock sfdisk resize2fs tune2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.fat fatlabel \
+        mkfs.xfs xfs_admin xfs_db xfs_growfs mkswap swaplabel btrfs mkfs.btrfs
 
     # The executable is run from the mounted image and brings no library; it needs these, of which an initramfs lacks some.
     inst_libdir_file 'ld-linux*.so.*' 'libc.so.6' 'libm.so.6' 'libpthread.so.0' 'libdl.so.2' 'librt.so.1'
