@@ -1,10 +1,10 @@
 // Builds what is shipped: `dist/holdfast`, one executable for this machine's architecture that needs nothing but libc,
 // and `dist/holdfast.mjs`, the same program for Node 20 and later. With `--arch arm64` (or x64) also the executable for
-// another architecture, `dist/holdfast-arm64`. Run by Bun.
+// another architecture, `dist/holdfast-arm64`. `dist/authoring` is the package's face for programs. Run by Bun.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const project = join(import.meta.dirname, '..');
@@ -26,9 +26,9 @@ const EXECUTABLE_OPTIONS = [
   '--no-compile-autoload-bunfig',
 ];
 
-function bundle(out: string, options: readonly string[]): void {
+function bundle(out: string, options: readonly string[], entry = 'src/main.ts'): void {
   const temporary = `${out}.new${out.endsWith('.mjs') ? '.mjs' : ''}`;
-  execFileSync(process.execPath, ['build', join(project, 'src/main.ts'), ...options, '--outfile', temporary], {
+  execFileSync(process.execPath, ['build', join(project, entry), ...options, '--outfile', temporary], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   chmodSync(temporary, 0o755);
@@ -78,3 +78,23 @@ if (arch !== process.arch) {
 }
 bundle(join(dist, 'holdfast.mjs'), ['--target=node', '--format=esm', '--minify-syntax']);
 show('holdfast.mjs', 'Node 20 and later');
+
+// What `import … from "holdfast"` gives, and its types.
+const authoring = join(dist, 'authoring');
+rmSync(authoring, { recursive: true, force: true });
+mkdirSync(authoring);
+bundle(join(authoring, 'holdfast.mjs'), ['--target=node', '--format=esm'], 'src/authoring/holdfast.ts');
+execFileSync(
+  'node',
+  [
+    join(project, 'node_modules/typescript/bin/tsc'),
+    ...['--ignoreConfig', '--declaration', '--emitDeclarationOnly', '--outDir', authoring],
+    ...['--module', 'nodenext', '--target', 'es2022', '--allowImportingTsExtensions'],
+    join(project, 'src/authoring/holdfast.ts'),
+  ],
+  { stdio: ['ignore', 'inherit', 'inherit'] },
+);
+const types = join(authoring, 'holdfast.d.ts');
+// The compiler keeps the names of the sources, which the package doesn't have.
+writeFileSync(types, readFileSync(types, 'utf8').replaceAll(/(from '\.\/[\w.]+)\.ts'/g, "$1.js'"));
+show('authoring/holdfast.mjs', 'import { defineConfig } from "holdfast"');

@@ -171,6 +171,19 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     },
   );
   define(
+    'render <file>',
+    'print the YAML of a stage file that is written in TypeScript, JavaScript or JSON',
+    [new Option('-o, --output <file>', 'write it to a file')],
+    async () => (await import('./render.ts')).renderCommand,
+    {
+      example: `  holdfast render site.ts > 90_site.yaml
+
+  site.ts:
+    import { defineConfig } from 'holdfast';
+    export default defineConfig({ stages: { boot: [{ commands: ['echo hello'] }] } });`,
+    },
+  );
+  define(
     'init',
     'make a root file system bootable as an image: initramfs, units, GRUB, default stage files',
     [
@@ -202,15 +215,20 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   );
   define(
     'completion <shell>',
-    'print the completion script of a shell (bash)',
+    'print the completion script of a shell: bash, zsh or fish',
     [],
     async () =>
       async (_context, [shell]) => {
         const { completionScript } = await import('./completion.ts');
-        process.stdout.write(completionScript(program, shell ?? ''));
+        const { printText } = await import('./print.ts');
+        await printText(completionScript(program, shell ?? ''));
         return 0;
       },
-    { example: '  holdfast completion bash > /etc/bash_completion.d/holdfast' },
+    {
+      example: `  holdfast completion bash > /etc/bash_completion.d/holdfast
+  holdfast completion zsh > "\${fpath[1]}/_holdfast"
+  holdfast completion fish > ~/.config/fish/completions/holdfast.fish`,
+    },
   );
   return program;
 }

@@ -1,6 +1,7 @@
 // `holdfast schema`: the JSON Schema of stage files, for editors and for checks elsewhere.
 
 import { stageFileSchema } from '../cloudconfig/schema.ts';
+import { printText } from './print.ts';
 import type { CommandContext } from './program.ts';
 
 export async function schemaCommand(
@@ -8,7 +9,7 @@ export async function schemaCommand(
   _positional: string[],
   { compact = false }: { compact?: boolean },
 ): Promise<number> {
-  process.stdout.write(schemaText({ compact }));
+  await printText(schemaText({ compact }));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // The generated reference pages are up to date, and every command has what a person looks for.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { completionScript } from '../../../src/cli/completion.ts';
@@ -17,6 +18,8 @@ test.each(program.commands.map((command) => [command.name(), command] as const))
   (name, command) => {
     expect(command.description()).toMatch(/^\w.{15,}/);
     expect(completionScript(program, 'bash')).toContain(`    ${name}) words='`);
+    expect(completionScript(program, 'zsh')).toContain(`    ${name}) _arguments `);
+    expect(completionScript(program, 'fish')).toContain(` -a ${name} -d '`);
   },
 );
 
@@ -26,11 +29,30 @@ test('every command that writes has --dry-run, and all that don’t print a file
   for (const name of ['install', 'upgrade', 'run-stage', 'cloud-init', 'init', 'mount', 'grubenv'])
     expect(flags(name)).toContain('--dry-run');
   for (const command of program.commands) {
-    if (!['completion', 'schema'].includes(command.name()))
+    if (!['completion', 'schema', 'render'].includes(command.name()))
       expect(flags(command.name()), command.name()).toContain('--json');
   }
 });
 
 test('there is no completion for a shell that is not known', () => {
   expect(() => completionScript(program, 'tcsh')).toThrow('there is no completion for tcsh');
+});
+
+const bash = (line: string) => {
+  const words = line.split(' ');
+  const script = `${completionScript(program, 'bash')}
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}) COMP_CWORD=${words.length - 1}
+_holdfast
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n');
+};
+
+test.each([
+  ['holdfast pl', ['plan']],
+  ['holdfast plan netw', ['network']],
+  ['holdfast plan --ev', ['--evaluate-if']],
+  ['holdfast completion ', ['bash', 'zsh', 'fish']],
+  ['holdfast validate package.j', ['package.json']],
+])('bash completes "%s"', (line, words) => {
+  expect(bash(line)).toEqual(words);
 });
