@@ -3,7 +3,7 @@
 // origins) and, in the executable, the proxy variables.
 
 import { readFileSync } from 'node:fs';
-import { HoldfastError, messageOf } from './errors.ts';
+import { errnoOf, HoldfastError, messageOf } from './errors.ts';
 
 export interface HttpOptions {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT';
@@ -47,7 +47,7 @@ const MAX_BYTES = 8 << 20;
 
 /**
  * Performs a request and returns its answer, whatever the status.
- * @throws HoldfastError HF-NETWORK when no try got a whole answer, HF-INTERRUPTED when `signal` was aborted.
+ * @throws HoldfastError HF-NETWORK when no try got a whole answer, HF-UNSUPPORTED when it is too large, HF-INTERRUPTED when `signal` was aborted.
  */
 export const httpRequest: HttpClient = async (url, options = {}) => {
   return retrying(url, options, async (response, arrived) => {
@@ -136,7 +136,8 @@ async function retrying<T>(
         throw new HoldfastError('HF-INTERRUPTED', `interrupted while reading ${withoutSecrets(url)}`);
       if (error instanceof HoldfastError) throw error;
       if (last || error instanceof Final) {
-        throw new HoldfastError('HF-NETWORK', `${withoutSecrets(url)} can't be read: ${reasonOf(error)}`, {
+        const code = error instanceof Final ? 'HF-UNSUPPORTED' : 'HF-NETWORK';
+        throw new HoldfastError(code, `${withoutSecrets(url)} can't be read: ${reasonOf(error)}`, {
           cause: error,
         });
       }
@@ -225,9 +226,26 @@ async function drain(
 export function reasonOf(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError') return 'it took too long';
   // Node's fetch says "fetch failed" and keeps the reason as the cause.
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return REASONS[errnoOf(cause) ?? ''] ?? messageOf(cause);
 }
+
+/** Both runtimes have the code, each with words of its own. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing answers there (connection refused)',
+  ECONNRESET: 'the connection broke off',
+  UND_ERR_SOCKET: 'the connection broke off',
+  EHOSTUNREACH: 'the host is not reachable',
+  ENETUNREACH: 'the network is not reachable',
+  ENOTFOUND: 'the name of the host is not known',
+  EAI_AGAIN: 'the name of the host could not be looked up',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is signed by itself',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is signed by an authority that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate is signed by an authority that is not trusted here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate is signed by an authority that is not trusted here',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate belongs to another host',
+};
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
