@@ -4,7 +4,7 @@ import { type Image, openImage } from '../image/image.ts';
 import { parseImageSource } from '../image/reference.ts';
 import { formatRegistryName, parseRegistryName, type RegistryName } from '../image/registry/name.ts';
 import { HoldfastError } from '../system/errors.ts';
-import type { CommandContext } from './program.ts';
+import type { Reporter } from './reporter.ts';
 
 export interface ImageFlags {
   system?: string;
@@ -49,7 +49,7 @@ export function imageText(argument: string | undefined, flags: ImageFlags): stri
 export async function openNamedImage(
   argument: string | undefined,
   flags: ImageFlags,
-  { reporter, signal }: Pick<CommandContext, 'reporter' | 'signal'>,
+  { reporter, signal }: { reporter: Pick<Reporter, 'events'>; signal: AbortSignal },
 ): Promise<Image> {
   const source = parseImageSource(imageText(argument, flags));
   if (source.kind === 'registry') {

@@ -1,0 +1,67 @@
+// Which image the command line names, and when one of a registry is taken without a signature.
+
+import { describe, expect, test } from 'vitest';
+import { type ImageFlags, imageText, openNamedImage } from '../../../src/cli/image-option.ts';
+import type { Event } from '../../../src/system/events.ts';
+import { writeLayers } from '../image/fixture.ts';
+import { serveLayout } from '../image/registry/local-registry.ts';
+import { file } from '../image/tarball.ts';
+import { temporaryRoot } from '../stages/temporary-root.ts';
+
+const D = `sha256:${'ab'.repeat(32)}`;
+
+describe('the image that is named', () => {
+  test.each<[string | undefined, ImageFlags, string]>([
+    ['oci-layout:/x', {}, 'oci-layout:/x'],
+    [undefined, { system: 'dir:/x' }, 'dir:/x'],
+    [undefined, { 'system.uri': 'docker:quay.io/x' }, 'docker:quay.io/x'],
+    [undefined, { dockerImage: 'quay.io/x' }, 'docker:quay.io/x'],
+    [undefined, { dockerImage: 'alpine:3' }, 'docker:alpine:3'],
+    [undefined, { directory: '/x' }, 'dir:/x'],
+  ])('%j and %j', (argument, flags, text) => {
+    expect(imageText(argument, flags)).toBe(text);
+  });
+  test('is one and no more', () => {
+    expect(() => imageText('dir:/x', { directory: '/y' })).toThrow('two images are named: dir:/x and dir:/y');
+    expect(() => imageText(undefined, {})).toThrow('no image is named');
+  });
+});
+
+/** Opens an image and collects what is said about it. */
+async function open(flags: ImageFlags) {
+  const said: string[] = [];
+  const events = (event: Event) => {
+    if (event.type === 'notice') said.push(`${event.level}: ${event.text}`);
+  };
+  const image = await openNamedImage(undefined, flags, { reporter: { events }, signal: new AbortController().signal });
+  return { image, said };
+}
+
+describe('an image of a registry', () => {
+  test.each<[ImageFlags, string]>([
+    [{ dockerImage: 'quay.io/os:v1' }, 'quay.io/os:v1'],
+    [{ dockerImage: 'quay.io/os' }, 'quay.io/os:latest'],
+    [{ dockerImage: `quay.io/os:v1@${D}` }, `quay.io/os:v1@${D}`],
+    [{ system: 'quay.io/os:v1', verify: true }, 'quay.io/os:v1'],
+  ])('%j is refused while nobody can verify it', async (flags, name) => {
+    await expect(open(flags)).rejects.toMatchObject({
+      code: 'HF-UNSUPPORTED',
+      message: `${name} can't be verified: signatures of images in registries are not supported yet`,
+      hint: 'pin the content: docker:quay.io/os@sha256:…, or take what the registry gives: --no-verify',
+    });
+  });
+
+  test('is taken with --no-verify, with a warning, or when its digest is named, which is said', async () => {
+    const layout = `${temporaryRoot().directory}/layout`;
+    const { digest } = await writeLayers(layout, 'v1', [[file('a')]]);
+    const { host } = await serveLayout(layout);
+    const trusting = await open({ dockerImage: `${host}/os:v1`, verify: false });
+    expect(trusting.image.digest).toBe(digest);
+    expect(trusting.said).toEqual([
+      `warning: ${host}/os:v1 is not verified: --no-verify trusts the registry and whoever may write to it`,
+    ]);
+    const pinned = await open({ system: `docker:${host}/os@${digest}` });
+    expect(pinned.image.digest).toBe(digest);
+    expect(pinned.said).toEqual([`info: ${host}/os@${digest} is pinned by its digest; no signature is looked for`]);
+  });
+});
