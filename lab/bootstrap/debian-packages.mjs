@@ -24,6 +24,7 @@ const PACKAGES = {
   'openssh-server': 'repositories that are reached by ssh',
   openssl: 'certificates of a test of its own',
   ovmf: 'UEFI firmware for virtual machines',
+  passwd: 'pwck, grpck, useradd: what our account files are held against',
   procps: 'what processes a test left behind',
   'qemu-system-x86': 'virtual machines',
   'qemu-utils': 'qemu-img: throw-away copies of disks',

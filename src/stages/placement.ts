@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { fsyncPath, writeFileDurably } from '../system/durable.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
-import type { Owner } from './accounts.ts';
+import type { Owner } from './accounts/owner.ts';
 
 export interface Placement extends Owner {
   mode: number;

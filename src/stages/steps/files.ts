@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { decodeBase64 } from '../../cloudconfig/scalar.ts';
 import { HoldfastError } from '../../system/errors.ts';
-import { type Owner, resolveGroup, resolveOwner } from '../accounts.ts';
+import { type Owner, resolveGroup, resolveOwner } from '../accounts/owner.ts';
 import { placeFile, placeParents } from '../placement.ts';
 import { expandText } from '../templates.ts';
 import type { StepContext, StepHandler, StepValue } from './handler.ts';

@@ -23,7 +23,11 @@ export const users: StepHandler<'users'> = {
     const fetcher = new KeyFetcher(context);
     for (const [name, { ssh_authorized_keys: keys = [] }] of sorted(value)) {
       if (keys.length === 0 || !ensured.has(name)) continue;
-      await ensureAuthorizedKeys(name, keys, fetcher, context);
+      try {
+        await ensureAuthorizedKeys(name, keys, fetcher, context);
+      } catch (error) {
+        context.fail(error);
+      }
     }
   },
 };

@@ -246,6 +246,16 @@ it.each([
   ]);
 });
 
+it('keys that have no home to go to are failures, one for each user', async () => {
+  const root = debianRoot();
+  const keys = 'ssh_authorized_keys: [ssh-rsa x]';
+  const result = await runSteps(root, `- users: {a: {system: true, passwd: "*", ${keys}}, games: {${keys}}}`);
+  expect(failuresOf(result)).toEqual([
+    "users: the home /home/a of a isn't there; the home /usr/games of games isn't there",
+  ]);
+  expect(lineOf(root, 'passwd', 'a')).toContain('a:x:999:');
+});
+
 it('foreign lines, modes and links stay', async () => {
   const root = debianRoot();
   root.writeFile('/persistent/group', `# ours\n\n${root.readText('/etc/group')}+netgroup:::\n`, { mode: 0o664 });

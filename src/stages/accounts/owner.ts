@@ -1,8 +1,9 @@
 // Names of users and groups as ids, from the root's own passwd and group files: the machine that runs the program may
 // know others. Read without NSS, as the originals do.
 
-import { HoldfastError } from '../system/errors.ts';
-import type { Root } from '../system/root.ts';
+import { HoldfastError } from '../../system/errors.ts';
+import type { Root } from '../../system/root.ts';
+import { AccountDatabase } from './database.ts';
 
 export interface Owner {
   uid: number;
@@ -22,25 +23,17 @@ export function resolveOwner(root: Root, text: string): Owner {
 
 /** The id of a group, by name or number. */
 export function resolveGroup(root: Root, group: string): number {
-  for (const [name, , gid] of records(root, '/etc/group')) {
-    if (name === group && gid !== undefined) return Number(gid);
-  }
+  const known = new AccountDatabase(root).group(group)?.gid;
+  if (known !== undefined && !Number.isNaN(known)) return known;
   if (/^\d+$/.test(group)) return Number(group);
   throw new HoldfastError('HF-CONFIG', `there is no group "${group}"`, { hint: 'groups are looked up in /etc/group' });
 }
 
 function findUser(root: Root, user: string): Owner {
-  for (const [name, , uid, gid] of records(root, '/etc/passwd')) {
-    if (name === user || uid === user) return { uid: Number(uid), gid: Number(gid) };
-  }
+  const database = new AccountDatabase(root);
+  const known = database.user(user) ?? database.users().find(({ uid }) => String(uid) === user);
+  if (known !== undefined && !Number.isNaN(known.uid) && !Number.isNaN(known.gid))
+    return { uid: known.uid, gid: known.gid };
   if (/^\d+$/.test(user)) return { uid: Number(user), gid: 0 };
   throw new HoldfastError('HF-CONFIG', `there is no user "${user}"`, { hint: 'users are looked up in /etc/passwd' });
-}
-
-function records(root: Root, file: string): string[][] {
-  const text = root.readTextIfThere(file) ?? '';
-  return text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(':'));
 }
