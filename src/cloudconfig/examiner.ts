@@ -15,11 +15,20 @@ import {
   UNIT_SUFFIXES,
 } from './knownwords.ts';
 import type { TextRole } from './leaf.ts';
+import { withoutRe2 } from './pattern.ts';
 import { nearestWord } from './suggestion.ts';
 import { examineTemplate } from './templatetext.ts';
 
 /** What there is to say about a text; its places count from 1. */
-export const examiner: Examiner = (role, text) => (text === '' ? [] : (EXAMINATIONS[role]?.(text) ?? []));
+export const examiner: Examiner = (role, text) => {
+  const remarks = text === '' ? [] : (EXAMINATIONS[role]?.(text) ?? []);
+  return remarks.map(({ message, ...rest }) => ({ ...rest, message: shorten(message) }));
+};
+
+/** The text itself is in most messages, and it may be of any length. */
+function shorten(message: string): string {
+  return message.length > 300 ? `${message.slice(0, 299)}…` : message;
+}
 
 const EXAMINATIONS: Partial<Record<TextRole, (text: string) => readonly Remark[]>> = {
   template: examineTemplate,
@@ -51,31 +60,27 @@ function examineWord(text: string, known: readonly string[], what: string): Rema
 }
 
 function examinePattern(text: string): Remark[] {
-  if (compiles(() => RE2JS.compile(text))) return [];
-  if (compiles(() => new RegExp(text, 'u')) || compiles(() => new RegExp(text))) {
+  try {
+    RE2JS.compile(text);
+    return [];
+  } catch (error) {
+    const instead = withoutRe2(text, error);
+    if (instead instanceof RegExp) {
+      return [
+        {
+          severity: 'warning',
+          message: `${JSON.stringify(text)} is no pattern for the originals, which skip the step; it is evaluated here`,
+          hint: 'Go patterns (RE2) have no look-ahead, look-behind and back-references',
+        },
+      ];
+    }
     return [
       {
-        severity: 'warning',
-        message: `${JSON.stringify(text)} is no pattern for the originals, which skip the step; it is evaluated here`,
-        hint: 'Go patterns (RE2) have no look-ahead, look-behind and back-references',
+        severity: 'error',
+        message: `${JSON.stringify(text)} is no pattern, so that the step is always skipped: ${instead.invalid}`,
+        hint: 'put a backslash before a bracket, brace or "*" that stands for itself',
       },
     ];
-  }
-  return [
-    {
-      severity: 'error',
-      message: `${JSON.stringify(text)} is not a regular expression, so that the step is always skipped`,
-      hint: 'put a backslash before a bracket, brace or "*" that stands for itself',
-    },
-  ];
-}
-
-function compiles(compile: () => unknown): boolean {
-  try {
-    compile();
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -36,14 +36,25 @@ export async function matchPattern(
       foreign: false,
     };
   } catch (error) {
-    if (hasLookAround(pattern) && NESTED_REPETITION.test(pattern)) {
-      return { invalid: 'look-around together with a repeated group that repeats something could take for ever' };
-    }
-    const translated = hasLookAround(pattern) ? translate(pattern) : undefined;
-    const foreign = translated && compileJs(translated.source, `${translated.flags}${flags}`);
-    if (foreign !== undefined) return { found: foreign.test(text), foreign: true };
-    return { invalid: (error instanceof Error ? error.message : String(error)).replace(/^error parsing regexp: /, '') };
+    const foreign = withoutRe2(pattern, error, flags);
+    return foreign instanceof RegExp ? { found: foreign.test(text), foreign: true } : foreign;
   }
+}
+
+/**
+ * A pattern that RE2 refuses, for JavaScript, when that is what was meant.
+ * @param refusal what RE2 threw.
+ */
+export function withoutRe2(pattern: string, refusal: unknown, flags = ''): RegExp | { invalid: string } {
+  if (hasLookAround(pattern) && NESTED_REPETITION.test(pattern)) {
+    return { invalid: 'look-around together with a repeated group that repeats something could take for ever' };
+  }
+  const translated = hasLookAround(pattern) ? translate(pattern) : undefined;
+  const foreign = translated && compileJs(translated.source, `${translated.flags}${flags}`);
+  if (foreign !== undefined) return foreign;
+  return {
+    invalid: (refusal instanceof Error ? refusal.message : String(refusal)).replace(/^error parsing regexp: /, ''),
+  };
 }
 
 function isPlain(pattern: string): boolean {
