@@ -8,8 +8,8 @@ import { openFat } from './fat.ts';
 import { openIso9660 } from './iso9660.ts';
 import { MediumError, openSource, type Volume } from './source.ts';
 
-/** A drive without a disc, or a device that has just been taken away. */
-const NOTHING_THERE = new Set(['ENOMEDIUM', 'ENXIO', 'ENODEV', 'ENOENT', 'EIO']);
+/** A drive without a disc, a device that has just been taken away, and one that a container may see but not open. */
+const NOTHING_THERE = new Set(['ENOMEDIUM', 'ENXIO', 'ENODEV', 'ENOENT', 'EIO', 'EPERM', 'EACCES']);
 
 /**
  * The first of these files, on the first device that has one which isn't empty.

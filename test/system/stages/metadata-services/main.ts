@@ -38,6 +38,8 @@ export interface ServicePlan {
 const plan: ServicePlan = JSON.parse(process.argv[2] ?? '');
 const failed = new Set<string>();
 
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 async function bodyOf(message: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(Buffer.from(chunk));
@@ -57,7 +59,8 @@ function listenerFor(services: ServicePlan['servers'][number]['services']): Requ
     for (const { name, settings } of services) {
       const answer = SERVICES[name](request, settings);
       if (answer === undefined) continue;
-      if (settings.slow?.includes(request.path)) await new Promise((resolve) => setTimeout(resolve, 8000));
+      if (settings.late?.includes(request.path)) await pause(700);
+      if (settings.slow?.includes(request.path)) await pause(8000);
       if (settings.failOnce?.includes(request.path) && !failed.has(request.path)) {
         failed.add(request.path);
         response.writeHead(503).end();
@@ -82,4 +85,6 @@ await Promise.all(
     });
   }),
 );
+// A network without any service is kept up as well.
+setInterval(() => {}, 60_000);
 process.stdout.write('ready\n');

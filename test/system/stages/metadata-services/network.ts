@@ -114,12 +114,10 @@ export class MetadataNetwork {
   }
 
   async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
-    this.#child.removeAllListeners('close');
-    this.#child.once('close', () => {});
-    const done = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
     this.#child.kill('SIGKILL');
-    await Promise.race([ended, done]);
+    await ended;
   }
 }
 

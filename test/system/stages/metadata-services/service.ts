@@ -23,6 +23,8 @@ export interface Settings {
   keys?: readonly string[];
   /** In base64, since it travels as JSON. */
   userData?: string;
+  /** Paths that take a while. */
+  late?: readonly string[];
   /** Paths that take longer than anyone waits. */
   slow?: readonly string[];
   /** Paths that fail the first time. */
