@@ -10,6 +10,7 @@ import { AliveNotices } from './alive.ts';
 import { unmetCondition } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import type { KeyResult, StageRequest, StepResult } from './result.ts';
+import { maskerFor } from './secrets.ts';
 import { handlers } from './steps/all.ts';
 import type { StepContext } from './steps/handler.ts';
 
@@ -45,6 +46,7 @@ export async function runStep(
   const broken = CONDITION_KEYS.find((key) => step.rejected.includes(key));
   // A step must not run because its condition is broken.
   if (broken !== undefined) return result('failed', `the condition "${broken}" can't be used, see the file's problems`);
+  const mask = maskerFor(values);
   const called = `${stage}: step${values.name ? ` "${values.name}"` : ''} of ${file}:${line}`;
   const alive = new AliveNotices(called, events, request.aliveMs);
   const shared = {
@@ -55,17 +57,18 @@ export async function runStep(
     env,
     facts,
     http: request.http ?? httpRequest,
-    warn: (message: string) => warn({ severity: 'warning', message, location: { file, line, column }, stage }),
+    warn: (message: string) =>
+      warn({ severity: 'warning', message: mask(message), location: { file, line, column }, stage }),
   };
 
   try {
     alive.startKey('its conditions');
     try {
       const reason = await unmetCondition(values, shared);
-      if (reason !== undefined) return result('skipped', reason);
+      if (reason !== undefined) return result('skipped', mask(reason));
     } catch (error) {
       rethrowInterruption(error, signal);
-      return result('failed', messageOf(error));
+      return result('failed', mask(messageOf(error)));
     }
     events({ type: 'notice', level: 'info', text: called });
     for (const key of ACTION_KEYS) {
@@ -74,7 +77,16 @@ export async function runStep(
       if (step.rejected.includes(key)) {
         keys.push({ key, outcome: 'failed', error: `its value can't be used, see the file's problems` });
       } else if (values[key] !== undefined && !COMPANION_KEYS.has(key)) {
-        keys.push(await runKey(key, { ...shared, values, changed: (path) => changed.add(path) }));
+        const { error, outputTail, ...end } = await runKey(key, {
+          ...shared,
+          values,
+          changed: (path) => changed.add(path),
+        });
+        keys.push({
+          ...end,
+          ...(error && { error: mask(error) }),
+          ...(outputTail && { outputTail: mask(outputTail) }),
+        });
       }
     }
   } finally {

@@ -5,8 +5,10 @@ import { isSecretName, maskSecrets } from '../system/secrets.ts';
 
 /** Masks the secrets of a step, and whatever looks like one, in texts about it. */
 export function maskerFor(values: StepValues): (text: string) => string {
-  const own = [...new Set(secretsOf(values))].sort((a, b) => b.length - a.length);
+  let own: readonly string[] | undefined;
   return (text) => {
+    // Most steps have nothing to say.
+    own ??= [...new Set(secretsOf(values))].sort((a, b) => b.length - a.length);
     let masked = text;
     for (const secret of own) masked = masked.replaceAll(secret, '***');
     return maskSecrets(masked);

@@ -217,3 +217,16 @@ it('a plan names steps in order with their conditions and runs nothing', async (
   ]);
   expect(plan.problems.map(({ message }) => message)).toEqual(['hostname: this must be text, not a list']);
 });
+
+it('what a failing command says goes into the result without the step’s secrets', async () => {
+  const text = `stages:
+  boot:
+    - commands: ["echo geheim-1 and --token abcdefg; false", "exit 3 # PASSWORD=hijklmn"]
+      environment_file: /nonexistent/geheim-1
+      git: {auth: {password: geheim-1}}
+`;
+  const documents = [{ name: 'a.yaml', text }];
+  const result = JSON.stringify(await runStage({ stage: 'boot', root: host, sources: [], documents, events: silent }));
+  expect(result).toContain('echo *** and --token ***');
+  expect(result).not.toMatch(/geheim-1|abcdefg|hijklmn/);
+});
