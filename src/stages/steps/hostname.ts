@@ -21,9 +21,10 @@ export const hostname: StepHandler<'hostname'> = {
       if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;
       writeFileSync(root.resolve(KERNEL_NAME), name);
     });
+    const previous = root.readTextIfThere('/etc/hostname')?.trim() ?? '';
     attempt(context, () => placeText(root, '/etc/hostname', `${name}\n`).forEach(changed));
     attempt(context, () => {
-      placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name)).forEach(changed);
+      placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name, previous)).forEach(changed);
     });
   },
 };
@@ -53,8 +54,11 @@ function checkName(name: string): void {
   });
 }
 
-/** Adds the name to the first line of 127.0.0.1, unless one has it; a missing file becomes that line. */
-export function hostsWithName(text: string | undefined, name: string): string {
+/**
+ * Adds the name to the first line of 127.0.0.1, unless one has it; a missing file becomes that line. The name that the
+ * machine had before gives way to it, other aliases stay.
+ */
+export function hostsWithName(text: string | undefined, name: string, previous = ''): string {
   if (text === undefined) return `127.0.0.1 localhost ${name}\n`;
   const lines = text.split('\n');
   const local = lines.flatMap((line, index) => (wordsOf(line)[0] === '127.0.0.1' ? [index] : []));
@@ -63,7 +67,12 @@ export function hostsWithName(text: string | undefined, name: string): string {
   const line = lines[first] ?? '';
   const comment = line.indexOf('#');
   const entry = (comment < 0 ? line : line.slice(0, comment)).trimEnd();
-  lines[first] = comment < 0 ? `${entry} ${name}` : `${entry} ${name} ${line.slice(comment)}`;
+  const rest = comment < 0 ? '' : ` ${line.slice(comment)}`;
+  const isOld = previous !== '' && previous !== 'localhost' && wordsOf(entry).slice(1).includes(previous);
+  const pieces = entry.split(/(\s+)/);
+  lines[first] = isOld
+    ? `${pieces.map((piece) => (piece === previous ? name : piece)).join('')}${rest}`
+    : `${entry} ${name}${rest}`;
   return lines.join('\n');
 }
 

@@ -2,7 +2,7 @@
 // must come of it: each path that differs afterwards, each warning, failure and skipped step, and nothing else.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
@@ -105,6 +105,7 @@ export async function runCase(given: StageCase, files?: string): Promise<void> {
   execFileSync('cp', ['-al', `${programs()}/.`, directory]);
   chmodSync(directory, 0o755);
   for (const [path, entry] of Object.entries({ ...PLAIN_SYSTEM, ...given.system })) plant(directory, path, entry);
+  if (given.commandLine !== undefined) plant(directory, '/proc/cmdline', `${given.commandLine}\n`);
   for (const [name, script] of Object.entries(given.stubs)) {
     const path = join(directory, 'usr/bin', name);
     writeFileSync(path, `#!/bin/sh\necho "${name} $*" >>/calls\n${script}\n`);
@@ -112,7 +113,7 @@ export async function runCase(given: StageCase, files?: string): Promise<void> {
   }
   if (files !== undefined && existsSync(files)) {
     mkdirSync(directory, { recursive: true });
-    cpSync(files, directory, { recursive: true, verbatimSymlinks: true });
+    cpSync(realpathSync(files), directory, { recursive: true, verbatimSymlinks: true });
     execFileSync('chown', ['-R', '0:0', directory]);
     for (const [path, entry] of Object.entries(given.system)) plant(directory, path, entry);
   }
@@ -136,7 +137,6 @@ export async function runCase(given: StageCase, files?: string): Promise<void> {
 
 async function runAll(given: StageCase, directory: string): Promise<StageResult[]> {
   const commandLine = join(directory, 'proc/cmdline');
-  if (given.commandLine !== undefined) writeFileSync(commandLine, `${given.commandLine}\n`);
   const results: StageResult[] = [];
   for (const stage of given.stages) {
     const request = {
@@ -166,6 +166,8 @@ function summarize(results: readonly StageResult[]) {
     results.flatMap((result) =>
       result.problems
         .filter((problem) => problem.severity === severity)
+        // Disks of the machine that runs the test are no part of a case.
+        .filter(({ message }) => !/^datasource: [\w-]+: \/dev\//.test(message))
         .map(({ location, message }) => `${location.file}:${location.line}: ${message}`),
     );
   const steps = results.flatMap((result) => result.steps);

@@ -2,8 +2,8 @@
 
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
 import { load as parse } from 'js-yaml';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { Facts } from '../../../../src/stages/facts.ts';
 import { temporaryRoot } from '../temporary-root.ts';

@@ -80,3 +80,17 @@ it.each([
 ])('/etc/hosts %j becomes %j', (before, after) => {
   expect(hostsWithName(before, 'n1')).toBe(after);
 });
+
+it.each([
+  ['127.0.0.1 localhost old cache\n', '127.0.0.1 localhost n1 cache\n'],
+  ['127.0.0.1  older old # old\n', '127.0.0.1  older n1 # old\n'],
+  ['127.0.0.1 localhost n1 old\n', '127.0.0.1 localhost n1 old\n'],
+])('the name of before gives way: %j becomes %j', (before, after) => {
+  expect(hostsWithName(before, 'n1', 'old')).toBe(after);
+});
+
+it('a machine that is renamed has one name in /etc/hosts', async () => {
+  const root = temporaryRoot({ 'etc/hosts': '127.0.0.1 localhost db\n', 'etc/hostname': 'localhost\n' });
+  await runSteps(root, '- hostname: one\n- hostname: two');
+  expect(root.readText('/etc/hosts')).toBe('127.0.0.1 localhost db two\n');
+});
