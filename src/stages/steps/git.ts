@@ -3,8 +3,6 @@
 
 import { HoldfastError } from '../../system/errors.ts';
 import { parseAddress, type RepositoryAddress } from '../git/address.ts';
-import { withCredentials } from '../git/credentials.ts';
-import { Repository } from '../git/repository.ts';
 import { placeParents } from '../placement.ts';
 import type { StepContext, StepHandler } from './handler.ts';
 
@@ -22,6 +20,10 @@ export const git: StepHandler<'git'> = {
     if (stats !== undefined && !stats.isDirectory()) {
       throw new HoldfastError('HF-IO', `${path} is there and is no directory`);
     }
+    const [{ withCredentials }, { Repository }] = await Promise.all([
+      import('../git/credentials.ts'),
+      import('../git/repository.ts'),
+    ]);
     await withCredentials(address, auth, async (credentials) => {
       const repository = new Repository(root.resolve(path), address, credentials, signal);
       const target = await repository.findTarget(branch);
