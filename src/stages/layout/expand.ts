@@ -16,6 +16,7 @@ import {
   type Space,
   usesWithin,
 } from './space.ts';
+import { BTRFS_MIN_BYTES } from './superblock.ts';
 import { type FoundPartition, isExtended } from './table.ts';
 
 const UNCHANGED = { hint: 'nothing was changed' };
@@ -98,6 +99,13 @@ function expandFound({ disk }: Space, found: FoundPartition, sizeBytes: number, 
     throw new HoldfastError('HF-TARGET', `${name} can't be expanded: it holds ${type}, which can't grow`, {
       hint: 'nothing was changed; ext2, ext3, ext4, xfs and btrfs can be expanded',
     });
+  }
+  if (type === 'btrfs' && sizeBytes < BTRFS_MIN_BYTES) {
+    throw new HoldfastError(
+      'HF-NO-SPACE',
+      `${name} can't grow to ${mib(sizeBytes)}: a btrfs takes no new size below ${mib(BTRFS_MIN_BYTES)}`,
+      UNCHANGED,
+    );
   }
   const uses = usesWithin(disk, found);
   const mountPoint = uses.find((use) => use.mountPoint !== undefined)?.mountPoint;

@@ -6,6 +6,9 @@ import { growsBy } from './formats.ts';
 /** How much of a partition's start must be read: btrfs' superblock ends here. */
 export const HEAD_BYTES = (64 + 4) << 10;
 
+/** The kernel gives no btrfs device a size below this, although mkfs makes smaller ones. */
+export const BTRFS_MIN_BYTES = 256 << 20;
+
 export interface FilesystemSize {
   sizeBytes: number;
   /** What it would have after growing to its partition. */
@@ -85,6 +88,6 @@ function btrfsSize(head: Buffer, partitionBytes: number): FilesystemSize | undef
   const deviceId = Number(head.readBigUInt64LE(at + 0xc9));
   const sizeBytes = Number(head.readBigUInt64LE(at + 0xd1));
   if (sectorBytes === 0) return undefined;
-  const grown = Math.floor(partitionBytes / sectorBytes) * sectorBytes;
+  const grown = partitionBytes < BTRFS_MIN_BYTES ? 0 : Math.floor(partitionBytes / sectorBytes) * sectorBytes;
   return { sizeBytes, grownBytes: Math.max(grown, sizeBytes), deviceId };
 }

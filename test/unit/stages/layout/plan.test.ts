@@ -276,6 +276,11 @@ describe('room', () => {
     expect(() => planOf(layout, modelDisk(1024, [oem]))).toThrow('is too small: btrfs needs 109 MiB');
   });
 
+  test('a btrfs that would stay below what the kernel resizes to is an error', () => {
+    const disk = modelDisk(1024, [oem, { ...data, type: 'btrfs', sizeMib: 120 }]);
+    expect(() => planOf({ expand_partition: { size: 200 } }, disk)).toThrow('a btrfs takes no new size below 256 MiB');
+  });
+
   test('an msdos table has four', () => {
     const layout: Layout = { add_partitions: [1, 2, 3, 4].map((n) => ({ fsLabel: `P${n}`, size: 10 })) };
     expect(() => planOf(layout, modelDisk(1024, [oem], { kind: 'dos' }))).toThrow(
