@@ -85,7 +85,21 @@ export function messageOf(error: unknown): string {
 export function renderLocation(location: SourceLocation): string {
   const head = `${location.file}:${location.line}:${location.column}`;
   if (location.lineText === undefined) return head;
+  const { text, column } = excerpt(location.lineText, location.column);
   // Tabs are kept in the caret line so that the caret stands below its character in any terminal.
-  const pad = location.lineText.slice(0, location.column - 1).replace(/[^\t]/g, ' ');
-  return `${head}\n  ${location.lineText}\n  ${pad}^`;
+  const pad = text.slice(0, column - 1).replace(/[^\t]/g, ' ');
+  return `${head}\n  ${text}\n  ${pad}^`;
+}
+
+/** What fits beside an indentation into 80 columns: a line that is broken would tear the caret away. */
+const EXCERPT_WIDTH = 74;
+
+function excerpt(line: string, column: number): { text: string; column: number } {
+  if (line.length <= EXCERPT_WIDTH) return { text: line, column };
+  const start = Math.max(0, Math.min(column - 1 - EXCERPT_WIDTH / 2, line.length - EXCERPT_WIDTH));
+  const end = start + EXCERPT_WIDTH;
+  const left = start > 0 ? '…' : '';
+  const right = end < line.length ? '…' : '';
+  const text = left + line.slice(start + left.length, end - right.length) + right;
+  return { text, column: column - start };
 }

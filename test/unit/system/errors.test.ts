@@ -16,3 +16,11 @@ test('an error has the exit status of its code unless told otherwise', () => {
 test('every exit status fits into one byte and none says success', () => {
   for (const status of Object.values(EXIT_STATUS)) expect(status > 0 && status < 256).toBe(true);
 });
+
+test.each([1, 20, 100, 197, 200])('of a long line the part around column %i is shown', (column) => {
+  const lineText = `${'.'.repeat(column - 1)}X`.padEnd(200, '.');
+  const [, text = '', caret = ''] = renderLocation({ file: 'a', line: 1, column, lineText }).split('\n');
+  expect(text.length).toBeLessThanOrEqual(76);
+  expect(text.charAt(caret.indexOf('^'))).toBe('X');
+  expect(text).toContain('…');
+});
