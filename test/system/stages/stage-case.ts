@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { afterAll, expect, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { runStage, type StageResult } from '../../../src/stages/run.ts';
 import { defaultSources } from '../../../src/stages/sources.ts';
@@ -82,6 +82,10 @@ const PROGRAMS = [
 
 let template: string | undefined;
 
+afterAll(() => {
+  if (template !== undefined) rmSync(template, { recursive: true, force: true });
+});
+
 /** Programs and libraries are copied once and linked into the roots of all cases; nothing writes to them. */
 function programs(): string {
   if (template === undefined) {
@@ -89,8 +93,6 @@ function programs(): string {
     installPrograms(template, PROGRAMS);
     mkdirSync(join(template, 'dev'));
     execFileSync('mknod', ['-m', '666', join(template, 'dev/null'), 'c', '1', '3']);
-    const made = template;
-    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
   }
   return template;
 }
