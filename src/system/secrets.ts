@@ -3,7 +3,7 @@
 
 const NAME =
   '(?!lock_)[\\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)[\\w-]*';
-const VALUE = '"[^"\\n]*"|\'[^\'\\n]*\'';
+const VALUE = '"[^"\\n]+"|\'[^\'\\n]+\'';
 
 /** The first group stays, the second is masked. */
 const PATTERNS: readonly RegExp[] = [

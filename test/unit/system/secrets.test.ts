@@ -21,6 +21,7 @@ it.each([
 
 it.each([
   'lock_passwd: true',
+  'passwd: ""',
   'passwd --status root; cat /etc/passwd',
   'the token is not here',
   'commands: [echo]',
