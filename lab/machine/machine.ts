@@ -197,6 +197,12 @@ export class Machine {
     this.#bootId = id.stdout.toString().trim();
   }
 
+  /** As {@link login}, after something else took the console over, such as a login by hand: the shell is a new one. */
+  async loginAgain(timeout: Timeout = {}): Promise<void> {
+    this.#shell.forget();
+    await this.login(timeout);
+  }
+
   /** Runs a POSIX shell script as root in the guest, whatever its status; logs in first when needed. */
   async run(script: string, { timeoutMs = COMMAND_TIMEOUT_MS }: Timeout = {}): Promise<CommandResult> {
     const started = Date.now();

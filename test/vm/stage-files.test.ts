@@ -1,0 +1,190 @@
+// The stage engine on a booted machine: accounts that one can really log in to, a disk that is laid out and used, the
+// kernel's own settings and command line, all from stage files in /oem. About four minutes, two boots; the machine
+// reaches no network.
+
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureDemoImages } from '../../lab/demo/images.ts';
+import { ensureExecutable } from '../../lab/executable.ts';
+import { Machine } from '../../lab/machine/machine.ts';
+import { runChecked } from '../../src/system/process.ts';
+import { machineTraces } from '../system/lifecycle/disk-image.ts';
+
+const log = (line: string) => process.stdout.write(`    ${line}\n`);
+const ACCOUNTS = join(import.meta.dirname, '../fixtures/accounts/login.yaml');
+
+const SYSTEM = `name: "This machine"
+stages:
+  fs:
+    - name: "The data disk"
+      layout:
+        device:
+          path: /dev/disk/by-id/virtio-data
+          init_disk: true
+        add_partitions:
+          - {fsLabel: LAB_FIRST, pLabel: first, size: 64, filesystem: ext4}
+          - {fsLabel: LAB_REST, pLabel: rest, size: 0, filesystem: xfs}
+  boot:
+    - name: "Name and kernel"
+      hostname: 'lab-{{ trunc 4 .MachineID }}'
+      modules:
+        - "dummy numdummies=2"
+      sysctl:
+        net.ipv4.ip_forward: "1"
+        net/ipv4/conf/lo/forwarding: "1"
+      timesyncd:
+        NTP: "ntp.example.org"
+      environment:
+        LAB: 'on {{ .Values.os.name }}'
+    - name: "A unit of our own"
+      files:
+        - path: /etc/systemd/system/lab.service
+          permissions: 0644
+          owner: 0
+          group: 0
+          content: |
+            [Service]
+            Type=oneshot
+            RemainAfterExit=yes
+            ExecStart=/bin/sh -c 'echo "$GREETING" > /run/lab-greeting'
+      systemctl:
+        overrides:
+          - service: lab
+            content: |
+              [Service]
+              Environment=GREETING=hello
+        start: [lab.service]
+`;
+
+let directory: string;
+let machine: Machine;
+const before = machineTraces();
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-stages-'));
+});
+afterAll(async () => {
+  await machine?.powerCut();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Logs in at the real getty's login program and runs a line as that user. */
+async function logIn(user: string, password: string, line: string): Promise<string> {
+  machine.send(`exec login ${user}\r`);
+  await machine.waitFor(/Password: /);
+  machine.send(`${password}\r`);
+  const [answer] = await machine.waitFor(/Login incorrect|[$#] $/);
+  if (answer === 'Login incorrect') {
+    // login(1) asks again; an empty name and the end of input end it.
+    machine.send('\u0004');
+    return answer;
+  }
+  machine.send(`${line} | sed 's/^/said: /'; exit\r`);
+  return (await machine.waitFor(/^said: (.*)$/m))[1]?.trim() ?? '';
+}
+
+describe('stage files on a booted machine', () => {
+  test('the demo system is installed with two stage files', async () => {
+    const [disk, data] = [join(directory, 'disk.img'), join(directory, 'data.img')];
+    const files = [join(directory, 'system.yaml'), ACCOUNTS];
+    writeFileSync(files[0] ?? '', SYSTEM);
+    for (const [file, bytes] of [
+      [disk, 12 * 1024 ** 3],
+      [data, 1024 ** 3],
+    ] as const) {
+      writeFileSync(file, '');
+      truncateSync(file, bytes);
+    }
+    const executable = await ensureExecutable(log);
+    await runChecked([executable, 'validate', '--strict', ...files]);
+    const { layout } = await ensureDemoImages({ log, signal: new AbortController().signal });
+    await runChecked([
+      executable,
+      'install',
+      disk,
+      '--system',
+      `oci-layout:${layout}:v1`,
+      ...files.flatMap((file) => ['--cloud-init', file]),
+    ]);
+    expect(machineTraces()).toEqual(before);
+    machine = await Machine.boot({
+      disks: [
+        { file: disk, serial: 'system' },
+        { file: data, serial: 'data' },
+      ],
+      logFile: join(directory, 'console.log'),
+      network: 'none',
+    });
+    await machine.login();
+    expect(await machine.runChecked('systemctl --failed --no-legend --plain')).toBe('');
+  });
+
+  test('name, kernel settings, modules and units are as the file says', async () => {
+    await machine.runChecked('systemctl is-active --wait cos-setup-boot.service || true');
+    const facts = await machine.runChecked(`
+      test "$(cat /proc/sys/kernel/hostname)" = "lab-$(cut -c 1-4 /etc/machine-id)" && echo named
+      cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/lo/forwarding
+      ls -d /sys/class/net/dummy1
+      cat /etc/systemd/timesyncd.conf.d/10-yip.conf /run/lab-greeting
+      grep LAB /etc/environment`);
+    expect(facts).toBe(
+      'named\n1\n1\n/sys/class/net/dummy1\n[Time]\nNTP=ntp.example.org\nhello\nLAB="on Holdfast demo 1"\n',
+    );
+  });
+
+  test('the second disk has its partitions, file systems and labels, and can be used', async () => {
+    const table = await machine.runChecked('lsblk -nrbo PARTLABEL,LABEL,FSTYPE /dev/disk/by-id/virtio-data | grep LAB');
+    expect(table).toBe('first LAB_FIRST ext4\nrest LAB_REST xfs\n');
+    await machine.runChecked(`
+      for label in LAB_FIRST LAB_REST; do mkdir -p /run/$label && mount LABEL=$label /run/$label; done
+      echo kept > /run/LAB_REST/file && umount /run/LAB_FIRST /run/LAB_REST`);
+  });
+
+  test('bob can log in with the password of the file, root with its own, the locked carol can not', async () => {
+    expect(await logIn('bob', 'correct horse: 7%', 'id -un -Gn; id -Gn')).toBe('bob sudo');
+    await machine.loginAgain();
+    expect(await logIn('carol', 'never', 'id -un')).toBe('Login incorrect');
+    await machine.loginAgain();
+    expect(await logIn('root', 'cos', 'id -un')).toBe('root');
+    await machine.loginAgain();
+    expect(await machine.runChecked('passwd -S carol | cut -d " " -f 1-2')).toBe('carol L\n');
+    expect(await machine.runChecked('stat -c "%a %U %G" /home/dave/.ssh /home/dave/.ssh/authorized_keys')).toBe(
+      '700 dave dave\n600 dave dave\n',
+    );
+    await machine.runChecked('pwck -r -q; grpck -r');
+  });
+
+  test('the same stage again changes nothing', async () => {
+    const state =
+      'sha256sum /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/hosts /home/dave/.ssh/authorized_keys';
+    const was = await machine.runChecked(state);
+    for (const stage of ['fs', 'boot']) {
+      const result = await machine.runChecked(`holdfast run-stage ${stage} --strict --json | tail -n 1`);
+      expect(JSON.parse(result)).toMatchObject({ outcome: 'ok' });
+      const steps: { file: string; changedFiles: string[] }[] = JSON.parse(result).steps;
+      const ours = steps.filter(({ file }) => file.startsWith('/oem/'));
+      expect(ours.flatMap(({ changedFiles }) => changedFiles)).toEqual([]);
+    }
+    expect(await machine.runChecked(state)).toBe(was);
+  });
+
+  test('a stage on the kernel command line runs at the next boot, and what was laid out is left alone', async () => {
+    const uid = await machine.runChecked('id -u bob');
+    await machine.runChecked(
+      `holdfast grubenv set 'extra_active_cmdline=stages.boot[0].environment_file=/run/from-cmdline stages.boot[0].environment.WORD=spoken'`,
+    );
+    await machine.reboot();
+    expect(await machine.runChecked('cat /run/from-cmdline')).toBe('WORD="spoken"\n');
+    expect(await machine.runChecked('id -u bob')).toBe(uid);
+    expect(await machine.runChecked('mkdir -p /run/rest && mount LABEL=LAB_REST /run/rest && cat /run/rest/file')).toBe(
+      'kept\n',
+    );
+    expect(await logIn('carol', 'never', 'id -un')).toBe('Login incorrect');
+    await machine.loginAgain();
+    expect(await machine.runChecked('systemctl --failed --no-legend --plain')).toBe('');
+    await machine.powerOff();
+    expect(readFileSync(machine.logFile, 'utf8')).not.toContain('correct horse');
+  });
+});
