@@ -17,7 +17,10 @@ const mergeInto = (overwrites: boolean) =>
     for (const source of sources) merge(result, source, { overwrites, budget });
     return result;
   });
-const copy = fn1(any, (value, { budget }) => deepCopy(value, budget));
+const copy = fn1(any, (value, { budget }) => {
+  if (value === null) throw new CallError('there is nothing to copy');
+  return deepCopy(value, budget);
+});
 
 export const dicts: FunctionTable = {
   dict: variadic(any, (values, { budget }) => {

@@ -60,7 +60,10 @@ function writer(style: Style, options: { drops?: boolean } = {}): GoFunction {
 }
 
 function parse(bytes: string): Value {
-  const parsed: unknown = JSON.parse(textOf(bytes));
+  const parsed: unknown = JSON.parse(textOf(bytes), (_, value: unknown) => {
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new CallError('a number is too large');
+    return value;
+  });
   return toValue(parsed);
 }
 

@@ -100,10 +100,17 @@ function includes(items: readonly Value[], item: Value, budget: Budget): boolean
 }
 
 function chunked(items: readonly Value[], size: number): Value {
-  if (size < 1) throw new CallError(size === 0 ? 'runtime error: integer divide by zero' : 'negative chunk size');
+  if (size === 0 || (size < 0 && !isAccepted(items.length, size))) throw new CallError('makeslice: len out of range');
+  if (size < 0 && items.length > 1) return new List('[]interface {}', []);
   const chunks: List[] = [];
-  for (let at = 0; at < items.length; at += size) chunks.push(list(items.slice(at, at + size)));
+  for (let at = 0; at < items.length; at += Math.abs(size)) chunks.push(list(items.slice(at, at + Math.abs(size))));
   return new List('[]interface {}', chunks);
+}
+
+/** sprig calculates with a negative size as with any, and for some numbers of items nothing is wrong with the result. */
+function isAccepted(length: number, size: number): boolean {
+  const chunks = Math.floor((length - 1) / size) + 1;
+  return chunks === 0 || (length === 1 && size < -1);
 }
 
 /** sprig's `slice` of lists; of texts that of text/template, which sprig's hides. */

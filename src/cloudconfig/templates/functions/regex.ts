@@ -3,7 +3,7 @@
 import { RE2JS } from 're2js';
 import type { Budget } from '../budget.ts';
 import { CallError } from '../templateerror.ts';
-import { bytesOf, textOf } from '../values/bytes.ts';
+import { bytesOf, isUtf8, textOf } from '../values/bytes.ts';
 import { List, stringList } from '../values/list.ts';
 import { type FunctionTable, fn1, fn2, fn3, type GoFunction } from './function.ts';
 import { count, text } from './parameters.ts';
@@ -76,7 +76,7 @@ function matchesOf(pattern: string, subject: string, limit: number, budget: Budg
       matches.push({ start, end, groups, named });
     }
     previousEnd = end;
-    at = end > start ? end : end + ((subject.codePointAt(end) ?? 0 > 0xffff) ? 2 : 1);
+    at = end > start ? end : end + ((subject.codePointAt(end) ?? 0) > 0xffff ? 2 : 1);
   }
   // The time that matching takes grows with both.
   budget.step(Math.ceil((subject.length * compiled.programSize()) / 100));
@@ -85,6 +85,7 @@ function matchesOf(pattern: string, subject: string, limit: number, budget: Budg
 
 function compile(pattern: string, budget: Budget): RE2JS {
   budget.step(200 + pattern.length);
+  if (!isUtf8(pattern)) throw new BadPattern('invalid UTF-8');
   try {
     return RE2JS.compile(textOf(pattern));
   } catch (error) {
@@ -119,6 +120,7 @@ function expand(template: string, { groups, named }: Match): string {
 }
 
 function splitAt(pattern: string, bytes: string, limit: number, budget: Budget): List {
+  compile(pattern, budget);
   if (limit === 0) return new List('string', [], true);
   const subject = textOf(bytes);
   if (pattern !== '' && subject === '') return stringList(['']);

@@ -60,9 +60,11 @@ export const strings: FunctionTable = {
       budget,
     ),
   ),
-  split: fn2(text, text, (separator, bytes) => numbered(splitAt(bytes, separator))),
-  splitn: fn3(text, count, text, (separator, limit, bytes) => numbered(splitAt(bytes, separator, limit))),
-  splitList: fn2(text, text, (separator, bytes) => stringList(splitAt(bytes, separator))),
+  split: fn2(text, text, (separator, bytes, { budget }) => numbered(splitAt(bytes, separator, -1, budget))),
+  splitn: fn3(text, count, text, (separator, limit, bytes, { budget }) =>
+    numbered(splitAt(bytes, separator, limit, budget)),
+  ),
+  splitList: fn2(text, text, (separator, bytes, { budget }) => stringList(splitAt(bytes, separator, -1, budget))),
   toString: fn1(any, (value, { budget }) => textOfValue(value, budget)),
 };
 
@@ -84,7 +86,7 @@ function substring(start: number, end: number, bytes: string): string {
   return bytes.slice(from, to);
 }
 
-export function repeat(bytes: string, times: number, budget: Budget): string {
+function repeat(bytes: string, times: number, budget: Budget): string {
   if (times < 0) throw new CallError('strings: negative Repeat count');
   budget.text(bytes.length * times);
   return bytes === '' ? '' : bytes.repeat(times);
@@ -112,9 +114,11 @@ function deleteSpace(bytes: string): string {
 }
 
 /** Go's strings.SplitN: an empty separator cuts between runes. */
-export function splitAt(bytes: string, separator: string, limit = -1): string[] {
+function splitAt(bytes: string, separator: string, limit: number, budget: Budget): string[] {
   if (limit === 0) return [];
+  if (separator === '') budget.step(bytes.length);
   const parts = separator === '' ? runesOf(bytes).map(bytesOfRune) : bytes.split(separator);
+  budget.step(parts.length);
   if (limit < 0 || parts.length <= limit) return parts;
   return [...parts.slice(0, limit - 1), parts.slice(limit - 1).join(separator)];
 }

@@ -57,7 +57,8 @@ function parse(bytes: string): Parts {
   const at = authority.lastIndexOf('@');
   const host = authority.slice(at + 1);
   const userinfo = at < 0 ? '' : checkUser(authority.slice(0, at), broken);
-  return { ...parts, userinfo, path, host: checkHost(host, broken), hostname: hostnameOf(host) };
+  const checked = checkHost(host, broken);
+  return { ...parts, userinfo, path, host: checked, hostname: hostnameOf(checked) };
 }
 
 function splitOnce(bytes: string, sign: string): string[] {

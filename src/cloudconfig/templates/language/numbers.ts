@@ -67,7 +67,9 @@ export function parseInteger(text: string): bigint | undefined {
 
 /** Underscores stand between digits, or between the base's prefix and a digit. */
 function underscoresFit(digits: string): boolean {
-  return !/__|_$|_[.eEpP+-]|[.pP+-]_|^_|^\d*[eE]_|[.]\d*[eE]_/.test(digits);
+  // In hexadecimal numbers e is a digit.
+  if (/^[+-]?0[xX]/.test(digits)) return !/__|_$|_[.pP+-]|[.pP+-]_/.test(digits);
+  return !/__|_$|_[.eE+-]|[.eE+-]_|^_/.test(digits);
 }
 
 /** Go's strconv.ParseFloat for finite numbers; undefined for what is none or too large. */

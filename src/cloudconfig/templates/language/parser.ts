@@ -218,7 +218,7 @@ class Parser {
         throw new TemplateError(`non executable command in pipeline stage ${index + 1}`, first.start);
       }
     }
-    return { variables, assigns, commands, start, end: stop.start };
+    return { variables, assigns, commands, start, end: commands.at(-1)?.end ?? stop.start };
   }
 
   /** `$x :=`, `$x =`, and in a range `$i, $x :=`. */
@@ -261,10 +261,6 @@ class Parser {
           break;
         }
         case '|':
-          // A pipe with nothing behind it.
-          if (['}}', ')', '|'].includes(this.#peekWord().type)) {
-            throw new TemplateError(`missing value for ${context}`, this.#peekWord().start);
-          }
           return { first, rest, ...place };
         case '}}':
         case ')':

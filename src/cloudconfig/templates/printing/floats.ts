@@ -22,6 +22,29 @@ export function formatFloat(value: number, verb: 'e' | 'f' | 'g', precision?: nu
   return sign + formatPositive(Math.abs(value), verb, precision);
 }
 
+/** The exact value: `0x1.8p+01` with hexadecimal digits, `4503599627370496p-52` for `b`. */
+export function formatBinary(value: number, verb: 'x' | 'b', precision?: number): string {
+  if (!Number.isFinite(value)) return formatFloat(value, 'g');
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  const { mantissa, exponent } = exact(Math.abs(value));
+  if (verb === 'b') return `${sign}${mantissa}p${exponent < 0 ? '' : '+'}${exponent}`;
+  // 53 bits, of which the first is the digit before the point; a fraction of 13 digits.
+  const shift = mantissa === 0n ? 0 : 53 - mantissa.toString(2).length;
+  let power = mantissa === 0n ? 0 : exponent - shift + 52;
+  let digits = mantissa << BigInt(shift);
+  const kept = Math.min(precision ?? 13, 13);
+  const dropped = BigInt(52 - 4 * kept);
+  if (dropped > 0n) digits = halfEven(digits, 1n << dropped);
+  if (digits >> BigInt(4 * kept + 1) !== 0n) {
+    digits >>= 1n;
+    power++;
+  }
+  const hex = digits.toString(16).padStart(kept + 1, '0');
+  const fraction = precision === undefined ? hex.slice(1).replace(/0+$/, '') : hex.slice(1).padEnd(precision, '0');
+  const point = fraction === '' ? '' : `.${fraction}`;
+  return `${sign}0x${hex[0]}${point}p${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+}
+
 function formatPositive(value: number, verb: 'e' | 'f' | 'g', precision: number | undefined): string {
   if (verb === 'f') return precision === undefined ? plain(shortest(value)) : fixed(value, precision);
   if (verb === 'e') {
@@ -70,6 +93,10 @@ function rounded(value: number, count: number): Decimal {
   if (digits.length > kept) {
     exponent++;
     digits = digits.slice(0, -1);
+  } else if (digits.length < kept) {
+    // The shortest digits of the smallest numbers are rounded up: 1e-323 is 9.88e-324.
+    exponent--;
+    digits = String(scaledUp(value, kept - 1 - exponent));
   }
   return { digits: digits.replace(/(?<=.)0+$/, ''), exponent };
 }
@@ -83,6 +110,10 @@ function scaledUp(value: number, power: number): bigint {
   else denominator <<= BigInt(-exponent);
   if (power >= 0) numerator *= 10n ** BigInt(power);
   else denominator *= 10n ** BigInt(-power);
+  return halfEven(numerator, denominator);
+}
+
+function halfEven(numerator: bigint, denominator: bigint): bigint {
   const whole = numerator / denominator;
   const twice = (numerator % denominator) * 2n;
   const up = twice > denominator || (twice === denominator && whole % 2n === 1n);

@@ -153,8 +153,8 @@ class Formatter {
   #number(): number | undefined {
     const digits = this.#format.slice(this.#at, this.#at + 20).match(/^\d+/)?.[0] ?? '';
     if (digits === '') return undefined;
-    if (Number(digits) > MAX_NUMBER) {
-      // Go gives up on the whole format here.
+    if (Number(digits.slice(0, -1)) > MAX_NUMBER) {
+      // Go gives up on the whole format here; it looks before each digit.
       this.#at = this.#format.length;
       return undefined;
     }

@@ -11,14 +11,15 @@ import { isPrintable } from '../values/runes.ts';
 import { typeOf } from '../values/types.ts';
 import type { Value } from '../values/value.ts';
 import { type Flags, pad } from './flags.ts';
-import { formatFloat } from './floats.ts';
+import { formatBinary, formatFloat } from './floats.ts';
 
 /** A value as an argument of printf. */
 export function formatVerb(value: Value, verb: string, flags: Flags, budget: Budget): string {
   budget.step();
-  if (verb === 'T') return formatText(typeOf(value), 's', flags, budget) ?? '';
-  if (value === undefined || value === null) {
-    return verb === 'v' ? pad('<nil>', { ...flags, precision: undefined }, budget) : `%!${verb}(<nil>)`;
+  const isNil = value === undefined || value === null;
+  if (verb === 'T' && !isNil) return formatText(typeOf(value), 's', flags, budget) ?? '';
+  if (isNil) {
+    return verb === 'v' || verb === 'T' ? pad('<nil>', { ...flags, precision: undefined }, budget) : `%!${verb}(<nil>)`;
   }
   if (verb === 'p') throw new CallError('%p is not supported');
   return formatKnown(value, verb, flags, budget) ?? badVerb(value, verb, flags, budget);
@@ -110,26 +111,55 @@ function formatHex(text: string, verb: 'x' | 'X', flags: Flags, budget: Budget):
 }
 
 function formatNumber(value: number, verb: string, flags: Flags, budget: Budget): string | undefined {
+  const { precision, sharp } = flags;
   // A deviation: Go prints 1048576 as 1.048576e+06, which nobody wants in a stage file.
-  if (verb === 'v' && Number.isInteger(value) && Math.abs(value) < 1e21 && flags.precision === undefined) {
+  const isPlain = verb === 'v' && !sharp && precision === undefined;
+  if (isPlain && Number.isSafeInteger(value)) {
     return signed(formatFloat(value, 'f'), flags, budget);
   }
-  const lower = verb === 'v' ? 'g' : verb.toLowerCase();
-  if (lower === 'x' || lower === 'b') throw new CallError(`%${verb} of a float64 is not supported`);
-  if ((lower !== 'e' && lower !== 'f' && lower !== 'g') || verb === 'V') return undefined;
-  const precision = flags.precision ?? (lower === 'g' ? undefined : 6);
-  const digits = formatFloat(value, lower, precision);
-  const sharp = flags.sharp && Number.isFinite(value) ? withPoint(digits, lower, precision) : digits;
-  return signed(verb === 'E' || verb === 'G' ? sharp.replace('e', 'E') : sharp, flags, budget);
+  budget.text(precision ?? 0);
+  const digits = floatDigits(value, verb, precision);
+  if (digits === undefined) return undefined;
+  return signed(
+    sharp && verb !== 'b' && Number.isFinite(value) ? withPoint(digits, verb, precision) : digits,
+    flags,
+    budget,
+  );
+}
+
+function floatDigits(value: number, verb: string, precision: number | undefined): string | undefined {
+  switch (verb) {
+    case 'v':
+    case 'g':
+      return formatFloat(value, 'g', precision);
+    case 'e':
+      return formatFloat(value, 'e', precision ?? 6);
+    case 'f':
+    case 'F':
+      return formatFloat(value, 'f', precision ?? 6);
+    case 'E':
+      return formatFloat(value, 'e', precision ?? 6).replace('e', 'E');
+    case 'G':
+      return formatFloat(value, 'g', precision).replace('e', 'E');
+    case 'b':
+    case 'x':
+      return formatBinary(value, verb, precision);
+    case 'X':
+      return formatBinary(value, 'x', precision).replace(/^-?0x.*/, (digits) => digits.toUpperCase());
+    default:
+      return undefined;
+  }
 }
 
 /** `#`: a point in any case, and for `g` the zeros that it would leave out. */
 function withPoint(digits: string, verb: string, precision: number | undefined): string {
-  const [, sign = '', number = '', tail = ''] = digits.match(/^(-?)([\d.]+)(.*)$/) ?? [];
-  let missing = verb === 'g' ? (precision ?? 6) - number.replace('.', '').replace(/^0+/, '').length : 0;
+  const end = digits.search(/x/i.test(verb) ? /[pP]/ : /[eE]/);
+  const number = end < 0 ? digits : digits.slice(0, end);
+  const keepsZeros = 'vgGx'.includes(verb);
+  let missing = keepsZeros ? (precision ?? 6) - number.replace(/[-.]/g, '').replace(/^0+/, '').length : 0;
+  if (number.replace('-', '') === '0') missing--;
   const pointed = number.includes('.') ? number : `${number}.`;
-  if (number === '0') missing--;
-  return `${sign}${pointed}${'0'.repeat(Math.max(missing, 0))}${tail}`;
+  return pointed + '0'.repeat(Math.max(missing, 0)) + digits.slice(number.length);
 }
 
 /** The sign that is asked for, and zeros behind it rather than before. */

@@ -31,7 +31,7 @@ function formatPiece(time: Clock, piece: string): string {
     case '2006':
       return date.year < 0 ? `-${padded(-date.year, 4)}` : padded(date.year, 4);
     case '06':
-      return padded(((date.year % 100) + 100) % 100, 2);
+      return padded(Math.abs(date.year % 100), 2);
     case 'January':
       return MONTHS[date.month - 1] ?? '';
     case 'Jan':
@@ -73,7 +73,7 @@ function formatPiece(time: Clock, piece: string): string {
     case 'pm':
       return hour >= 12 ? 'pm' : 'am';
     case 'MST':
-      return offset.abbreviation === '' ? shortOffset(offset.seconds) : offset.abbreviation;
+      return offset.abbreviation === '' ? formatOffset(offset.seconds, '-0700') : offset.abbreviation;
     default:
       return /^[.,]/.test(piece) ? formatFraction(time.fraction, piece) : formatOffset(offset.seconds, piece);
   }
@@ -101,9 +101,4 @@ function formatOffset(seconds: number, piece: string): string {
   const digits = piece.replace(/\D/g, '').length;
   const parts = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60].slice(0, digits / 2);
   return sign + parts.map((part) => padded(part, 2)).join(colon);
-}
-
-/** What stands for a zone without an abbreviation. */
-function shortOffset(seconds: number): string {
-  return formatOffset(seconds, seconds % 3600 === 0 ? '-07' : '-0700');
 }

@@ -1,6 +1,6 @@
 // Reads a time by a layout of Go.
 
-import { daysOf } from './calendar.ts';
+import { dateOf, daysOf } from './calendar.ts';
 import { MONTHS, piecesOf, WEEKDAYS } from './layout.ts';
 import { type Time, timeIn } from './time.ts';
 import { fixedZone, UTC, type Zone } from './zone.ts';
@@ -185,7 +185,9 @@ function timeOf(found: Found, zone: Zone): Time | undefined {
   if (dayOfYear !== undefined) {
     const length = daysOf(year + 1, 1, 1) - daysOf(year, 1, 1);
     if (dayOfYear < 1 || dayOfYear > length) return undefined;
-    Object.assign(date, { month: 1, day: dayOfYear });
+    const { month, day } = dateOf(daysOf(year, 1, dayOfYear));
+    if (month !== (found.month ?? month) || day !== (found.day ?? day)) return undefined;
+    Object.assign(date, { month, day });
   } else {
     const length = daysOf(year, date.month + 1, 1) - daysOf(year, date.month, 1);
     if (date.day < 1 || date.day > length) return undefined;
@@ -205,7 +207,7 @@ function timeOf(found: Found, zone: Zone): Time | undefined {
   if (found.abbreviation === '') return build(zone);
   const local = build(zone);
   if (local.offset.abbreviation === found.abbreviation) return local;
-  // An abbreviation alone says no offset, except for GMT+3.
+  // An abbreviation alone says no offset: Go takes the time for UTC, and shows GMT+3 three hours later.
   const hours = found.abbreviation.match(/^GMT([+-]\d+)$/)?.[1];
-  return build(fixedZone(Number(hours ?? 0) * 3600, found.abbreviation));
+  return build(UTC).in(fixedZone(Number(hours ?? 0) * 3600, found.abbreviation));
 }
