@@ -20,12 +20,7 @@ export function checkTemplate(text: string): string | undefined {
 
 /** Parses a text that may call any function that there is. Throws TemplateError. */
 export function parseText(text: string): Template {
-  const known = topicsByName();
-  return parseTemplate(
-    text,
-    (name) => known.has(name),
-    () => known.keys(),
-  );
+  return parseTemplate(text, topicsByName());
 }
 
 /** Rethrows what is no fault of the template. */

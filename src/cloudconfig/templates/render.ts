@@ -3,7 +3,7 @@
 
 import { Budget } from './budget.ts';
 import { explainError, parseText } from './check.ts';
-import { execute, type Output } from './evaluator.ts';
+import { execute, type Output } from './execution.ts';
 import { loadFunctions } from './functions/catalogue.ts';
 import type { GoFunction } from './functions/function.ts';
 import { AddressWanted } from './functions/machine.ts';

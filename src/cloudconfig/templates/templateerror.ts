@@ -11,7 +11,7 @@ export class TemplateError extends Error {
   }
 }
 
-/** A function refused its arguments; the evaluator adds the function's name and place. */
+/** A function refused its arguments; the evaluation adds the function's name and place. */
 export class CallError extends Error {
   override readonly name = 'CallError';
 }

@@ -1,4 +1,4 @@
-// The functions that every Go template has. `and` and `or` are here for their parameters; the evaluator executes them,
+// The functions that every Go template has. `and` and `or` are here for their parameters; the evaluation executes them,
 // since they don't evaluate all arguments.
 
 import { printf } from '../printing/printf.ts';

@@ -66,9 +66,12 @@ export const dicts: FunctionTable = {
 function dig(values: readonly Value[]): Value {
   const path = values.slice(0, -2);
   if (path.length === 0) throw new CallError('dig needs at least three arguments');
+  const keys = path.map((key) => {
+    if (typeof key === 'string') return key;
+    throw new CallError(`a key of dig is ${typeOf(key)}, not string`);
+  });
   let value: Value = values.at(-1);
-  for (const key of path) {
-    if (typeof key !== 'string') throw new CallError(`${typeOf(key)}, not string: a key of dig`);
+  for (const key of keys) {
     if (!(value instanceof Dict) || value.element !== 'interface {}') {
       throw new CallError(`interface conversion: interface {} is ${typeOf(value)}, not map[string]interface {}`);
     }
