@@ -1,6 +1,8 @@
 // Templates in the texts of a step: which facts they see, and what becomes of a broken one.
 
+import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Facts } from '../../../src/stages/facts.ts';
 import { expandTemplate } from '../../../src/stages/templates.ts';
@@ -58,3 +60,31 @@ it.each(['{{', '{{ }}', '{{ "open }}', '{{-.MachineID}}', '{{ .Values.os.name }}
     });
   },
 );
+
+it('functions see the time zone and the environment of the root', async () => {
+  const root = temporaryRoot({ 'etc/os-release': 'ID=demo\n', 'usr/share/zoneinfo/Europe/.keep': '' });
+  const zone = readFileSync(join(import.meta.dirname, '../../fixtures/templates/zones/Asia/Tokyo'));
+  for (const path of ['/etc/localtime', '/usr/share/zoneinfo/Tokyo']) writeFileSync(root.resolve(path), zone);
+  const text =
+    '{{ date "15:04 MST" 0 }} {{ dateInZone "15:04 MST" 0 "Tokyo" }} {{ dateInZone "15:04 MST" 0 "Europe" }} {{ env "HOME" }} {{ env "HOOK" }}';
+  expect(await expandTemplate(text, { facts: new Facts(root), root, env: { HOOK: 'x' } })).toEqual({
+    kind: 'expanded',
+    text: '09:00 JST 09:00 JST 00:00 UTC /root x',
+    warnings: [],
+  });
+});
+
+it('a character that is cut in two is warned about', async () => {
+  expect(await expandTemplate('{{ trunc 1 "é" }}', { facts: factsWith() })).toMatchObject({
+    text: '\ufffd',
+    warnings: ['its template cuts a character in two; what is left of it is replaced by U+FFFD'],
+  });
+});
+
+it('the facts of both contexts of the originals are there, and random ones are new for each text', async () => {
+  const facts = factsWith();
+  const text = '{{ .Random }} {{ .Values.Random }} {{ .UUID }} {{ .ProtectedID | len }} {{ trunc 4 .MachineID }}';
+  const first = await expandTemplate(text, { facts });
+  expect(first.text).toMatch(/^([0-9a-z]{32}) \1 [0-9a-f-]{36} 64 0123$/);
+  expect(await expandTemplate(text, { facts })).not.toEqual(first);
+});
