@@ -2,6 +2,8 @@
 // JavaScript, which has its engine at hand; for the others a real RE2 is loaded; and one with look-around, which RE2
 // doesn't know, is translated for JavaScript, since people write it although the originals always skip the step.
 
+import type { RE2JS } from 're2js';
+
 export type PatternMatch =
   /** `foreign`: the originals can't use the pattern. */
   | { found: boolean; foreign: boolean }
@@ -26,15 +28,9 @@ export async function matchPattern(
   const flags = options.ignoreCase ? 'i' : '';
   const plain = isPlain(pattern) && PRINTABLE.test(text) ? compileJs(pattern, flags) : undefined;
   if (plain !== undefined) return { found: plain.test(text), foreign: false };
-  // Takes milliseconds to load, which is why it isn't imported above.
-  const { RE2JS } = await import('re2js');
   try {
-    return {
-      found: RE2JS.compile(options.ignoreCase ? `(?i)${pattern}` : pattern)
-        .matcher(text)
-        .find(),
-      foreign: false,
-    };
+    const found = (await compileRe2(options.ignoreCase ? `(?i)${pattern}` : pattern)).matcher(text).find();
+    return { found, foreign: false };
   } catch (error) {
     const foreign = withoutRe2(pattern, error, flags);
     return foreign instanceof RegExp ? { found: foreign.test(text), foreign: true } : foreign;
@@ -55,6 +51,21 @@ export function withoutRe2(pattern: string, refusal: unknown, flags = ''): RegEx
   return {
     invalid: (refusal instanceof Error ? refusal.message : String(refusal)).replace(/^error parsing regexp: /, ''),
   };
+}
+
+/** The patterns that were used last: files have the same few in many steps, and compiling one takes a millisecond. */
+const compiled = new Map<string, RE2JS>();
+const MAX_COMPILED = 100;
+
+async function compileRe2(pattern: string): Promise<RE2JS> {
+  const known = compiled.get(pattern);
+  if (known !== undefined) return known;
+  // Takes milliseconds to load, which is why it isn't imported above.
+  const { RE2JS: Engine } = await import('re2js');
+  const result = Engine.compile(pattern);
+  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  compiled.set(pattern, result);
+  return result;
 }
 
 function isPlain(pattern: string): boolean {

@@ -36,6 +36,7 @@ export class Facts {
   readonly #root: Root;
   readonly #standInId: string;
   readonly #sections: Readonly<Record<string, unknown>>;
+  #hypervisor: string | undefined;
   #osRelease: ReadonlyMap<string, string> | undefined;
   #firmware: { table: SmbiosFacts | undefined } | undefined;
 
@@ -51,7 +52,7 @@ export class Facts {
       board: () => gatherBoard(root),
       chassis: () => gatherChassis(root),
       bios: () => gatherBios(root),
-      cpu: () => gatherProcessor(root, this.#smbios, detectHypervisor(root) !== ''),
+      cpu: () => gatherProcessor(root, this.#smbios, this.#knownHypervisor !== ''),
       memory: () => gatherMemory(root, this.#smbios),
       storage: () => gatherStorage(root),
       network: () => gatherNetwork(root),
@@ -119,7 +120,7 @@ export class Facts {
     return lazySection({
       Values: () =>
         lazySection({
-          node: () => gatherNode(this.#root, this.hostname),
+          node: () => gatherNode(this.#root, { hostname: this.hostname, hypervisor: this.#knownHypervisor }),
           ...Object.fromEntries(sections),
           Random: () => once.Random,
           ProtectedID: () => once.ProtectedID,
@@ -129,6 +130,12 @@ export class Facts {
       MachineID: () => this.machineId,
       ProtectedID: () => once.ProtectedID,
     });
+  }
+
+  /** Asking costs a dozen files, which most texts with `.Values.node` don't want. */
+  get #knownHypervisor(): string {
+    this.#hypervisor ??= detectHypervisor(this.#root);
+    return this.#hypervisor;
   }
 
   get #osReleaseMap(): ReadonlyMap<string, string> {

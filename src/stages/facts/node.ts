@@ -2,17 +2,11 @@
 // /etc/machine-id and dbus's copy of it equal as a side effect of asking.
 
 import type { Root } from '../../system/root.ts';
-import { detectHypervisor } from './hypervisor.ts';
 import { readFact, readLink, type Section, withoutEmpty } from './section.ts';
 
-/** Without the host name, which is that of the moment when a stage starts. */
-export function gatherNode(root: Root, hostname: string): Section {
-  return withoutEmpty({
-    hostname,
-    machineid: readMachineId(root),
-    hypervisor: detectHypervisor(root),
-    timezone: readTimezone(root),
-  });
+/** @param known what is that of the moment when a stage starts, and what never changes. */
+export function gatherNode(root: Root, known: { hostname: string; hypervisor: string }): Section {
+  return withoutEmpty({ ...known, machineid: readMachineId(root), timezone: readTimezone(root) });
 }
 
 /** Empty while the system hasn't got one (systemd writes `uninitialized` into images). */
