@@ -9,7 +9,7 @@ import { type Problem, ProblemList } from './problem.ts';
 import { string, wrongType } from './shapes.ts';
 import { decodeStep, type Step } from './step.ts';
 import { editDistance } from './suggestion.ts';
-import { type Entry, joinMaps, YamlError, YamlText } from './yamltext.ts';
+import { DEDENT_HINT, type Entry, joinMaps, YamlError, YamlText } from './yamltext.ts';
 
 export interface CloudConfig {
   file: string;
@@ -58,6 +58,14 @@ function decodeDocument(
       message: 'a second YAML document begins here and is not used',
       hint: 'put it into a file of its own',
       location: yaml.furtherDocument,
+    });
+  }
+  if (yaml.cutOff !== undefined) {
+    problems.add({
+      severity: 'error',
+      message: 'this line is indented less than the first one: YAML ends here, and what follows is not used',
+      hint: DEDENT_HINT,
+      location: yaml.cutOff,
     });
   }
   const empty: CloudConfig = { file, cloudInit, stages: new Map() };

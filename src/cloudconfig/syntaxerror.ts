@@ -1,6 +1,8 @@
 // Broken YAML in words for people who write stage files by hand: what it means and what usually mends it. The parser says
 // where it stopped; what was meant is often clear from the lines around.
 
+import { unclosedBracket } from './looseyaml.ts';
+
 /** What the parser says (js-yaml 5) and what it means, the more special first. */
 const EXPLANATIONS: readonly { reason: RegExp; message?: string; hint: string }[] = [
   { reason: /^tab characters/, message: 'a tab is used for indentation', hint: 'indent with spaces only' },
@@ -59,11 +61,10 @@ export function explainSyntaxError(
   if (open !== undefined && (open.sign === '"' || open.sign === "'")) {
     return broken(`the quote that opens here is not closed`, `add ${open.sign} at the end of the text`, open.offset);
   }
-  if (open !== undefined && /deficient|unexpected end/.test(reason)) {
-    return broken(
-      `a bracket is not closed, "${open.sign === '[' ? ']' : '}'}" is missing`,
-      'what follows the opening bracket must be indented deeper than the line that it is in',
-    );
+  const bracket = /deficient|flow collection/.test(reason) ? unclosedBracket(text) : undefined;
+  if (bracket !== undefined) {
+    const sign = text[bracket] === '[' ? ']' : '}';
+    return broken(`the bracket that opens here is not closed`, `add ${sign} after the last item`, bracket);
   }
   if (reason.startsWith('bad indentation of a mapping entry')) {
     const value = valueWithColon(text, position);

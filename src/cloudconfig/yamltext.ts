@@ -9,10 +9,12 @@ import {
   type PopEvent,
   parseEvents,
   SCALAR_STYLE,
+  type ScalarEvent,
   type ScalarStyle as ScalarEventStyle,
   YAMLException,
 } from 'js-yaml';
 import type { SourceLocation } from '../system/errors.ts';
+import { type LooseText, tightenYaml } from './looseyaml.ts';
 import {
   isAlias,
   isMap,
@@ -69,7 +71,11 @@ export class YamlText {
   readonly contents: Node | null;
   /** Where a further document with content starts; it isn't used. */
   readonly furtherDocument: SourceLocation | undefined;
+  /** Where a line is indented less than the first one: for go-yaml the text ends there, whatever follows. */
+  readonly cutOff: SourceLocation | undefined;
   readonly #text: string;
+  /** What the parser has read: the text itself, or what a loosely written one means. */
+  #source: LooseText;
   readonly #anchors = new Map<string, Node[]>();
   readonly #entries = new Map<YamlMap, Entries>();
   /** Offsets at which lines start; found when the first place is asked for. */
@@ -82,47 +88,50 @@ export class YamlText {
     if (Buffer.byteLength(text) > LIMITS.textBytes)
       throw this.#limit(`is larger than ${LIMITS.textBytes >> 20} MiB`, 0);
     if (hasTooManySigns(this.#text)) throw this.#limit(`has more than ${LIMITS.signs} parts`, 0);
-    const { events, further } = this.#parse();
+    this.#source = { text: this.#text, original: (offset) => offset };
+    const { events, further, cutOff } = this.#parse();
     const { contents, next } = this.#build(events);
-    this.contents = contents;
     const at = further ?? next;
-    this.furtherDocument = at === undefined ? undefined : this.locate(at);
+    this.furtherDocument = at === undefined ? undefined : this.#locateSource(at);
+    this.cutOff = cutOff === undefined ? undefined : this.#locateSource(cutOff);
+    if (this.cutOff !== undefined && (contents === null || !isMap(contents))) {
+      throw new YamlError(
+        'the YAML is broken: this line is indented less than the first one',
+        this.cutOff,
+        DEDENT_HINT,
+      );
+    }
+    this.contents = contents;
   }
 
-  #parse(): { events: Event[]; further?: number } {
+  #parse(): FirstDocument {
     try {
-      return { events: parseEvents(this.#text, { maxDepth: LIMITS.depth }) };
+      return parseFirst(this.#text);
     } catch (error) {
       if (!(error instanceof YAMLException)) throw error;
-      const { reason, mark } = error;
-      const position = mark?.position ?? 0;
-      // The originals never look at what comes after the first document.
-      const separator = this.#endOfFirstDocument(position);
-      if (separator !== undefined) {
-        return { events: parseEvents(this.#text.slice(0, separator), { maxDepth: LIMITS.depth }), further: separator };
-      }
-      if (reason.startsWith('nesting exceeded')) {
-        throw this.#limit(`nests deeper than ${LIMITS.depth} levels`, position);
-      }
-      const { message, hint, offset } = explainSyntaxError(reason, this.#text, position);
-      throw new YamlError(message, this.locate(offset), hint);
+      return this.#parseLoosely(error);
     }
   }
 
-  /** Where a second document begins, when the first one is whole and ends before the offset. */
-  #endOfFirstDocument(before: number): number | undefined {
-    const separators = [...this.#text.slice(0, before).matchAll(/^---(?=\s)/gm)].map(({ index }) => index);
-    const first = separators.find((at) =>
-      /^[^\S\n]*[^\s#%]/m.test(this.#text.slice(0, at).replace(/^---(?=\s)/gm, '')),
-    );
-    if (first === undefined) return undefined;
+  #parseLoosely(refusal: YAMLException): FirstDocument {
+    const loose = tightenYaml(this.#text, LIMITS.textBytes);
+    if (loose === undefined) throw this.#broken(refusal);
+    this.#source = loose;
     try {
-      parseEvents(this.#text.slice(0, first), { maxDepth: LIMITS.depth });
-      return first;
-    } catch {
-      // The first document itself is broken: that is what has to be reported.
-      return undefined;
+      return parseFirst(loose.text);
+    } catch (error) {
+      throw error instanceof YAMLException ? this.#broken(error) : error;
     }
+  }
+
+  #broken({ reason, mark }: YAMLException): YamlError {
+    const { text, original } = this.#source;
+    const position = mark?.position ?? 0;
+    if (reason.startsWith('nesting exceeded')) {
+      return this.#limit(`nests deeper than ${LIMITS.depth} levels`, original(position));
+    }
+    const { message, hint, offset } = explainSyntaxError(reason, text, position);
+    return new YamlError(message, this.#locateSource(offset), hint);
   }
 
   /** The first document's tree; `next` is where the second one begins. */
@@ -137,11 +146,12 @@ export class YamlText {
       } else if (event.type === EVENT_ID.POP) {
         open.pop();
       } else if (documents > 1) {
-        if (!isEmptyScalar(event)) return { contents, next: startOf(event, this.#text, end) };
+        if (!isEmptyScalar(event)) return { contents, next: startOf(event, this.#source.text, end) };
       } else {
-        const range = [startOf(event, this.#text, end), event.type === EVENT_ID.SCALAR ? event.valueEnd : -1] as const;
+        const { text, original } = this.#source;
+        const range = [startOf(event, text, end), event.type === EVENT_ID.SCALAR ? event.valueEnd : -1] as const;
         end = Math.max(end, ...range);
-        const node = this.#makeNode(event, range, open);
+        const node = this.#makeNode(event, [original(range[0]), original(range[1])], open);
         const parent = event.type === EVENT_ID.SCALAR || event.type === EVENT_ID.ALIAS ? open.at(-1) : open.at(-2);
         if (parent === undefined) contents = node;
         else addTo(parent, node);
@@ -152,12 +162,12 @@ export class YamlText {
 
   #makeNode(event: ContentEvent, range: Range, open: OpenCollection[]): Node {
     if (event.type === EVENT_ID.ALIAS) {
-      return { kind: 'alias', source: this.#text.slice(event.anchorStart, event.anchorEnd), range };
+      return { kind: 'alias', source: this.#source.text.slice(event.anchorStart, event.anchorEnd), range };
     }
     let node: Node;
     if (event.type === EVENT_ID.SCALAR) {
       const style = STYLES[event.style];
-      node = { kind: 'scalar', value: getScalarValue(this.#text, event), style, range, tag: this.#tag(event) };
+      node = { kind: 'scalar', value: scalarValue(this.#source.text, event), style, range, tag: this.#tag(event) };
     } else if (event.type === EVENT_ID.MAPPING) {
       const items: Pair[] = [];
       node = { kind: 'map', items, range, tag: this.#tag(event) };
@@ -168,7 +178,7 @@ export class YamlText {
       open.push({ items, pending: undefined });
     }
     if (event.anchorStart >= 0) {
-      const name = this.#text.slice(event.anchorStart, event.anchorEnd);
+      const name = this.#source.text.slice(event.anchorStart, event.anchorEnd);
       const known = this.#anchors.get(name);
       if (known === undefined) this.#anchors.set(name, [node]);
       else known.push(node);
@@ -178,7 +188,7 @@ export class YamlText {
 
   #tag({ tagStart, tagEnd }: ContentEvent & { tagStart: number; tagEnd: number }): string | undefined {
     if (tagStart < 0) return undefined;
-    const written = this.#text.slice(tagStart, tagEnd);
+    const written = this.#source.text.slice(tagStart, tagEnd);
     if (written.startsWith('!!')) return `tag:yaml.org,2002:${written.slice(2)}`;
     return written.startsWith('!<') ? written.slice(2, -1) : written;
   }
@@ -194,6 +204,10 @@ export class YamlText {
       this.locateNode(node),
       'aliases (*name) multiply what they stand for; use fewer of them',
     );
+  }
+
+  #locateSource(offset: number): SourceLocation {
+    return this.locate(this.#source.original(offset));
   }
 
   locate(offset: number): SourceLocation {
@@ -297,6 +311,57 @@ export function joinMaps(earlier: YamlMap, later: YamlMap): YamlMap {
 
 export function aliasName(node: Node): string {
   return isAlias(node) ? `*${node.source}` : 'the alias';
+}
+
+/** The events of a text whose first document is whole; offsets of what follows it. */
+interface FirstDocument {
+  events: Event[];
+  further?: number;
+  cutOff?: number;
+}
+
+export const DEDENT_HINT = 'indent this line as the first one is';
+
+/**
+ * The events of a text; when only what follows the first document is broken, of that document.
+ * @throws YAMLException
+ */
+function parseFirst(text: string): FirstDocument {
+  try {
+    return { events: parseEvents(text, { maxDepth: LIMITS.depth }) };
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const position = error.mark?.position ?? 0;
+    // The originals never look at what comes after the first document.
+    const further = endOfFirstDocument(text, position);
+    if (further !== undefined) return { ...parseFirst(text.slice(0, further)), further };
+    if (!error.reason.startsWith('end of the stream or a document separator') || position === 0) throw error;
+    return { events: parseEvents(text.slice(0, position), { maxDepth: LIMITS.depth }), cutOff: position };
+  }
+}
+
+/** Where a second document begins, when the first one is whole and ends before the offset. */
+function endOfFirstDocument(text: string, before: number): number | undefined {
+  const separators = [...text.slice(0, before).matchAll(/^---(?=\s)/gm)].map(({ index }) => index);
+  const first = separators.find((at) => /^[^\S\n]*[^\s#%]/m.test(text.slice(0, at).replace(/^---(?=\s)/gm, '')));
+  if (first === undefined) return undefined;
+  try {
+    parseEvents(text.slice(0, first), { maxDepth: LIMITS.depth });
+    return first;
+  } catch {
+    // The first document itself is broken: that is what has to be reported.
+    return undefined;
+  }
+}
+
+/** go-yaml adds no line break to the last line of a block when the text ends without one. */
+function scalarValue(text: string, event: ScalarEvent): string {
+  const value = getScalarValue(text, event);
+  const isBlock = event.style === SCALAR_STYLE.LITERAL_BLOCK || event.style === SCALAR_STYLE.FOLDED_BLOCK;
+  const lastLine = text.length - text.lastIndexOf('\n') - 1;
+  // A last line of blanks alone isn't a line of the block.
+  const isOpen = isBlock && event.valueEnd === text.length && lastLine > Math.max(event.indent, 0);
+  return isOpen && value.endsWith('\n') ? value.slice(0, -1) : value;
 }
 
 type ContentEvent = Exclude<Event, DocumentEvent | PopEvent>;

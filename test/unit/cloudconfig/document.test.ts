@@ -94,7 +94,7 @@ describe('good files', () => {
 describe('bad files say where and why', () => {
   it.each([
     ['bad/tab.yaml', '3:1', 'the YAML is broken: a tab is used for indentation'],
-    ['bad/unclosed-bracket.yaml', '4:5', 'the YAML is broken: a bracket is not closed, "]" is missing'],
+    ['bad/unclosed-bracket.yaml', '3:17', 'the YAML is broken: the bracket that opens here is not closed'],
     ['bad/two-colons.yaml', '5:13', 'the YAML is broken: a second ": " in one line'],
     ['bad/unclosed-quote.yaml', '3:13', 'the YAML is broken: the quote that opens here is not closed'],
     ['bad/dedented-item.yaml', '6:6', 'the YAML is broken: a list item does not begin with "- "'],
