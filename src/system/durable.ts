@@ -14,8 +14,11 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { commandFailed, run, runChecked } from './process.ts';
+
+/** Of Linux' own file systems. */
+const LONGEST_NAME_BYTES = 255;
 
 export interface WriteFileOptions {
   /** Permission bits, special bits included; default: those of the file that is replaced, else 0644. */
@@ -57,9 +60,11 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
  */
 export function stageFile(path: string, content: string | Uint8Array, options: WriteFileOptions = {}): string {
   const old = statSync(path, { throwIfNoEntry: false });
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryName(path);
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
-  const fd = openSync(temporary, 'w', 0o600);
+  // What a process of the same number left, or a link that another user has put there and that must not be followed.
+  rmSync(temporary, { force: true });
+  const fd = openSync(temporary, 'wx', 0o600);
   try {
     writeAll(fd, bytes);
     const uid = options.uid ?? old?.uid;
@@ -76,6 +81,14 @@ export function stageFile(path: string, content: string | Uint8Array, options: W
     closeSync(fd);
   }
   return temporary;
+}
+
+/** Beside the file; a name that would become too long for a file is cut. */
+function temporaryName(path: string): string {
+  const end = `.${process.pid}.tmp`;
+  let name = basename(path);
+  while (Buffer.byteLength(name) + end.length > LONGEST_NAME_BYTES) name = name.slice(0, -1);
+  return join(dirname(path), name + end);
 }
 
 /** Overwrites a file's first bytes in place, keeping its inode and blocks; what boot loaders read and write. */
