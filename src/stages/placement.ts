@@ -4,7 +4,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fsyncPath, writeFileDurably } from '../system/durable.ts';
-import { errnoOf, HoldfastError } from '../system/errors.ts';
+import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
 import type { Owner } from './accounts/owner.ts';
 
@@ -21,6 +21,10 @@ const WRITE_IN_PLACE = new Set(['EBUSY', 'EACCES', 'EPERM', 'ENOENT', 'EXDEV', '
  * @returns whether anything was changed.
  */
 export function placeFile(root: Root, path: string, content: string | Uint8Array, placement: Placement): boolean {
+  return writing(path, () => replaceFile(root, path, content, placement));
+}
+
+function replaceFile(root: Root, path: string, content: string | Uint8Array, placement: Placement): boolean {
   const target = root.resolve(path);
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   const old = statSync(target, { throwIfNoEntry: false });
@@ -28,6 +32,8 @@ export function placeFile(root: Root, path: string, content: string | Uint8Array
   if (old?.isFile() && isPlaced(old, placement) && old.size === bytes.length && readFileSync(target).equals(bytes)) {
     return false;
   }
+  // To open it would be to wait for its other end.
+  if (old?.isFIFO()) throw new HoldfastError('HF-IO', `${path} is a pipe`);
   if (old !== undefined && !old.isFile()) {
     writeFileSync(target, bytes);
     return true;
@@ -48,21 +54,24 @@ export function placeFile(root: Root, path: string, content: string | Uint8Array
  * @returns the paths inside the root that were created or changed.
  */
 export function placeDirectory(root: Root, path: string, placement: Placement, parents: Placement): string[] {
-  const target = root.resolve(path);
-  const old = statSync(target, { throwIfNoEntry: false });
-  if (old !== undefined) {
-    if (!old.isDirectory()) throw new HoldfastError('HF-IO', `${path} is there and is no directory`);
-    if (isPlaced(old, placement)) return [];
-    applyPlacement(target, placement);
-    return [insidePath(root, target)];
-  }
-  const created = [...makeMissing(dirname(target), parents), ...makeMissing(target, placement)];
-  return created.map((directory) => insidePath(root, directory));
+  return writing(path, () => {
+    const target = root.resolve(path);
+    const old = statSync(target, { throwIfNoEntry: false });
+    if (old !== undefined) {
+      if (!old.isDirectory()) throw new HoldfastError('HF-IO', `${path} is there and is no directory`);
+      if (isPlaced(old, placement)) return [];
+      applyPlacement(target, placement);
+      return [insidePath(root, target)];
+    }
+    const created = [...makeMissing(dirname(target), parents), ...makeMissing(target, placement)];
+    return created.map((directory) => insidePath(root, directory));
+  });
 }
 
 /** Makes the missing parents of a path; returns those that were created, inside the root. */
 export function placeParents(root: Root, path: string, placement: Placement): string[] {
-  return makeMissing(dirname(root.resolve(path)), placement).map((directory) => insidePath(root, directory));
+  const made = writing(path, () => makeMissing(dirname(root.resolve(path)), placement));
+  return made.map((directory) => insidePath(root, directory));
 }
 
 /**
@@ -75,6 +84,23 @@ export function placeText(root: Root, path: string, text: string): string[] {
   const parents = placeParents(root, path, { ...owner, mode: 0o755 });
   const mode = old === undefined ? 0o644 : old.mode & 0o7777;
   return placeFile(root, path, text, { ...owner, mode }) ? [...parents, path] : parents;
+}
+
+/**
+ * Does something to a path. What the system says against it is told with the path: its own words name a temporary file,
+ * or none at all.
+ */
+export function writing<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined || error instanceof HoldfastError) throw error;
+    const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'HF-NO-SPACE' : 'HF-IO';
+    // Node: "ENOSPC: no space left on device, write".
+    const reason = messageOf(error).match(/^E[A-Z0-9]+: ([^,]+)/)?.[1] ?? messageOf(error);
+    throw new HoldfastError(code, `${path} can't be written: ${reason}`, { cause: error });
+  }
 }
 
 /** Makes the names of these paths inside the root durable, each directory once. */

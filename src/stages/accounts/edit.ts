@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { fsyncPath, stageFile, type WriteFileOptions } from '../../system/durable.ts';
 import { errnoOf, HoldfastError } from '../../system/errors.ts';
 import type { Root } from '../../system/root.ts';
+import { writing } from '../placement.ts';
 import { AccountDatabase, type AccountFile } from './database.ts';
 import { type LockOptions, waitForPasswordLock, withAccountLocks } from './locks.ts';
 
@@ -49,7 +50,8 @@ export async function editAccounts<T>(
         await waitForPasswordLock(root, options);
         if (!database.isCurrent()) continue;
         prepare(result);
-        for (const { temporary, target, content } of staged) replace(temporary, target, content);
+        for (const { path, temporary, target, content } of staged)
+          writing(path, () => replace(temporary, target, content));
         for (const directory of new Set(staged.map(({ target }) => dirname(target)))) fsyncPath(directory);
         return { result, written: staged.map(({ path }) => path) };
       } finally {
@@ -74,7 +76,8 @@ function stageChanges(root: Root, database: AccountDatabase): StagedFile[] {
       const target = root.resolve(stored.path);
       const content = stored.table.toBytes();
       const options = stored.stats === undefined ? modeOfNew(file, database) : {};
-      staged.push({ path: stored.path, target, content, temporary: stageFile(target, content, options) });
+      const temporary = writing(stored.path, () => stageFile(target, content, options));
+      staged.push({ path: stored.path, target, content, temporary });
     }
     return staged;
   } catch (error) {

@@ -19,8 +19,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fsyncPath } from '../../system/durable.ts';
-import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
-import type { Placement } from '../placement.ts';
+import { HoldfastError } from '../../system/errors.ts';
+import { type Placement, writing } from '../placement.ts';
 
 const COMPARE_BYTES = 1 << 20;
 
@@ -104,14 +104,9 @@ export class Incoming {
     return this.#fd;
   }
 
-  /** Trouble with the disk is no trouble with the network: it must not be tried again. */
+  /** Trouble with the disk is no trouble with the network: as a HoldfastError it isn't tried again. */
   #guard<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      const code = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT' ? 'HF-NO-SPACE' : 'HF-IO';
-      throw new HoldfastError(code, `${this.#target} can't be written: ${messageOf(error)}`, { cause: error });
-    }
+    return writing(this.#target, action);
   }
 }
 

@@ -44,6 +44,7 @@ async function applyFile(entry: FileEntry, context: StepContext): Promise<void> 
   const { root } = context;
   const { path } = entry;
   if (!path) throw new HoldfastError('HF-CONFIG', 'a file without a path', { hint: 'add "path: /…"' });
+  if (path.endsWith('/')) throw new HoldfastError('HF-CONFIG', `${path} is the name of a directory, not of a file`);
   const content = await expand(path, decodeContent(entry, context), context);
   if (entry.append && root.stat(path)?.isFile()) {
     if (appendTo(path, content, entry, context)) context.changed(path);
@@ -78,11 +79,14 @@ function holdsBlock(text: Buffer, block: Uint8Array): boolean {
   return false;
 }
 
-/** yip: missing parents get the file's mode, plus x for the owner below 0700 (0600 → 0700, 0644 → 0744). */
+/**
+ * yip: missing parents get the file's mode, plus x for the owner below 0700 (0600 → 0700, 0644 → 0744), less what the
+ * usual umask takes: a file that everybody may write doesn't open its directory to everybody.
+ */
 function parentMode(mode: number | undefined): number {
   if (mode === undefined) return 0o755;
   const bits = mode & 0o777;
-  return bits < 0o700 ? bits | 0o100 : bits;
+  return (bits < 0o700 ? bits | 0o100 : bits) & ~0o022;
 }
 
 /** The ids that an entry asks for, root when it says nothing. */

@@ -1,5 +1,6 @@
 // `files`: content, mode and owner as written, whatever was there before, and never outside of the root.
 
+import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -88,6 +89,9 @@ describe('mode and owner', () => {
     ['permissions: 0755', '755', '755'],
     ['permissions: 0', '0', '100'],
     ['content: x', '644', '755'],
+    ['permissions: 0666', '666', '744'],
+    ['permissions: 0660', '660', '740'],
+    ['permissions: 0777', '777', '755'],
   ])('%s: the file gets %s, missing parents %s', async (entry, mode, parentMode) => {
     const root = temporaryRoot();
     const result = await write(root, `path: /x/y/z, ${entry}`);
@@ -206,5 +210,23 @@ describe('append', () => {
     await append(root, 'path: /a, content: "", permissions: 0600');
     expect([root.readText('/new/b'), root.readText('/a')]).toEqual(['y', 'x']);
     expect(['/a', '/new/b'].map((path) => (root.stat(path)?.mode ?? 0) & 0o7777)).toEqual([0o600, 0o600]);
+  });
+});
+
+describe('what can not be written', () => {
+  it.each([
+    ['/there/', 'files: /there/ is the name of a directory, not of a file'],
+    ['/file/below', "files: /file/below can't be written: not a directory"],
+    ['/pipe', 'files: /pipe is a pipe'],
+    [`/long/${'a'.repeat(256)}`, /^files: \/long\/a+ can't be written: name too long$/],
+  ])('%s is told by its name, and the next file is written', async (path, failure) => {
+    const root = temporaryRoot({ file: 'x' });
+    execFileSync('mkfifo', [join(root.directory, 'pipe')]);
+    const result = await runSteps(
+      root,
+      `- files: [{${mine}, path: ${path}, permissions: 0644}, {${mine}, path: /next, permissions: 0644}]`,
+    );
+    expect(failuresOf(result)).toEqual([typeof failure === 'string' ? failure : expect.stringMatching(failure)]);
+    expect(root.exists('/next')).toBe(true);
   });
 });
