@@ -15,7 +15,8 @@ export const hostname: StepHandler<'hostname'> = {
   async apply(value, context) {
     const { root, changed } = context;
     if (value === '') return;
-    const name = await expandOrThrow(value, 'hostname', withMachineId(value, context));
+    // A block scalar ends with a line break.
+    const name = (await expandOrThrow(value, 'hostname', withMachineId(value, context))).trim();
     checkName(name);
     attempt(context, () => {
       if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;
@@ -55,24 +56,27 @@ function checkName(name: string): void {
 }
 
 /**
- * Adds the name to the first line of 127.0.0.1, unless one has it; a missing file becomes that line. The name that the
- * machine had before gives way to it, other aliases stay.
+ * Adds the name to the first line of 127.0.0.1, and `localhost` before the others, unless one has them; a missing file
+ * becomes that line. The name that the machine had before gives way to the new one, other aliases stay.
  */
 export function hostsWithName(text: string | undefined, name: string, previous = ''): string {
   if (text === undefined) return `127.0.0.1 localhost ${name}\n`;
   const lines = text.split('\n');
   const local = lines.flatMap((line, index) => (wordsOf(line)[0] === '127.0.0.1' ? [index] : []));
   const [first] = local;
-  if (first === undefined || local.some((index) => wordsOf(lines[index] ?? '').includes(name))) return text;
+  if (first === undefined) return text;
+  const aliases = local.flatMap((index) => wordsOf(lines[index] ?? '').slice(1));
+  const [hasLocalhost, hasName] = [aliases.includes('localhost'), aliases.includes(name)];
+  if (hasLocalhost && hasName) return text;
   const line = lines[first] ?? '';
   const comment = line.indexOf('#');
-  const entry = (comment < 0 ? line : line.slice(0, comment)).trimEnd();
+  const old = (comment < 0 ? line : line.slice(0, comment)).trimEnd();
+  const entry = hasLocalhost ? old : old.replace('127.0.0.1', '127.0.0.1 localhost');
   const rest = comment < 0 ? '' : ` ${line.slice(comment)}`;
   const isOld = previous !== '' && previous !== 'localhost' && wordsOf(entry).slice(1).includes(previous);
   const pieces = entry.split(/(\s+)/);
-  lines[first] = isOld
-    ? `${pieces.map((piece) => (piece === previous ? name : piece)).join('')}${rest}`
-    : `${entry} ${name}${rest}`;
+  const renamed = pieces.map((piece) => (piece === previous ? name : piece)).join('');
+  lines[first] = `${hasName ? entry : isOld ? renamed : `${entry} ${name}`}${rest}`;
   return lines.join('\n');
 }
 

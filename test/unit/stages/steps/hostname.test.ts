@@ -24,6 +24,12 @@ it('a missing /etc/hosts is made', async () => {
   expect(root.readText('/etc/hosts')).toBe('127.0.0.1 localhost n1\n');
 });
 
+it('a name in a block scalar is the name', async () => {
+  const root = temporaryRoot();
+  expect(failuresOf(await runSteps(root, '- hostname: |\n    n1\n'))).toEqual([]);
+  expect(root.readText('/etc/hostname')).toBe('n1\n');
+});
+
 it('a template with the machine id is expanded', async () => {
   const id = '0123456789abcdef0123456789abcdef';
   const root = temporaryRoot({ 'etc/machine-id': `${id}\n` });
@@ -73,8 +79,9 @@ it.each([
 it.each([
   ['127.0.0.1 localhost db cache\n', '127.0.0.1 localhost db cache n1\n'],
   ['127.0.0.1\tlocalhost # here\n', '127.0.0.1\tlocalhost n1 # here\n'],
-  ['# 127.0.0.1 x\n127.0.0.1 a\n127.0.0.1 b\n', '# 127.0.0.1 x\n127.0.0.1 a n1\n127.0.0.1 b\n'],
-  ['127.0.0.1 a\n127.0.0.1 n1\n', '127.0.0.1 a\n127.0.0.1 n1\n'],
+  ['# 127.0.0.1 x\n127.0.0.1 a\n127.0.0.1 b\n', '# 127.0.0.1 x\n127.0.0.1 localhost a n1\n127.0.0.1 b\n'],
+  ['127.0.0.1 a localhost\n127.0.0.1 n1\n', '127.0.0.1 a localhost\n127.0.0.1 n1\n'],
+  ['127.0.0.1 n1 # here\n', '127.0.0.1 localhost n1 # here\n'],
   ['127.0.0.11 a\n::1 b\n', '127.0.0.11 a\n::1 b\n'],
   ['', ''],
 ])('/etc/hosts %j becomes %j', (before, after) => {
@@ -83,7 +90,7 @@ it.each([
 
 it.each([
   ['127.0.0.1 localhost old cache\n', '127.0.0.1 localhost n1 cache\n'],
-  ['127.0.0.1  older old # old\n', '127.0.0.1  older n1 # old\n'],
+  ['127.0.0.1  older old # old\n', '127.0.0.1 localhost  older n1 # old\n'],
   ['127.0.0.1 localhost n1 old\n', '127.0.0.1 localhost n1 old\n'],
 ])('the name of before gives way: %j becomes %j', (before, after) => {
   expect(hostsWithName(before, 'n1', 'old')).toBe(after);
