@@ -1,5 +1,5 @@
-// `dns`: writes resolv.conf. Name servers that are there stay when a step gives only search domains or options, which
-// yip ignores.
+// `dns`: writes resolv.conf. A step that gives only search domains or options, which yip ignores, leaves the rest of what
+// is there.
 
 import { placeText } from '../placement.ts';
 import type { StepHandler, StepValue } from './handler.ts';
@@ -14,9 +14,10 @@ export const dns: StepHandler<'dns'> = {
   apply(value, { root, changed }) {
     const { nameservers = [], search = [], options = [] } = value;
     if (nameservers.length + search.length + options.length === 0) return;
+    const given = { ...(search.length > 0 && { search }), ...(options.length > 0 && { options }) };
     const path = value.path || DEFAULT_FILE;
-    const kept = nameservers.length > 0 ? nameservers : nameserversIn(root.readTextIfThere(path) ?? '');
-    placeText(root, path, renderResolvConf({ nameservers: kept, search, options })).forEach(changed);
+    const asked = nameservers.length > 0 ? value : { ...readResolvConf(root.readTextIfThere(path) ?? ''), ...given };
+    placeText(root, path, renderResolvConf(asked)).forEach(changed);
   },
 };
 
@@ -31,6 +32,13 @@ export function renderResolvConf({ nameservers = [], search = [], options = [] }
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function nameserversIn(text: string): string[] {
-  return text.split('\n').flatMap((line) => line.match(/^\s*nameserver\s+(\S+)/)?.[1] ?? []);
+/** resolv.conf(5): the last `search` counts, everything else adds up. */
+function readResolvConf(text: string): StepValue<'dns'> {
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  const wordsAfter = (keyword: string) => lines.filter(([first]) => first === keyword).map(([, ...words]) => words);
+  return {
+    nameservers: wordsAfter('nameserver').flatMap(([server]) => server ?? []),
+    search: wordsAfter('search').at(-1) ?? [],
+    options: wordsAfter('options').flat(),
+  };
 }

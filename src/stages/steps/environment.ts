@@ -53,11 +53,11 @@ export function setVariables(text: string, settings: ReadonlyMap<string, string>
 }
 
 /**
- * A value as systemd, shells and godotenv read it back: whole numbers bare, everything else in double quotes.
+ * A value as systemd, shells and godotenv read it back: whole numbers of 64 bits bare, everything else in double quotes.
  * `!` is not escaped, since systemd would keep the backslash.
  */
 export function quoteValue(value: string): string {
-  if (/^(?:0|-?[1-9]\d*)$/.test(value)) return value;
+  if (/^(?:0|-?[1-9]\d{0,18})$/.test(value) && BigInt.asIntN(64, BigInt(value)) === BigInt(value)) return value;
   const escaped = value
     .replace(/[\\"$`]/g, '\\$&')
     .replaceAll('\n', '\\n')

@@ -11,8 +11,8 @@ export const sysctl: StepHandler<'sysctl'> = {
   apply(value, { root, changed, fail }) {
     for (const [key, setting] of value) {
       try {
-        const path = sysctlPath(key);
-        if (path === undefined || !root.exists(path)) {
+        const path = sysctlPaths(key).find((candidate) => root.exists(candidate));
+        if (path === undefined) {
           throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`);
         }
         const file = root.resolve(path);
@@ -50,11 +50,17 @@ function normalize(setting: string): string {
   return setting.trim().replace(/\s+/g, ' ');
 }
 
-/** The file of a setting; undefined for a key that would lead out of /proc/sys. */
-export function sysctlPath(key: string): string | undefined {
+/** The files that a key may mean, the likeliest first; none for a key that would lead out of /proc/sys. */
+export function sysctlPaths(key: string): string[] {
   // sysctl(8): the first separator decides; after a slash, dots belong to the names.
-  const bySlash = /^[^.]*\//.test(key);
-  const parts = (bySlash ? key : key.replaceAll('.', '/')).split('/').filter((part) => part !== '');
-  if (parts.length === 0 || parts.includes('..') || parts.includes('.')) return undefined;
-  return `/proc/sys/${parts.join('/')}`;
+  if (/^[^.]*\//.test(key)) return insideSys(key);
+  // After a dot, a slash stands for the dot of a name; with yip it separates as a dot does.
+  const swapped = key.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'));
+  return [...new Set([...insideSys(swapped), ...insideSys(key.replaceAll('.', '/'))])];
+}
+
+function insideSys(path: string): string[] {
+  const parts = path.split('/').filter((part) => part !== '');
+  if (parts.length === 0 || parts.includes('..') || parts.includes('.')) return [];
+  return [`/proc/sys/${parts.join('/')}`];
 }

@@ -31,7 +31,8 @@ export const systemctl: StepHandler<'systemctl'> = {
         if (verb === 'start' && !context.root.isHost) {
           context.warn(`systemctl: ${unit} is not started: the system in this root does not run`);
         } else {
-          await attempt(['systemctl', verb, '--', unit], listingLinks(context));
+          // yip hands it to a shell: several units, or an option before one, are words of one entry.
+          await attempt(['systemctl', verb, ...unit.trim().split(/\s+/)], listingLinks(context));
         }
       }
     }

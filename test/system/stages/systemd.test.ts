@@ -82,7 +82,7 @@ describe('systemctl', () => {
 
   it('a unit that is not there fails alone', async () => {
     const result = await run('- systemctl: {enable: [nope, foo]}');
-    expect(result.steps[0]?.keys[0]?.error).toBe('systemctl enable -- nope failed with status 1');
+    expect(result.steps[0]?.keys[0]?.error).toBe('systemctl enable nope failed with status 1');
     expect(link(`${units}/bar.service`)).toContain('foo.service');
   });
 });

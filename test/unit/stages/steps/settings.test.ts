@@ -3,11 +3,12 @@
 import { mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sysctlPath } from '../../../../src/stages/steps/sysctl.ts';
+import { sysctlPaths } from '../../../../src/stages/steps/sysctl.ts';
 import { overridePath } from '../../../../src/stages/steps/systemctl.ts';
 import { firstbootArguments } from '../../../../src/stages/steps/systemdfirstboot.ts';
 import { mergeTimeSection } from '../../../../src/stages/steps/timesyncd.ts';
 import { failuresOf, runSteps, temporaryRoot } from '../temporary-root.ts';
+import { standInRoot } from './standin-root.ts';
 
 describe('dns', () => {
   it.each([
@@ -16,11 +17,13 @@ describe('dns', () => {
       'search a b\nnameserver 9.9.9.9\nnameserver 1.1.1.1\noptions rotate\n',
     ],
     ['nameservers: [9.9.9.9], search: ["."]', 'nameserver 9.9.9.9\n'],
-    ['search: [a]', 'search a\nnameserver 10.0.0.1\n'],
-    ['options: [rotate]', 'nameserver 10.0.0.1\noptions rotate\n'],
-    ['nameservers: []', '# old\nnameserver 10.0.0.1\n'],
+    ['search: [a]', 'search a\nnameserver 10.0.0.1\noptions edns0\n'],
+    ['options: [rotate]', 'search old.example\nnameserver 10.0.0.1\noptions rotate\n'],
+    ['nameservers: []', '# old\nsearch old.example\nnameserver 10.0.0.1\noptions edns0\n'],
   ])('%s', async (value, expected) => {
-    const root = temporaryRoot({ 'etc/resolv.conf': '# old\nnameserver 10.0.0.1\n' });
+    const root = temporaryRoot({
+      'etc/resolv.conf': '# old\nsearch old.example\nnameserver 10.0.0.1\noptions edns0\n',
+    });
     expect(failuresOf(await runSteps(root, `- dns: {${value}}`))).toEqual([]);
     expect(root.readText('/etc/resolv.conf')).toBe(expected);
   });
@@ -41,13 +44,21 @@ describe('sysctl', () => {
   it.each([
     ['net.ipv4.ip_forward', '/proc/sys/net/ipv4/ip_forward'],
     ['net/ipv4/conf/eth0.100/forwarding', '/proc/sys/net/ipv4/conf/eth0.100/forwarding'],
-    ['net.ipv4/ip_forward', '/proc/sys/net/ipv4/ip_forward'],
+    ['net.ipv4.conf.eth0/100.mtu', '/proc/sys/net/ipv4/conf/eth0.100/mtu', '/proc/sys/net/ipv4/conf/eth0/100/mtu'],
+    ['net.ipv4/ip_forward', '/proc/sys/net/ipv4.ip_forward', '/proc/sys/net/ipv4/ip_forward'],
     ['../../etc/passwd', '/proc/sys/etc/passwd'],
-    ['/../../etc/passwd', undefined],
-    ['net/../../x', undefined],
-    ['', undefined],
-  ])('%s is %s', (key, path) => {
-    expect(sysctlPath(key)).toBe(path);
+    ['/../../etc/passwd'],
+    ['net/../../x'],
+    [''],
+  ])('%s is %s', (key, ...paths) => {
+    expect(sysctlPaths(key)).toEqual(paths);
+  });
+  it('a name with a dot is found in both ways of writing it', async () => {
+    const file = 'proc/sys/net/ipv4/conf/eth0.100/forwarding';
+    const root = temporaryRoot({ [file]: '0\n', 'proc/sys/net/ipv4/ip_forward': '0\n' });
+    const keys = 'net.ipv4.conf.eth0/100.forwarding: 1, net.ipv4/ip_forward: 1';
+    expect(failuresOf(await runSteps(root, `- sysctl: {${keys}}`))).toEqual([]);
+    expect([root.readText(`/${file}`), root.readText('/proc/sys/net/ipv4/ip_forward')]).toEqual(['1', '1']);
   });
   it('values are written without a line end, an unknown key fails alone', async () => {
     const root = temporaryRoot({ 'proc/sys/net/ipv4/ip_forward': '0\n', 'proc/sys/vm/swappiness': '60\n' });
@@ -142,6 +153,16 @@ describe('systemctl', () => {
     [{ name: 'x' }, undefined],
   ])('the drop-in of %j is %s', (override, path) => {
     expect(overridePath(override)).toBe(path);
+  });
+  it('an entry of several words is several arguments, as a shell splits it', async () => {
+    const root = standInRoot('ID=x\n', { systemctl: '' });
+    const result = await runSteps(root, '- systemctl: {enable: [a b.socket, --now c], mask: ["d; e"]}');
+    expect(failuresOf(result)).toEqual([]);
+    expect(root.calls()).toEqual([
+      'systemctl [enable] [a] [b.socket]',
+      'systemctl [enable] [--now] [c]',
+      'systemctl [mask] [d;] [e]',
+    ]);
   });
   it('drop-ins are written, incomplete ones skipped with a warning, names with a slash refused', async () => {
     const root = temporaryRoot();
