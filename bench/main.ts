@@ -5,3 +5,5 @@ import { ensureExecutable } from '../lab/executable.ts';
 await ensureExecutable((line) => console.log(line));
 console.log('\n# Start-up');
 await import('./startup.ts');
+console.log('\n# Stages');
+await import('./run-stage.ts');

@@ -86,7 +86,7 @@ const VERBS = {
     run: (args) => run([bun, join(project, 'scripts/docs.ts'), ...args]),
   },
   bench: {
-    machine: false,
+    machine: true,
     about: 'measurements',
     run: (args) => run([bun, join(project, 'bench/main.ts'), ...args]),
   },

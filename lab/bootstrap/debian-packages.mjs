@@ -30,6 +30,7 @@ const PACKAGES = {
   'qemu-utils': 'qemu-img: throw-away copies of disks',
   skopeo: 'fills registries with images',
   systemd: 'systemctl and systemd-firstboot, which stages call in the root of a system',
+  time: 'processor time and memory of a command, for the benchmarks',
   tzdata: 'time zones of such a root',
   umoci: 'unpacks images as the reference that ours is compared with',
   'util-linux': 'blkid, flock, fsfreeze, setpriv',
