@@ -28,13 +28,14 @@ export function runStageCommand(context: CommandContext, [stage = '']: string[],
   return perform(context, machineRequest(stage, flags), flags, { strict: flags.strict ?? false });
 }
 
-/** As yip and elemental's `cloud-init`: the exit status is 0 only when everything worked. */
+/** As yip and elemental's `cloud-init`: one stage and nothing around it; the exit status is 0 only when all worked. */
 export async function cloudInitCommand(
   context: CommandContext,
   files: string[],
   flags: StageFlags & { stage: string },
 ): Promise<number> {
-  return perform(context, await namedRequest(flags.stage, files, flags), flags, { strict: true });
+  const request = await namedRequest(flags.stage, files, flags);
+  return perform(context, { ...request, alone: true }, flags, { strict: true });
 }
 
 /** A stage of the machine's own files. */

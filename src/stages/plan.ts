@@ -131,7 +131,7 @@ function planKey(
 /** What each source holds now. Those that the kernel command line adds stand under the names of their files. */
 async function planSources(request: SourceRequest): Promise<PlannedSource[]> {
   const named = request.sources;
-  const reads = listSources({ ...request, events: silent });
+  const reads = listSources({ ...request, events: silent }).flat();
   const found: PlannedSource[] = [];
   for (const [index, read] of reads.entries()) {
     const { documents, problems } = await read();

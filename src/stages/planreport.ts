@@ -13,21 +13,28 @@ const MARKS: Readonly<Record<PlannedStep['outcome'], string>> = { run: '●', de
 /** A plan as lines; the last one is a summary. */
 export function renderStagePlan(plan: StagePlan, paint: Paint = PLAIN): string[] {
   const { stage, sources, steps, problems } = plan;
-  const subStages = [...new Set(steps.map(({ subStage }) => subStage))];
   const width = String(steps.length).length;
   return [
     ...(sources.length > 0 ? [paint.bold('sources'), ...renderSources(sources, paint), ''] : []),
-    ...subStages.flatMap((subStage) => {
-      const own = steps.filter((step) => step.subStage === subStage);
-      return [
-        paint.bold(subStage),
-        ...own.flatMap((step, index) => renderStep(step, { width, isLast: index === own.length - 1, paint })),
-        '',
-      ];
-    }),
+    ...inSubStages(steps).flatMap((own) => [
+      paint.bold(own[0]?.subStage ?? ''),
+      ...own.flatMap((step, index) => renderStep(step, { width, isLast: index === own.length - 1, paint })),
+      '',
+    ]),
     ...renderProblems(problems, paint),
     summarize(stage, steps),
   ];
+}
+
+/** Steps that follow each other in one sub-stage; what the command line adds comes to each of them once more. */
+function inSubStages(steps: readonly PlannedStep[]): readonly (readonly PlannedStep[])[] {
+  const groups: PlannedStep[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (last?.[0]?.subStage === step.subStage) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
 }
 
 function renderSources(sources: readonly PlannedSource[], paint: Paint): string[] {

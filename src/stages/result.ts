@@ -16,6 +16,8 @@ export interface NamedText {
 
 export interface StageRequest {
   stage: string;
+  /** Only the stage itself, without its `.before` and `.after`. */
+  alone?: boolean;
   root: Root;
   /** Directories, files, web addresses and texts, in order; a path that is missing is skipped. */
   sources: readonly (string | NamedText)[];
@@ -71,7 +73,7 @@ export interface StageResult {
   durationMs: number;
 }
 
-/** The three moments of a stage, in order. */
-export function subStagesOf(stage: string): readonly string[] {
-  return [`${stage}.before`, stage, `${stage}.after`];
+/** The moments of a stage that are run, in order. */
+export function subStagesOf({ stage, alone }: Pick<StageRequest, 'stage' | 'alone'>): readonly string[] {
+  return alone ? [stage] : [`${stage}.before`, stage, `${stage}.after`];
 }

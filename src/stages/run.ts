@@ -1,5 +1,6 @@
-// Runs a stage on a root: `S.before`, `S` and `S.after`, each over all sources in order, one step at a time. A source is
-// read just before its steps run, so that a file which an earlier source wrote is seen.
+// Runs a stage on a root: `S.before`, `S` and `S.after`, each over the sources in order, one step at a time; first those
+// of the machine, then those that the kernel command line names, then the command line's own steps. A source is read just
+// before its steps run, so that a file which an earlier source wrote is seen.
 
 import type { CloudConfig } from '../cloudconfig/document.ts';
 import { type Problem, ProblemList } from '../cloudconfig/problem.ts';
@@ -57,19 +58,20 @@ export async function visitSteps(
   problems: ProblemList,
   visit: (step: Step, after: readonly Step[]) => Promise<void> | void,
 ): Promise<void> {
-  const sources = listSources(request);
-  const subStages = subStagesOf(request.stage);
+  const subStages = subStagesOf(request);
   // Problems of a file's other stages are told when those run, not at every boot stage anew.
   const concerns = (problem: Problem) => problem.stage === undefined || subStages.includes(problem.stage);
-  for (const subStage of subStages) {
-    const done: { document: CloudConfig; step: Step }[] = [];
-    for (const read of sources) {
-      const content = await read();
-      const ordered = orderSteps(content.documents, subStage, done);
-      for (const problem of [...content.problems, ...ordered.problems].filter(concerns)) problems.add(problem);
-      for (const step of ordered.steps) await visit(step, ordered.after.get(step) ?? []);
-      for (const document of content.documents) {
-        for (const step of document.stages.get(subStage) ?? []) done.push({ document, step });
+  const done = new Map(subStages.map((subStage) => [subStage, [] as { document: CloudConfig; step: Step }[]]));
+  for (const sources of listSources(request)) {
+    for (const [subStage, before] of done) {
+      for (const read of sources) {
+        const content = await read();
+        const ordered = orderSteps(content.documents, subStage, before);
+        for (const problem of [...content.problems, ...ordered.problems].filter(concerns)) problems.add(problem);
+        for (const step of ordered.steps) await visit(step, ordered.after.get(step) ?? []);
+        for (const document of content.documents) {
+          for (const step of document.stages.get(subStage) ?? []) before.push({ document, step });
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
-// All that a stage is read from, in order: its sources, those that the kernel command line adds, texts from elsewhere, and
-// last the steps on the command line itself. A directory is read anew for each of the three sub-stages, a web address
-// once.
+// All that a stage is read from, in order: its sources and texts from elsewhere, then those that the kernel command line
+// adds, and last the steps on the command line itself. A directory is read anew for each of the three sub-stages, a web
+// address once.
 
 import { readFileSync } from 'node:fs';
 import { COMMAND_LINE_NAME, parseDotNotation } from '../cloudconfig/dotnotation.ts';
@@ -13,7 +13,16 @@ import { fileProblem, isUrl, type SourceContent, SourceReader } from './sources.
 /** The part of a request that says what is read, and how. */
 export type SourceRequest = Pick<
   StageRequest,
-  'stage' | 'root' | 'sources' | 'documents' | 'sourceRoot' | 'commandLine' | 'dotNotation' | 'http' | 'signal'
+  | 'stage'
+  | 'alone'
+  | 'root'
+  | 'sources'
+  | 'documents'
+  | 'sourceRoot'
+  | 'commandLine'
+  | 'dotNotation'
+  | 'http'
+  | 'signal'
 > &
   Partial<Pick<StageRequest, 'events'>> & {
     /** false: copies of what was fetched are not kept. */
@@ -23,8 +32,11 @@ export type SourceRequest = Pick<
 /** Reads one source, as it is now. */
 export type ReadSource = () => SourceContent | Promise<SourceContent>;
 
-/** The sources of a request in the order in which each sub-stage goes over them. */
-export function listSources(request: SourceRequest): ReadSource[] {
+/**
+ * The sources of a request in rounds: all three sub-stages of one round run before the next round begins, so that the
+ * command line has the last word (elemental-cli v0.0.15). A sub-stage goes over the sources of a round in order.
+ */
+export function listSources(request: SourceRequest): ReadSource[][] {
   const { root, sources, documents = [], sourceRoot = root, dotNotation = false } = request;
   const reader = new SourceReader(sourceRoot, { dotNotation });
   const line = readCommandLine(request.commandLine);
@@ -48,7 +60,8 @@ export function listSources(request: SourceRequest): ReadSource[] {
     missing.add(source);
     return { documents: [], problems: [] };
   };
-  return [...[...sources, ...line.sources, ...documents].map((source) => () => read(source)), () => line.content];
+  const round = (of: readonly (string | NamedText)[]) => of.map((source) => () => read(source));
+  return [round([...sources, ...documents]), round(line.sources), [() => line.content]];
 }
 
 function readCommandLine(file: string | undefined): { sources: readonly string[]; content: SourceContent } {

@@ -81,10 +81,20 @@ it('run-stage reads the paths of the environment, of its flag, of cos.setup=, an
   );
   expect([result.status, result.stderr]).toEqual([0, '']);
   expect(written()).toEqual([
-    'before',
-    ...['env', 'flag', 'setup', 'other', 'line'],
-    ...['env', 'flag', 'setup', 'other'].map((name) => `${name}-after`),
+    ...['env', 'flag', 'env-after', 'flag-after'],
+    ...['setup', 'other', 'setup-after', 'other-after'],
+    ...['before', 'line'],
   ]);
+});
+
+it('cloud-init runs the stage that is named, without its .before and .after', async () => {
+  const step = (name: string) => `${name}: [{commands: ["echo ${name} >> ${log}"]}]`;
+  const path = file('a.yaml', `stages: {${['try.after', 'try', 'try.before'].map(step).join(', ')}}`);
+  expect([(await holdfast(['cloud-init', '-s', 'try', path])).status, written()]).toEqual([0, ['try']]);
+  await holdfast(['cloud-init', '-s', 'try.after', path]);
+  expect(written()).toEqual(['try', 'try.after']);
+  expect((await holdfast(['cloud-init', '-s', 'try', '--dry-run', path])).stdout).toContain('1 step: 1 would run');
+  expect((await holdfast(['plan', 'try', path])).stdout).toContain('3 steps: 3 would run');
 });
 
 it('with another root the command line of this machine is none of its business', async () => {

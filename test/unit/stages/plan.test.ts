@@ -139,3 +139,31 @@ describe('secrets', () => {
     expect(steps[0]?.keys[0]?.actions).toEqual(['run: passwd --status root; cat /etc/passwd']);
   });
 });
+
+it('what the command line adds comes to each moment once more', async () => {
+  const step = (name: string) => `[{commands: [${name}]}]`;
+  const root = temporaryRoot({
+    '/oem/a.yaml': `stages: {boot.after: ${step('a2')}, boot: ${step('a1')}}`,
+    '/line': 'stages.boot[0].commands[0]=line',
+  });
+  const request = { stage: 'boot', root, sources: ['/oem'], commandLine: root.resolve('/line') };
+  expect(renderStagePlan(await planStage(request))).toEqual([
+    'sources',
+    '  /oem                 1 file',
+    '  kernel command line  1 file',
+    '',
+    'boot',
+    '  1 ● /oem/a.yaml:1',
+    '        commands: run: a1',
+    '',
+    'boot.after',
+    '  2 ● /oem/a.yaml:1',
+    '        commands: run: a2',
+    '',
+    'boot',
+    '  3 ● kernel command line:1',
+    '        commands: run: line',
+    '',
+    'stage boot: 3 steps: 3 would run, 0 skipped; nothing was changed',
+  ]);
+});

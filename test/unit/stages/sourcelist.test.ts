@@ -227,19 +227,33 @@ describe('the kernel command line', () => {
     writeFileSync(file, text);
     return file;
   };
-  it('adds sources after the others and steps after all of them', async () => {
+  // elemental-cli v0.0.15: all three moments of the directories, then those of cos.setup, then those of the line.
+  it('adds sources whose steps come after all others, and its own steps come last', async () => {
     const step = (path: string) =>
       `stages: {boot.before: [${mark(`${path}1`)}], boot: [${mark(`${path}2`)}], boot.after: [${mark(`${path}3`)}]}`;
-    const root = temporaryRoot({ 'oem/a.yaml': step('oem'), 'setup/s.yaml': step('setup'), 'more.txt': step('more') });
+    const root = temporaryRoot({
+      'system/oem/a.yaml': step('system'),
+      'oem/a.yaml': step('oem'),
+      'setup/s.yaml': step('setup'),
+      'more.txt': step('more'),
+    });
     const line = commandLine(
       root,
       'ro cos.setup=/setup stages.boot[0].modules= stages.boot[0].name=line2 stages.boot.after[0].name=line3 stages.boot.before[0].name=line1 elemental.setup="/more.txt"\n',
     );
-    expect((await run({ root, sources: ['/oem'], commandLine: line, stage: 'boot' })).steps).toEqual(
-      ['before 1', ' 2', 'after 3'].flatMap((part) => {
+    const request = { root, sources: ['/system/oem', '/oem'], commandLine: line, stage: 'boot' };
+    const inTurn = (names: string[]) =>
+      ['boot.before 1', 'boot 2', 'boot.after 3'].flatMap((part) => {
         const [moment = '', number = ''] = part.split(' ');
-        return ['oem', 'setup', 'more', 'line'].map((name) => `boot${moment && `.${moment}`} ${name}${number}`);
-      }),
+        return names.map((name) => `${moment} ${name}${number}`);
+      });
+    expect((await run(request)).steps).toEqual([
+      ...inTurn(['system', 'oem']),
+      ...inTurn(['setup', 'more']),
+      ...inTurn(['line']),
+    ]);
+    expect((await run({ ...request, alone: true })).steps).toEqual(
+      ['system', 'oem', 'setup', 'more', 'line'].map((name) => `boot ${name}2`),
     );
   });
   it('never fails a stage by a word that can not be used', async () => {
