@@ -2,7 +2,7 @@
 // old file or the new one; yip truncates first and leaves an empty file when the content turns out to be broken.
 
 import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
+import { createRequire } from 'node:module';
 import { decodeBase64 } from '../../cloudconfig/scalar.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { type Owner, resolveGroup, resolveOwner } from '../accounts/owner.ts';
@@ -126,6 +126,8 @@ function fromBase64(bytes: Uint8Array, path: string): Uint8Array {
 
 function unpack(bytes: Uint8Array, path: string): Uint8Array {
   try {
+    // Takes milliseconds to load, and next to no file is packed.
+    const { gunzipSync }: typeof import('node:zlib') = createRequire(import.meta.url)('node:zlib');
     return gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (cause) {
     throw new HoldfastError('HF-CONFIG', `${path}: the content is not valid gzip data`, { cause });
