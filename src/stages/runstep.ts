@@ -115,7 +115,7 @@ async function runKey(key: ActionKey, shared: Omit<StepContext, 'fail'>): Promis
   return {
     key,
     outcome: 'failed',
-    error: failures.map(describeFailure).join('; '),
+    error: [...new Set(failures.map(describeFailure))].join('; '),
     ...(tails.length > 0 ? { outputTail: tails.join('\n') } : {}),
   };
 }

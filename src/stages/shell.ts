@@ -3,6 +3,7 @@
 
 import { HoldfastError } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
+import { toolMissing } from '../system/process.ts';
 import type { Root } from '../system/root.ts';
 
 /** Searched in a mounted system, and on a host that has no PATH (early boot). */
@@ -73,6 +74,19 @@ export function describeEnd({ status, signal }: CommandEnd): string {
 /** @throws HoldfastError HF-COMMAND when the program didn't end with status 0; otherwise as {@link runInRoot}. */
 export async function runInRootChecked(argv: readonly [string, ...string[]], context: ShellContext): Promise<void> {
   const end = await runInRoot(argv, context);
-  if (end.status === 0) return;
-  throw new HoldfastError('HF-COMMAND', `${argv.join(' ')} ${describeEnd(end)}`, { outputTail: end.outputTail });
+  if (end.status !== 0) throw commandError(argv, end, context);
+}
+
+/** What went wrong with a program that didn't end with status 0. */
+export function commandError(
+  argv: readonly [string, ...string[]],
+  end: CommandEnd,
+  { root }: Pick<ShellContext, 'root'>,
+): HoldfastError {
+  const [program] = argv;
+  // chroot(8) has no other way to say that there is no such program.
+  if (end.status === 127 && !root.isHost && !SYSTEM_PATH.split(':').some((path) => root.exists(`${path}/${program}`))) {
+    return toolMissing(program);
+  }
+  return new HoldfastError('HF-COMMAND', `${argv.join(' ')} ${describeEnd(end)}`, { outputTail: end.outputTail });
 }

@@ -158,7 +158,8 @@ export function tailOf(text: string, lines = 20): string {
   return text.trimEnd().split('\n').slice(-lines).join('\n');
 }
 
-function toolMissing(program: string, cause: unknown): HoldfastError {
+/** The error for a program that isn't there, with the package that brings it. */
+export function toolMissing(program: string, cause?: unknown): HoldfastError {
   return new HoldfastError('HF-TOOL-MISSING', `the program ${program} is not installed or not in PATH`, {
     cause,
     hint: packageHint(program),

@@ -12,7 +12,7 @@ import {
   type Query,
 } from '../packages/manager.ts';
 import { checkName } from '../packages/name.ts';
-import { describeEnd, runInRoot } from '../shell.ts';
+import { commandError, runInRoot } from '../shell.ts';
 import { expandText } from '../templates.ts';
 import type { StepContext, StepHandler, StepValue } from './handler.ts';
 
@@ -70,9 +70,7 @@ async function run(manager: PackageManager, argv: Command, context: StepContext)
   const end = await runInRoot(argv, { ...context, env: { ...context.env, ...manager.environment } });
   if (end.status === 0) return;
   const remark = manager.successes.get(end.status ?? -1);
-  if (remark === undefined) {
-    throw new HoldfastError('HF-COMMAND', `${argv.join(' ')} ${describeEnd(end)}`, { outputTail: end.outputTail });
-  }
+  if (remark === undefined) throw commandError(argv, end, context);
   context.warn(`${argv.join(' ')}: ${remark}`);
 }
 

@@ -134,6 +134,19 @@ it('a tree without a shell makes the step fail, not the stage throw', async () =
   expect(result.steps[0]?.keys[0]?.outputTail).toContain('failed to run command');
 });
 
+it('a program that the tree has not got is named with the package that brings it', async () => {
+  put('oem/a.yaml', 'stages: {s: [{modules: [dummy, loop], systemctl: {enable: [a]}, packages: {refresh: true}}]}');
+  put('etc/os-release', 'ID=alpine\n');
+  const result = await run('s');
+  const missing = (program: string, name: string) =>
+    `the program ${program} is not installed or not in PATH (install the package ${name})`;
+  expect(result.steps[0]?.keys.map(({ error }) => error)).toEqual([
+    missing('modprobe', 'kmod'),
+    missing('systemctl', 'systemd'),
+    'the program apk is not installed or not in PATH (install the package that brings apk)',
+  ]);
+});
+
 it('a resolv.conf that is bind mounted into the tree is written in place', async () => {
   const outside = join(tree, 'outside.conf');
   writeFileSync(outside, 'nameserver 10.0.0.1\n');

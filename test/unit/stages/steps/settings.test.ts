@@ -111,11 +111,12 @@ describe('modules', () => {
     ]);
   });
   it("the others are loaded by the root's own modprobe, and one that fails does not stop the next", async () => {
-    const result = await runSteps(temporaryRoot(proc), '- modules: [overlay, "dummy numdummies=2", ""]');
-    const failures = result.steps[0]?.keys[0]?.error?.split('; ') ?? [];
-    expect(failures).toHaveLength(2);
-    expect(failures[0]).toContain('modprobe -- overlay');
-    expect(failures[1]).toContain('modprobe -- dummy numdummies=2');
+    const root = standInRoot('ID=x\n', { modprobe: 'exit 1' });
+    const result = await runSteps(root, '- modules: [overlay, "dummy numdummies=2", ""]');
+    expect(root.calls()).toEqual(['modprobe [--] [overlay]', 'modprobe [--] [dummy] [numdummies=2]']);
+    expect(failuresOf(result)).toEqual([
+      'modules: modprobe -- overlay failed with status 1; modprobe -- dummy numdummies=2 failed with status 1',
+    ]);
   });
 });
 
