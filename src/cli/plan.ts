@@ -6,11 +6,12 @@ import type { CommandContext } from './program.ts';
 import { machineRequest, namedRequest, type StageFlags } from './run-stage.ts';
 
 export async function planCommand(
-  { reporter, signal }: CommandContext,
+  context: CommandContext,
   [stage = '', ...files]: string[],
   flags: StageFlags & { evaluateIf?: boolean },
 ): Promise<number> {
-  const request = files.length > 0 ? await namedRequest(stage, files, flags) : machineRequest(stage, flags);
+  const { reporter, signal } = context;
+  const request = files.length > 0 ? await namedRequest(context, stage, files, flags) : machineRequest(stage, flags);
   const evaluateIf = flags.evaluateIf ?? false;
   const plan = await planStage({ ...request, events: reporter.events, signal, evaluateIf });
   reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));

@@ -34,7 +34,7 @@ export async function cloudInitCommand(
   files: string[],
   flags: StageFlags & { stage: string },
 ): Promise<number> {
-  const request = await namedRequest(flags.stage, files, flags);
+  const request = await namedRequest(context, flags.stage, files, flags);
   return perform(context, { ...request, alone: true }, flags, { strict: true });
 }
 
@@ -51,16 +51,38 @@ export function machineRequest(stage: string, flags: StageFlags): SourceRequest 
   };
 }
 
-/** A stage of files that are named. They are this machine's, whatever tree the stage acts on. */
-export async function namedRequest(stage: string, files: readonly string[], flags: StageFlags): Promise<SourceRequest> {
+/**
+ * A stage of files that are named. They are this machine's, whatever tree the stage acts on. One that isn't there is
+ * passed over with a warning, since scripts name directories that not every machine has.
+ * @throws HoldfastError HF-USAGE when none is there.
+ */
+export async function namedRequest(
+  { reporter }: CommandContext,
+  stage: string,
+  files: readonly string[],
+  flags: StageFlags,
+): Promise<SourceRequest> {
   const sources: (string | NamedText)[] = [];
-  for (const file of files) sources.push(await namedSource(file, flags));
+  const missing: string[] = [];
+  for (const file of files) {
+    const source = await namedSource(file, flags);
+    if (source === undefined) missing.push(file);
+    else sources.push(source);
+  }
+  if (sources.length === 0) {
+    throw new HoldfastError('HF-USAGE', `${missing.join(', ')} ${missing.length === 1 ? 'does' : 'do'} not exist`, {
+      hint: 'name files, directories, web addresses (http://, https://), or - for standard input',
+    });
+  }
+  for (const file of missing) {
+    reporter.events({ type: 'notice', level: 'warning', text: `${file} does not exist, it is passed over` });
+  }
   const root = new Root(resolve(flags.root));
   return { stage, root, sources, sourceRoot: new Root('/'), dotNotation: flags.dotnotation ?? false };
 }
 
 /** What one argument stands for: standard input, a web address, a path, or (as with yip) the text itself. */
-async function namedSource(source: string, { dotnotation }: StageFlags): Promise<string | NamedText> {
+async function namedSource(source: string, { dotnotation }: StageFlags): Promise<string | NamedText | undefined> {
   if (source === '-') {
     try {
       return { name: '<stdin>', text: await readStreamWithin(process.stdin, LIMITS.textBytes) };
@@ -70,11 +92,8 @@ async function namedSource(source: string, { dotnotation }: StageFlags): Promise
   }
   if (isUrl(source)) return source;
   if (existsSync(source)) return resolve(source);
-  const isText = dotnotation ? /^\s*stages[.[]/ : /\n|^\s*(?:stages?|name)\s*:|^\s*\{/;
-  if (isText.test(source)) return { name: '<argument>', text: source };
-  throw new HoldfastError('HF-USAGE', `${source} does not exist`, {
-    hint: 'name files, directories, web addresses (http://, https://), or - for standard input',
-  });
+  const isText = dotnotation ? /(?:^|[\s"'])stages[.[]/ : /\n|^\s*(?:stages?|name)\s*:|^\s*\{/;
+  return isText.test(source) ? { name: '<argument>', text: source } : undefined;
 }
 
 async function perform(

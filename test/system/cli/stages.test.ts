@@ -60,11 +60,19 @@ it('dot notation is read from any source when it is asked for', async () => {
   expect(result.stdout).toContain('warning: the word stages.try[0].nonsense is not used');
 });
 
-it('a name that is nothing is a usage error, before anything runs', async () => {
-  const result = await holdfast(['cloud-init', '-s', 'try', file('a.yaml', writes('a')), '/nowhere.yaml']);
-  expect([result.status, written()]).toEqual([1, []]);
+it('a name that is nothing is passed over with a warning, as a machine may lack a directory', async () => {
+  const path = file('a.yaml', writes('a'));
+  const result = await holdfast(['cloud-init', '-s', 'try', '/nowhere', path, './nothing.yaml']);
+  expect([result.status, written()]).toEqual([0, ['a']]);
+  expect(result.stdout + result.stderr).toContain('warning: /nowhere does not exist, it is passed over\n');
+  expect(result.stdout + result.stderr).toContain('warning: ./nothing.yaml does not exist, it is passed over\n');
+});
+
+it('names that are all nothing are a usage error', async () => {
+  const result = await holdfast(['cloud-init', '-s', 'try', '/nowhere.yaml', 'nothing']);
+  expect(result.status).toBe(1);
   expect(result.stderr).toBe(
-    'error: /nowhere.yaml does not exist [HF-USAGE]\n' +
+    'error: /nowhere.yaml, nothing do not exist [HF-USAGE]\n' +
       'hint: name files, directories, web addresses (http://, https://), or - for standard input\n',
   );
 });
