@@ -4,7 +4,7 @@
 // which Node has no call for, so its holder is waited for, and the files are looked at once more before the renames.
 
 import { spawn } from 'node:child_process';
-import { linkSync, readdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { errnoOf, HoldfastError } from '../../system/errors.ts';
 import type { Root } from '../../system/root.ts';
@@ -117,8 +117,9 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * Holds flocks in a chain of flock(1), which ends with us however we end. Its files stay: removing a file that is a
- * lock lets two hold it. Where there is no flock(1) there is no such lock, and no tool that takes it.
+ * Holds flocks in a chain of flock(1), which ends with us however we end. As with the entities library, files that were
+ * made for it don't stay. One that waits for a removed file may hold it beside the next one: among ourselves shadow's
+ * locks, taken before, keep that out. Where there is no flock(1) there is no such lock, and no tool that takes it.
  */
 async function holdFlocks(
   files: readonly string[],
@@ -127,6 +128,10 @@ async function holdFlocks(
   const seconds = Math.min(waitMs, FLOCK_WAIT_MS) / 1000;
   const options = ['--no-fork', '--timeout', String(seconds), '--conflict-exit-code', String(FLOCK_CONFLICT)];
   // `cat` prints a line back once it runs, that is once all locks are held.
+  const made = files.filter((file) => !existsSync(file));
+  const removeMade = () => {
+    for (const file of made) rmSync(file, { force: true });
+  };
   const [program = 'cat', ...argv] = [...files.flatMap((file) => ['flock', ...options, file]), 'cat'];
   const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
   const ended = new Promise<number | null>((resolve, reject) => {
@@ -139,6 +144,7 @@ async function holdFlocks(
   const abort = () => child.kill();
   signal?.addEventListener('abort', abort, { once: true });
   const release = async () => {
+    removeMade();
     child.stdin.end();
     await ended;
   };
@@ -150,6 +156,7 @@ async function holdFlocks(
     if (first === FLOCK_CONFLICT) throw lockedBy(`the holder of a lock in ${FLOCK_DIRECTORY}`);
     throw new HoldfastError('HF-IO', `the locks ${files.join(', ')} can't be taken`);
   } catch (error) {
+    removeMade();
     if (errnoOf(error) === 'ENOENT') return async () => {};
     throw error;
   } finally {

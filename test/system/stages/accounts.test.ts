@@ -310,7 +310,31 @@ it("the entities library's lock is waited for, and released after a change", asy
   await letGo(holder);
   expect((await edit).written).toEqual(['/etc/group']);
   execFileSync('flock', ['--nonblock', lock, 'true']);
+  // That file was there before.
+  expect(root.list('/run/lock')).toEqual(['group.lock']);
   expect(root.list('/etc')).toEqual(['group', 'gshadow', 'passwd', 'shadow']);
+});
+
+it('lock files that were made for a change are gone after it, also when one of them was held', async () => {
+  root.makeDirectory('/run/lock');
+  const add = (options = {}) =>
+    editAccounts(root, options, (database) => {
+      database.table('group').put(['x', 'x', '5000', '']);
+      database.table('passwd').put(['x', 'x', '5000', '5000', '', '/', '/bin/sh']);
+    });
+  const holder = await holding('flock', [
+    '--no-fork',
+    root.resolve('/run/lock/group.lock'),
+    'sh',
+    '-c',
+    'echo held; cat',
+  ]);
+  await expect(add({ waitMs: 10 })).rejects.toMatchObject({ code: 'HF-LOCKED' });
+  await letGo(holder);
+  expect(root.list('/run/lock')).toEqual(['group.lock']);
+  root.remove('/run/lock/group.lock');
+  expect((await add()).written).toEqual(['/etc/group', '/etc/passwd']);
+  expect(root.list('/run/lock')).toEqual([]);
 });
 
 it('a file that is a mount point of its own is written in place', async () => {
