@@ -92,10 +92,8 @@ function chooseGid(
   if (group) {
     const found = findGroup(database, group);
     if (found !== undefined && !Number.isNaN(found.gid)) return found.gid;
-    if (gid === undefined || gid < 0) {
-      throw new HoldfastError('HF-CONFIG', `the group ${group} of ${name} isn't there`, { hint: 'ensure it first' });
-    }
-    warn(`user ${name}: the group ${group} isn't there, gid ${gid} is used`);
+    // yip writes what `gid` says, and 0 when it says nothing.
+    warn(`user ${name}: the group ${group} isn't there; ensure it first`);
   }
   if (gid !== undefined && gid >= 0) return gid;
   if (old !== undefined && !Number.isNaN(old)) return old;

@@ -61,7 +61,15 @@ it.each([
   [
     { uid: 1234, gid: 77, group: 'nope' },
     'foo:x:1234:77:Created by entities::',
-    ["user foo: the group nope isn't there, gid 77 is used"],
+    ["user foo: the group nope isn't there; ensure it first"],
+  ],
+  [
+    { uid: 1234, group: 'nope' },
+    'foo:x:1234:1000:Created by entities::',
+    [
+      "user foo: the group nope isn't there; ensure it first",
+      "user foo: no gid is given, 1000 is used; the originals make it 0, that is root's",
+    ],
   ],
   [{ uid: 0, gid: 0 }, 'foo:x:0:0:Created by entities::', ["user foo: the number 0 is also root's"]],
 ])('a new user with %j is %s', async (values, line, warnings) => {
@@ -237,7 +245,6 @@ it.each([
   ['kind: user\nusername: a\nuid: abc', 'uid: "abc" is not a whole number (line 3 of the entity)'],
   ['kind: user\nusername: a\ninfo: "x:0:0"', 'info can\'t have a ":" or a line break in it'],
   ['kind: user\nusername: "a:b"', '"a:b" can\'t be the name of a user'],
-  ['kind: user\nusername: a\ngroup: nope', "the group nope of a isn't there (ensure it first)"],
   ['kind: group\ngroup_name: a\nusers: "b:c"', 'users can\'t have a ":" or a line break in it'],
   ['kind: shadow\nusername: a\nexpire: never', 'expire must be a number of days, not "never"'],
   ['just text', 'this must be a mapping'],
