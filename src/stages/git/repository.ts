@@ -112,7 +112,8 @@ export class Repository {
     }
     const aside = mkdtempSync(join(this.#tree, ASIDE));
     try {
-      await this.#git(['init', '--quiet', aside], { tree: false });
+      // Without the machine's template: its sample hooks are nothing that anybody asked for, and its live ones even less.
+      await this.#git(['init', '--quiet', '--template=', aside], { tree: false });
       await this.#git(['remote', 'add', 'origin', this.#address.url], { tree: aside });
       await this.#fetch(target, only, aside);
       renameSync(join(aside, '.git'), join(this.#tree, '.git'));

@@ -59,6 +59,7 @@ describe('a repository on this machine', () => {
     expect(read('a')).toBe('one');
     expect([git('rev-parse', 'HEAD'), git('symbolic-ref', 'HEAD')]).toEqual([first, 'refs/heads/main']);
     expect(git('status', '--porcelain')).toBe('');
+    expect(existsSync(join(tree, 'opt/app/.git/hooks'))).toBe(false);
 
     expect(changedBy(await run({ url }))).toEqual([]);
 
@@ -156,6 +157,7 @@ describe('a repository on this machine', () => {
     );
     const url = '/srv/origin.git';
     expect(keysOf(await run({ url }))).toEqual(ok);
+    mkdirSync(join(tree, 'opt/app/.git/hooks'));
     for (const hook of ['post-checkout', 'post-merge', 'reference-transaction', 'pre-commit']) {
       const file = join(tree, 'opt/app/.git/hooks', hook);
       writeFileSync(file, `#!/bin/sh\ntouch ${trace}\n`, { mode: 0o755 });
