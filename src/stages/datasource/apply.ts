@@ -25,7 +25,8 @@ export async function applyUserData(
 ): Promise<void> {
   const { main, cloudConfig, scripts, unused } = readUserData(bytes);
   for (const part of unused) context.warn(`datasource: not used: ${part}`);
-  files.makeDirectory(base);
+  // yip: of mode 0644 the file, and its missing directories 0744.
+  files.makeDirectory(base, base === RUN_CONFIG ? 0o755 : 0o744);
   const raw = join(base, 'userdata');
   const mainIsScript = cloudConfig === undefined && scripts.length > 0;
   // yip: 0744 for a script.

@@ -37,8 +37,8 @@ export class RunConfig {
     }
   }
 
-  makeDirectory(path: string): void {
-    const placement = { ...ownIds(), mode: 0o755 };
+  makeDirectory(path: string, mode = 0o755): void {
+    const placement = { ...ownIds(), mode };
     // One that somebody else made stays as it is.
     if (this.#root.stat(path)?.isDirectory()) return;
     placeDirectory(this.#root, path, placement, placement).forEach(this.#changed);

@@ -92,6 +92,8 @@ async function run(step: Readonly<Record<string, unknown>>) {
   };
 }
 
+const modeOf = (path: string) => statSync(join(tree, path)).mode & 0o7777;
+
 /** Every file below a directory, with its mode. */
 function filesBelow(path: string): Record<string, string> {
   const result: Record<string, string> = {};
@@ -197,8 +199,11 @@ describe('each service', () => {
     expect(read('etc/hostname')).toBe(`${hostname}\n`);
     expect(read('root/.ssh/authorized_keys')).toBe(keyLines);
     if (noUserData) expect(existsSync(join(tree, 'oem'))).toBe(false);
-    // As it was sent: templates in it have their turn when its steps run.
-    else expect(filesBelow('oem')).toEqual({ userdata: `644 ${CONFIG}`, 'userdata.yaml': `644 ${CONFIG}` });
+    else {
+      // As it was sent: templates in it have their turn when its steps run.
+      expect(filesBelow('oem')).toEqual({ userdata: `644 ${CONFIG}`, 'userdata.yaml': `644 ${CONFIG}` });
+      expect([modeOf('oem'), modeOf('run/config')]).toEqual([0o744, 0o755]);
+    }
 
     const again = await run({ providers: [name], path: '/oem' });
     expect(again).toMatchObject({ status: 0, warnings: [], changed: [] });
