@@ -52,6 +52,15 @@ export function reportUnmapped({ key, keyNode }: Entry, at: Decoding): void {
     at.warn(keyNode, `the key "${key}" is not known and has no effect`, `did you mean "${near}"?`);
 }
 
+/** Says of a key that only a file with the header may have, that it has no effect in one without. */
+export function reportWithoutHeader({ key, keyNode }: Entry, at: Decoding): void {
+  at.warn(
+    keyNode,
+    `keys of cloud-init such as "${key}" have no effect in a file without the header "#cloud-config"`,
+    'make #cloud-config the first line, with nothing before or after it in that line',
+  );
+}
+
 /**
  * The steps that the keys of a `#cloud-config` file stand for, by stage.
  * @param named the file's top-level entries by name.

@@ -1,9 +1,10 @@
 // Text of a cloud-config file → checked document. Pure: no file is read here. What is wrong in one value is reported
 // with its place and the rest is kept; only broken YAML gives no document.
 
-import { decodeCloudInit, isCloudInit, MAPPED_KEYS, reportUnmapped } from './cloudinit.ts';
+import { decodeCloudInit, isCloudInit, MAPPED_KEYS, reportUnmapped, reportWithoutHeader } from './cloudinit.ts';
 import { Decoding, type Examiner } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
+import { STAGES } from './knownwords.ts';
 import { isMap, isScalar, isSeq, makeMap, type Node, type YamlMap } from './nodes.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { string, wrongType } from './shapes.ts';
@@ -74,12 +75,18 @@ function decodeDocument(
   if (top === undefined) return undefined;
   if (!isMap(top)) return wrongType(top, at, 'a mapping with the key "stages"');
 
+  let lacksHeader = false;
   const named = namedEntries(
     top,
     {
       known: ['name', 'stages', ...(cloudInit ? MAPPED_KEYS : [])],
       aliases: { stage: 'stages' },
-      unknown: (entry) => reportOtherKey(entry, cloudInit, at),
+      unknown: (entry) => {
+        if (cloudInit || !MAPPED_KEYS.includes(entry.key)) reportOtherKey(entry, cloudInit, at);
+        // One warning says it for all of them.
+        else if (!lacksHeader) reportWithoutHeader(entry, at);
+        lacksHeader ||= MAPPED_KEYS.includes(entry.key);
+      },
     },
     at,
   );
@@ -166,10 +173,16 @@ function liftNested(stages: YamlMap, at: Decoding): { stages: YamlMap; name?: st
 
 /** Kairos and others keep keys of their own at the top of the same file: those are none of our business. */
 function reportOtherKey(entry: Entry, cloudInit: boolean, at: Decoding): void {
-  const { key, keyNode } = entry;
+  const { key, keyNode, value } = entry;
   if (key.length > 3 && editDistance(key.toLowerCase(), 'stages') <= 2) {
     at.warn(keyNode, `the key "${key}" is not known and has no effect`, 'did you mean "stages"?');
+  } else if (isStageName(key) && value !== null && at.yaml.follow(value)?.kind === 'seq') {
+    at.warn(keyNode, `the stage "${key}" stands at the margin and is not run`, 'put it below "stages:", indented');
   } else if (cloudInit) reportUnmapped(entry, at);
+}
+
+function isStageName(key: string): boolean {
+  return Object.hasOwn(STAGES, key.replace(/\.(?:before|after)$/, ''));
 }
 
 function scalarAt(entry: Entry | undefined, at: Decoding): string | undefined {

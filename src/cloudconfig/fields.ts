@@ -73,9 +73,14 @@ function nameOf(entry: Entry, names: Names, at: Decoding): string | undefined {
   at.warn(
     keyNode,
     `the key "${key}" is not known and has no effect`,
-    near === undefined ? `known keys: ${names.known.join(', ')}` : `did you mean "${near}"?`,
+    near === undefined ? listKnown(names.known) : `did you mean "${near}"?`,
   );
   return undefined;
+}
+
+/** A step has more keys than a line of a terminal has room for. */
+function listKnown(known: readonly string[]): string {
+  return known.length > 12 ? '"holdfast schema" tells all keys' : `known keys: ${known.join(', ')}`;
 }
 
 function plain(key: string): string {

@@ -39,7 +39,9 @@ const bytes: Shape<string | Uint8Array> = {
   form: { kind: 'content' },
   empty: () => '',
   decode(node, at) {
-    if (!isScalar(node)) return wrongType(node, at, 'text');
+    // `- echo a: b` is a mapping.
+    if (!isScalar(node))
+      return wrongType(node, at, 'text', isMap(node) ? 'put text that has ": " in it in quotes' : undefined);
     return scalarContent(scalarText(node)) ?? at.reject(node, 'the base64 after !!binary is broken');
   },
 };
@@ -118,7 +120,7 @@ export function map<T>(of: Shape<T>): Shape<ReadonlyMap<string, T>> {
     form: { kind: 'map', of },
     empty: () => new Map(),
     decode(node, at) {
-      if (!isMap(node)) return wrongType(node, at, 'a mapping');
+      if (!isMap(node)) return wrongType(node, at, 'a mapping', 'write "name: value", each on a line of its own');
       const result = new Map<string, T>();
       for (const { key, value } of freeEntries(node, at)) {
         const decoded = at.key(key).value(of, value);

@@ -32,10 +32,21 @@ describe('the header', () => {
     `${'#\n'.repeat(10)}#cloud-config`,
     '',
   ])('%j has it not', (text) => expect(isCloudInit(text)).toBe(false));
-  it('without it the keys of cloud-init are nobody’s', () => {
-    const { document, problems } = parseCloudConfig('hostname: x\nruncmd: [a]\n', 'f');
-    expect([document?.stages.size, problems]).toEqual([0, []]);
-  });
+  it.each(['', '#cloud-config: yes\n', ' #cloud-config\n', '#Cloud-Config\n'])(
+    'after %j the keys of cloud-init have no effect, which is said once',
+    (head) => {
+      const text = `${head}hostname: x\nruncmd: [a]\ninstall: {auto: true}\n`;
+      const { document, problems } = parseCloudConfig(text, 'f');
+      expect(document?.stages.size).toBe(0);
+      expect(problems.map(({ severity, message, hint }) => [severity, message, hint])).toEqual([
+        [
+          'warning',
+          'keys of cloud-init such as "hostname" have no effect in a file without the header "#cloud-config"',
+          'make #cloud-config the first line, with nothing before or after it in that line',
+        ],
+      ]);
+    },
+  );
 });
 
 it('users come before files, growing before commands, and all of them before the file’s own steps', () => {

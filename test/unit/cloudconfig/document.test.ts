@@ -248,3 +248,38 @@ it('keys of a step take effect in the order of the originals', () => {
       'package_pins packages unpack_images',
   );
 });
+
+it.each<[string, string, string | undefined]>([
+  [
+    'boot: [{commands: [a]}]',
+    'the stage "boot" stands at the margin and is not run',
+    'put it below "stages:", indented',
+  ],
+  [
+    'network.after:\n- commands: [a]',
+    'the stage "network.after" stands at the margin and is not run',
+    'put it below "stages:", indented',
+  ],
+  [
+    'stages: {boot: [{commands: [echo a, echo b: c]}]}',
+    'commands[1]: this must be text, not a mapping',
+    'put text that has ": " in it in quotes',
+  ],
+  [
+    'stages: {boot: [{environment: [A=b]}]}',
+    'environment: this must be a mapping, not a list',
+    'write "name: value", each on a line of its own',
+  ],
+  [
+    'stages: {boot: [{whatever: 1}]}',
+    'the key "whatever" is not known and has no effect',
+    '"holdfast schema" tells all keys',
+  ],
+])('%s is answered with %s', (text, message, hint) => {
+  const { problems } = parseCloudConfig(`${text}\n`, 'f');
+  expect(problems.map((problem) => [problem.message, problem.hint])).toEqual([[message, hint]]);
+});
+
+it.each(['network: {version: 1}', 'install: {device: auto}', 'boot: x'])('%s at the margin is nobody’s', (text) => {
+  expect(parseCloudConfig(`${text}\n`, 'f').problems).toEqual([]);
+});
