@@ -1,6 +1,6 @@
 // `holdfast run-stage` and `holdfast cloud-init`: stages of cloud-config files, run or shown.
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
 import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
@@ -41,7 +41,7 @@ export async function cloudInitCommand(
 /** A stage of the machine's own files. */
 export function machineRequest(stage: string, flags: StageFlags): SourceRequest {
   const extra = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
-  const root = new Root(resolve(flags.root));
+  const root = rootOf(flags);
   return {
     stage,
     root,
@@ -77,8 +77,14 @@ export async function namedRequest(
   for (const file of missing) {
     reporter.events({ type: 'notice', level: 'warning', text: `${file} does not exist, it is passed over` });
   }
-  const root = new Root(resolve(flags.root));
+  const root = rootOf(flags);
   return { stage, root, sources, sourceRoot: new Root('/'), dotNotation: flags.dotnotation ?? false };
+}
+
+/** @throws HoldfastError HF-USAGE when there is no such directory: a stage without sources would seem to have gone well. */
+function rootOf({ root }: StageFlags): Root {
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory()) return new Root(resolve(root));
+  throw new HoldfastError('HF-USAGE', `--root ${root}: there is no such directory`);
 }
 
 /** What one argument stands for: standard input, a web address, a path, or (as with yip) the text itself. */

@@ -77,6 +77,16 @@ it('names that are all nothing are a usage error', async () => {
   );
 });
 
+it.each([
+  ['run-stage', 'boot'],
+  ['plan', 'boot'],
+  ['cloud-init', '-'],
+])('%s %s does not take a root that is not there for one without files', async (...args) => {
+  const result = await holdfast([...args, '--root', '/no/such/root'], { input: '' });
+  expect(result.status).toBe(1);
+  expect(result.stderr).toContain('error: --root /no/such/root: there is no such directory');
+});
+
 it('run-stage reads the paths of the environment, of its flag, of cos.setup=, and the kernel command line, in this order', async () => {
   for (const name of ['env', 'flag', 'setup', 'other']) {
     file(`${name}/a.yaml`, `${writes(name).slice(0, -1)}, try.after: [{commands: ["echo ${name}-after >> ${log}"]}]}`);
