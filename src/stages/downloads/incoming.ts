@@ -26,20 +26,23 @@ const COMPARE_BYTES = 1 << 20;
 
 export class Incoming {
   readonly #target: string;
+  readonly #path: string;
   readonly #file: string;
   #fd: number | undefined;
   #size = 0;
 
   /**
    * @param target where it will be, on this machine; its directory must exist.
+   * @param path the same as messages have it.
    * @param announcedBytes how long it will be, if that is known: without room for it nothing is begun.
    * @throws HoldfastError HF-NO-SPACE, HF-IO.
    */
-  constructor(target: string, announcedBytes?: number) {
+  constructor(target: string, path: string, announcedBytes?: number) {
     this.#target = target;
+    this.#path = path;
     const directory = dirname(target);
     sweep(directory, basename(target));
-    if (announcedBytes !== undefined) requireSpace(directory, announcedBytes);
+    if (announcedBytes !== undefined) requireSpace(directory, path, announcedBytes);
     this.#file = join(directory, temporaryName(basename(target), process.pid));
     this.#fd = this.#guard(() => openSync(this.#file, 'wx+', 0o600));
   }
@@ -100,13 +103,13 @@ export class Incoming {
   }
 
   get #open(): number {
-    if (this.#fd === undefined) throw new HoldfastError('HF-STATE', `${this.#target}: its download is over`);
+    if (this.#fd === undefined) throw new HoldfastError('HF-STATE', `${this.#path}: its download is over`);
     return this.#fd;
   }
 
   /** Trouble with the disk is no trouble with the network: as a HoldfastError it isn't tried again. */
   #guard<T>(action: () => T): T {
-    return writing(this.#target, action);
+    return writing(this.#path, action);
   }
 }
 
@@ -128,11 +131,11 @@ function sweep(directory: string, name: string): void {
   }
 }
 
-function requireSpace(directory: string, bytes: number): void {
+function requireSpace(directory: string, path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(directory);
   if (bavail * bsize >= bytes) return;
   throw new HoldfastError(
     'HF-NO-SPACE',
-    `there is no room for ${bytes} bytes in ${directory}, only ${bavail * bsize} are free`,
+    `there is no room for ${path}: it has ${bytes} bytes, and only ${bavail * bsize} are free`,
   );
 }

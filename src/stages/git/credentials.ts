@@ -121,7 +121,7 @@ function sshCommand(address: RepositoryAddress, auth: GitAuth, put: Put): string
 export function hostKey(text: string): string {
   const found = text.trim().match(/(?:^|\s)((?:ssh|ecdsa|sk)-[\w@.-]+) +([A-Za-z0-9+/]+={0,2})(?=\s|$)/);
   if (found !== null) return `${found[1]} ${found[2]}`;
-  throw new HoldfastError('HF-CONFIG', 'git: public_key is no key of a server', {
+  throw new HoldfastError('HF-CONFIG', 'public_key is no key of a server', {
     hint: 'it is the line that ssh-keyscan prints, for example "ssh-ed25519 AAAA…"',
   });
 }

@@ -72,11 +72,11 @@ export async function settle(): Promise<void> {
 
 async function runScript(path: string, { root, signal, env }: Context): Promise<string> {
   const [command, ...args] = path.slice(SCRIPT.length).trim().split(/\s+/);
-  if (!command) throw new HoldfastError('HF-CONFIG', `layout: "${path}" names no command`);
+  if (!command) throw new HoldfastError('HF-CONFIG', `"${path}" names no command`);
   const result = await root.run([command, ...args], { signal, env: commandEnvironment(root, env) });
   const printed = result.stdout.trim();
   if (result.status === 0 && printed !== '') return printed;
-  throw new HoldfastError('HF-COMMAND', `layout: ${[command, ...args].join(' ')} named no device`, {
+  throw new HoldfastError('HF-COMMAND', `${[command, ...args].join(' ')} named no device`, {
     outputTail: tailOf(result.stderr),
     hint: 'it must print a path to its standard output and end with status 0',
   });
@@ -84,7 +84,7 @@ async function runScript(path: string, { root, signal, env }: Context): Promise<
 
 /** The disk of what is at this path: a disk, a partition, a loop device, an image file, or where one is mounted. */
 function diskAtPath(path: string, context: Context): string | undefined {
-  if (!path.startsWith('/')) throw new HoldfastError('HF-CONFIG', `layout: "${path}" is no absolute path`);
+  if (!path.startsWith('/')) throw new HoldfastError('HF-CONFIG', `"${path}" is no absolute path`);
   const there = context.root.resolve(path);
   const stat = statSync(there, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;

@@ -84,7 +84,7 @@ function grownSize({ disk, table, drafts }: Space, { at, entry }: Draft, sizeMib
 /** All implementations refuse to expand swap and FAT. */
 function refuseFixed(entry: PartitionRequest): void {
   if (entry.filesystem === 'none' || growsBy(FORMATS[entry.filesystem].type) !== undefined) return;
-  throw new HoldfastError('HF-CONFIG', `layout: ${describePartition(entry)} can't be expanded as the last partition`, {
+  throw new HoldfastError('HF-CONFIG', `${describePartition(entry)} can't be expanded as the last partition`, {
     hint: 'give it its size in add_partitions, or put it before a partition that can grow (ext2-4, xfs, btrfs)',
   });
 }

@@ -99,7 +99,7 @@ function refuseUnmarked(entries: readonly PartitionRequest[], { path }: FoundDis
   if (unmarked === undefined) return;
   throw new HoldfastError(
     'HF-CONFIG',
-    `layout: ${describePartition(unmarked)} would not be recognised on the next run: the table of ${path} is msdos, and expand_partition changes sizes`,
+    `${describePartition(unmarked)} would not be recognised on the next run: the table of ${path} is msdos, and expand_partition changes sizes`,
     { hint: 'give it an fsLabel; nothing was changed' },
   );
 }
@@ -147,7 +147,7 @@ function allocate(
     if (sizeBytes < leastBytes(entry) && entry.sizeMib > 0) {
       throw new HoldfastError(
         'HF-CONFIG',
-        `layout: ${describePartition(entry)} is too small: ${entry.filesystem} needs ${mib(leastBytes(entry))}`,
+        `${describePartition(entry)} is too small: ${entry.filesystem} needs ${mib(leastBytes(entry))}`,
         { hint: 'nothing was changed' },
       );
     }

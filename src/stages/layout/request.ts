@@ -45,7 +45,7 @@ export function readRequest(value: StepValue<'layout'>): LayoutRequest | { nothi
   if (device === undefined) return { nothing: 'the layout names no device, nothing is done' };
   const { label = '', path = '', init_disk: init = false, disk_name: diskName = '' } = device;
   if (init && (label !== '' || path === '')) {
-    throw new HoldfastError('HF-CONFIG', 'layout: init_disk needs a path and takes no label', {
+    throw new HoldfastError('HF-CONFIG', 'init_disk needs a path and takes no label', {
       hint: 'a disk that is found by a label is in use; name it with "path:"',
     });
   }
@@ -85,7 +85,7 @@ function readPartition(entry: Entry, where: string, warnings: string[]): Partiti
   const { filesystem: name = '', fsLabel = '', pLabel = '', size: sizeMib = 0, bootable = false } = entry;
   const filesystem = filesystemNamed(name);
   if (filesystem === undefined) {
-    throw new HoldfastError('HF-CONFIG', `layout: ${where}: the filesystem "${name}" is not known`, {
+    throw new HoldfastError('HF-CONFIG', `${where}: the filesystem "${name}" is not known`, {
       hint: `known are ${FILESYSTEM_NAMES.join(', ')}`,
     });
   }
@@ -100,7 +100,7 @@ function readPartition(entry: Entry, where: string, warnings: string[]): Partiti
     }
   }
   if (pLabel.length > NAME_UNITS || hasControl(pLabel)) {
-    throw new HoldfastError('HF-CONFIG', `layout: ${where}: pLabel "${pLabel}" can't be a partition's name`, {
+    throw new HoldfastError('HF-CONFIG', `${where}: pLabel "${pLabel}" can't be a partition's name`, {
       hint: `at most ${NAME_UNITS} characters, none of them a control character`,
     });
   }
@@ -117,13 +117,13 @@ function checkLabel(filesystem: Exclude<Filesystem, 'none'>, label: string, wher
   if (bytes > labelBytes) {
     throw new HoldfastError(
       'HF-CONFIG',
-      `layout: ${where}: the label "${label}" has ${bytes} bytes, ${filesystem} takes at most ${labelBytes}`,
+      `${where}: the label "${label}" has ${bytes} bytes, ${filesystem} takes at most ${labelBytes}`,
       { hint: 'use a shorter fsLabel' },
     );
   }
   const bad = hasControl(label) ? 'control characters' : labelExcludes?.exec(label)?.[0];
   if (bad !== undefined) {
-    throw new HoldfastError('HF-CONFIG', `layout: ${where}: a label of ${filesystem} can't have ${bad} in it`);
+    throw new HoldfastError('HF-CONFIG', `${where}: a label of ${filesystem} can't have ${bad} in it`);
   }
 }
 

@@ -99,7 +99,7 @@ async function applyHostname(context: StepContext): Promise<void> {
   const [name = ''] = (context.root.readTextIfThere(HOSTNAME_FILE) ?? '').trim().split(/\s+/);
   const short = name.length > 64 ? (name.split('.')[0] ?? '') : name;
   if (short.includes('{{')) {
-    context.fail(new HoldfastError('HF-CONFIG', `datasource: ${JSON.stringify(short)} can't be a host name`));
+    context.fail(new HoldfastError('HF-CONFIG', `${JSON.stringify(short)} can't be a host name`));
     return;
   }
   try {

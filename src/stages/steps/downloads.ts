@@ -53,7 +53,7 @@ async function download(entry: Download, context: StepContext): Promise<void> {
     if (intoDirectory) target = join(path, fileNameOf(head, url));
     const old = fileAt(target, context);
     if (old !== undefined && isSameVersion(old, head)) return undefined;
-    incoming = new Incoming(root.resolve(target), announcedBytes(head));
+    incoming = new Incoming(root.resolve(target), target, announcedBytes(head));
     return incoming.sink;
   };
   try {

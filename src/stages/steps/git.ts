@@ -46,7 +46,7 @@ function insideRoot(address: RepositoryAddress, { root }: StepContext): Reposito
 function checkBranch(branch: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: git refuses them too
   if (!/^[-/.]|[\x00-\x20\x7f~^:?*[\\]|\.\.|\/\/|@\{|[/.]$|\.lock$/.test(branch)) return;
-  throw new HoldfastError('HF-CONFIG', `git: ${JSON.stringify(branch)} can't be the name of a branch`);
+  throw new HoldfastError('HF-CONFIG', `${JSON.stringify(branch)} can't be the name of a branch`);
 }
 
 /** Without the name and password that it may carry. */

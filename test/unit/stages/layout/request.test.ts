@@ -73,7 +73,8 @@ test('ext4 is made where no filesystem is given, and "-", none and noformat leav
 });
 
 test('init_disk needs a path and takes no label', () => {
-  const message = 'layout: init_disk needs a path and takes no label';
+  // The result of a step says the key before it.
+  const message = /^init_disk needs a path and takes no label$/;
   expect(() => readRequest({ device: { label: 'X', init_disk: true } })).toThrow(message);
   expect(() => readRequest({ device: { label: 'X', path: '/dev/sdx', init_disk: true } })).toThrow(message);
   expect(read({ device: { path: '/dev/sdx', init_disk: true } }).initName).toBe('YIP_DISK');
