@@ -9,7 +9,7 @@ import { renderStagePlan } from '../stages/planreport.ts';
 import { renderStageResult } from '../stages/report.ts';
 import { type NamedText, runStage, type SourceRequest } from '../stages/run.ts';
 import { defaultSources, environmentSources, isUrl } from '../stages/sources.ts';
-import { readStreamWithin } from '../system/boundedtext.ts';
+import { readPipeWithin, readStreamWithin } from '../system/boundedtext.ts';
 import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
 import type { CommandContext } from './program.ts';
@@ -89,12 +89,16 @@ function rootOf({ root }: StageFlags): Root {
 
 /** What one argument stands for: standard input, a web address, a path, or (as with yip) the text itself. */
 async function namedSource(source: string, { dotnotation }: StageFlags): Promise<string | NamedText | undefined> {
-  if (source === '-') {
-    try {
-      return { name: '<stdin>', text: await readStreamWithin(process.stdin, LIMITS.textBytes) };
-    } catch (error) {
-      throw new HoldfastError('HF-USAGE', `standard input can't be used: ${messageOf(error)}`, { cause: error });
-    }
+  const name = source === '-' ? '<stdin>' : source;
+  try {
+    const text =
+      source === '-'
+        ? await readStreamWithin(process.stdin, LIMITS.textBytes)
+        : await readPipeWithin(source, LIMITS.textBytes);
+    if (text !== undefined) return { name, text };
+  } catch (error) {
+    const what = source === '-' ? 'standard input' : source;
+    throw new HoldfastError('HF-USAGE', `${what} can't be used: ${messageOf(error)}`, { cause: error });
   }
   if (isUrl(source)) return source;
   if (existsSync(source)) return resolve(source);

@@ -7,7 +7,7 @@ import { LIMITS } from '../cloudconfig/yamltext.ts';
 import { lintDocuments } from '../stages/lint.ts';
 import { renderProblems } from '../stages/report.ts';
 import { isUrl, type SourceContent, SourceReader } from '../stages/sources.ts';
-import { decodeUtf8, readStreamWithin } from '../system/boundedtext.ts';
+import { decodeText, readPipeWithin, readStreamWithin } from '../system/boundedtext.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { httpGet, withoutSecrets } from '../system/http.ts';
 import { Root } from '../system/root.ts';
@@ -66,11 +66,17 @@ async function readSource(source: string, reader: SourceReader, signal: AbortSig
   if (isUrl(source)) {
     try {
       const { body } = await httpGet(source, { signal });
-      return reader.parse(withoutSecrets(source), decodeUtf8(body));
+      return reader.parse(withoutSecrets(source), decodeText(body));
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'HF-INTERRUPTED') throw error;
       return unreadable(withoutSecrets(source), messageOf(error));
     }
+  }
+  try {
+    const text = await readPipeWithin(source, LIMITS.textBytes);
+    if (text !== undefined) return reader.parse(source, text);
+  } catch (error) {
+    return unreadable(source, `it can't be used: ${messageOf(error)}`);
   }
   const path = resolve(source);
   const stats = new Root('/').stat(path);

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../cloudconfig/problem.ts';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
-import { decodeUtf8, readTextWithin } from '../system/boundedtext.ts';
+import { decodeText, readTextWithin } from '../system/boundedtext.ts';
 import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
 import { type HttpClient, type HttpOptions, statusError, withoutSecrets } from '../system/http.ts';
@@ -56,7 +56,7 @@ export async function fetchSource(url: string, settings: RemoteSettings): Promis
     const { status } = response;
     // yip takes the page that says "not found" for a file without stages.
     if (status >= 200 && status < 300) {
-      return { name, text: decodeUtf8(response.body), isFresh: true, problems: [] };
+      return { name, text: decodeText(response.body), isFresh: true, problems: [] };
     }
     const error = statusError(url, status);
     // The server is there and says no: a copy would bring back what its owner took away.

@@ -1,6 +1,6 @@
-// Text from files and streams, read up to a limit: what is larger, never ends or is no UTF-8 is refused while it is read.
+// Text from files and streams, read up to a limit: what is larger, never ends or is no text is refused while it is read.
 
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 /**
  * The text of a regular file.
@@ -24,7 +24,7 @@ export function readTextWithin(path: string, maxBytes: number): string {
       if (length > maxBytes) throw tooLarge(maxBytes);
       if (length === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
     }
-    return decodeUtf8(buffer.subarray(0, length));
+    return decodeText(buffer.subarray(0, length));
   } finally {
     closeSync(fd);
   }
@@ -43,13 +43,27 @@ export async function readStreamWithin(stream: AsyncIterable<Uint8Array | string
     if (length > maxBytes) throw tooLarge(maxBytes);
     chunks.push(bytes);
   }
-  return decodeUtf8(Buffer.concat(chunks));
+  return decodeText(Buffer.concat(chunks));
 }
 
-/** Without a byte order mark. @throws Error "it is no UTF-8 text". */
-export function decodeUtf8(bytes: Uint8Array): string {
+/**
+ * The text that comes out of a pipe, as a shell's `<(…)` and `/dev/stdin` are; undefined when the path is something else.
+ * @throws Error with the reason as half a sentence.
+ */
+export async function readPipeWithin(path: string, maxBytes: number): Promise<string | undefined> {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFIFO() && !stats?.isSocket()) return undefined;
+  return readStreamWithin(createReadStream(path), maxBytes);
+}
+
+/** UTF-8, or UTF-16 that begins with a byte order mark, which is left out. @throws Error "it is no UTF-8 text". */
+export function decodeText(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  // go-yaml reads what Windows writes, too.
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch {
     throw new Error('it is no UTF-8 text');
   }

@@ -227,7 +227,8 @@ export function reasonOf(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError') return 'it took too long';
   // Node's fetch says "fetch failed" and keeps the reason as the cause.
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return REASONS[errnoOf(cause) ?? ''] ?? messageOf(cause);
+  const text = messageOf(cause);
+  return REASONS[errnoOf(cause) ?? ''] ?? (/\bredirect/i.test(text) ? 'it redirects too often' : text);
 }
 
 /** Both runtimes have the code, each with words of its own. */

@@ -77,6 +77,12 @@ it('names that are all nothing are a usage error', async () => {
   );
 });
 
+it("a shell's <(…) and /dev/stdin are files", async () => {
+  const command = 'exec "$0" cloud-init -s try <(echo "$1") /dev/stdin <<< "$2"';
+  const result = await run(['bash', '-c', command, executable, writes('pipe'), writes('stdin')]);
+  expect([result.status, written()]).toEqual([0, ['pipe', 'stdin']]);
+});
+
 it.each([
   ['run-stage', 'boot'],
   ['plan', 'boot'],

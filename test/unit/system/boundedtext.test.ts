@@ -1,11 +1,12 @@
 // Texts are read up to their limit, and nothing that isn't a text file keeps the reader waiting.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { readStreamWithin, readTextWithin } from '../../../src/system/boundedtext.ts';
+import { readPipeWithin, readStreamWithin, readTextWithin } from '../../../src/system/boundedtext.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-text-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -22,6 +23,24 @@ it.each(['', 'a', 'ä\n'.repeat(5000), 'x'.repeat(1 << 20)])('a file within the 
 
 it('a byte order mark is no part of the text', () => {
   expect(readTextWithin(file('\uFEFFa'), 10)).toBe('a');
+});
+
+it('UTF-16 with its mark is read as Windows writes it', () => {
+  const text = '\uFEFFname: ä\r\n';
+  const little = Buffer.from(text, 'utf16le');
+  expect(readTextWithin(file(little), 100)).toBe('name: ä\r\n');
+  expect(readTextWithin(file(Buffer.from(little).swap16()), 100)).toBe('name: ä\r\n');
+});
+
+it('what comes out of a pipe is read, and nothing else is taken for one', async () => {
+  const pipe = join(directory, 'written');
+  execFileSync('mkfifo', [pipe]);
+  const closed = once(spawn('sh', ['-c', 'printf "a: b" > "$0"', pipe]), 'close');
+  expect(await readPipeWithin(pipe, 10)).toBe('a: b');
+  await closed;
+  expect(await readPipeWithin(file('x'), 10)).toBeUndefined();
+  expect(await readPipeWithin('/dev/zero', 10)).toBeUndefined();
+  expect(await readPipeWithin(join(directory, 'nothing'), 10)).toBeUndefined();
 });
 
 it('files whose size is not known before are read too', () => {

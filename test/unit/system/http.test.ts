@@ -100,6 +100,13 @@ describe('a request', () => {
     });
   });
 
+  test('an address that leads to itself is said in plain words', async () => {
+    const url = await serve((_request, response) => response.writeHead(302, { location: '/' }).end());
+    await expect(httpGet(url, { ...quick, attempts: 1 })).rejects.toMatchObject({
+      message: `${url}/ can't be read: it redirects too often`,
+    });
+  });
+
   test('an interruption ends it at once, also between two tries', async () => {
     const stop = new AbortController();
     const url = await serve((_request, response) => {
