@@ -12,6 +12,11 @@ export interface Placement extends Owner {
   mode: number;
 }
 
+/** Who owns what is made and has no owner of its own in a stage file. */
+export function processOwner(): Owner {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
+
 /** Where a temporary file beside the target or a rename over it isn't possible although writing is. */
 const WRITE_IN_PLACE = new Set(['EBUSY', 'EACCES', 'EPERM', 'ENOENT', 'EXDEV', 'EINVAL', 'ENOTSUP']);
 
@@ -61,17 +66,17 @@ export function placeDirectory(root: Root, path: string, placement: Placement, p
       if (!old.isDirectory()) throw new HoldfastError('HF-IO', `${path} is there and is no directory`);
       if (isPlaced(old, placement)) return [];
       applyPlacement(target, placement);
-      return [insidePath(root, target)];
+      return [root.inside(target)];
     }
     const created = [...makeMissing(dirname(target), parents), ...makeMissing(target, placement)];
-    return created.map((directory) => insidePath(root, directory));
+    return created.map((directory) => root.inside(directory));
   });
 }
 
 /** Makes the missing parents of a path; returns those that were created, inside the root. */
 export function placeParents(root: Root, path: string, placement: Placement): string[] {
   const made = writing(path, () => makeMissing(dirname(root.resolve(path)), placement));
-  return made.map((directory) => insidePath(root, directory));
+  return made.map((directory) => root.inside(directory));
 }
 
 /**
@@ -80,7 +85,7 @@ export function placeParents(root: Root, path: string, placement: Placement): st
  */
 export function placeText(root: Root, path: string, text: string): string[] {
   const old = root.stat(path);
-  const owner = { uid: old?.uid ?? process.getuid?.() ?? 0, gid: old?.gid ?? process.getgid?.() ?? 0 };
+  const owner = old === undefined ? processOwner() : { uid: old.uid, gid: old.gid };
   const parents = placeParents(root, path, { ...owner, mode: 0o755 });
   const mode = old === undefined ? 0o644 : old.mode & 0o7777;
   return placeFile(root, path, text, { ...owner, mode }) ? [...parents, path] : parents;
@@ -113,10 +118,6 @@ export function makeNamesDurable(root: Root, paths: Iterable<string>): void {
       if (!['ENOENT', 'ENOTDIR', 'EINVAL', 'EROFS'].includes(errnoOf(error) ?? '')) throw error;
     }
   }
-}
-
-function insidePath(root: Root, path: string): string {
-  return root.isHost ? path : path.slice(root.directory.length) || '/';
 }
 
 function makeMissing(directory: string, placement: Placement): string[] {

@@ -69,6 +69,11 @@ export class Root {
     return join(this.directory, ...done);
   }
 
+  /** The path inside the tree of what {@link resolve} gave. */
+  inside(resolved: string): string {
+    return this.isHost ? resolved : resolved.slice(this.directory.length) || '/';
+  }
+
   exists(path: string): boolean {
     return existsSync(this.resolve(path));
   }

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import type { Root } from '../../system/root.ts';
-import { placeDirectory, placeFile } from '../placement.ts';
+import { placeDirectory, placeFile, processOwner } from '../placement.ts';
 import type { Instance } from './provider.ts';
 
 export const RUN_CONFIG = '/run/config';
@@ -38,17 +38,13 @@ export class RunConfig {
   }
 
   makeDirectory(path: string, mode = 0o755): void {
-    const placement = { ...ownIds(), mode };
+    const placement = { ...processOwner(), mode };
     // One that somebody else made stays as it is.
     if (this.#root.stat(path)?.isDirectory()) return;
     placeDirectory(this.#root, path, placement, placement).forEach(this.#changed);
   }
 
   writeFile(path: string, content: string | Uint8Array, mode = 0o644): void {
-    if (placeFile(this.#root, path, content, { ...ownIds(), mode })) this.#changed(path);
+    if (placeFile(this.#root, path, content, { ...processOwner(), mode })) this.#changed(path);
   }
-}
-
-function ownIds(): { uid: number; gid: number } {
-  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 }

@@ -1,7 +1,7 @@
 // `authorized_keys`: keys for users who are there already, as lines or as addresses to fetch them from.
 
 import { describeEntry } from '../accounts/keysource.ts';
-import type { StepHandler } from './handler.ts';
+import { attempt, type StepHandler } from './handler.ts';
 
 export const authorizedKeys: StepHandler<'authorized_keys'> = {
   key: 'authorized_keys',
@@ -14,11 +14,7 @@ export const authorizedKeys: StepHandler<'authorized_keys'> = {
     const fetcher = new KeyFetcher(context);
     for (const [name, entries] of value) {
       if (entries.length === 0) continue;
-      try {
-        await ensureAuthorizedKeys(name, entries, fetcher, context);
-      } catch (error) {
-        context.fail(error);
-      }
+      await attempt(context, () => ensureAuthorizedKeys(name, entries, fetcher, context));
     }
   },
 };

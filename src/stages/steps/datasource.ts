@@ -8,7 +8,7 @@ import type { Choice } from '../datasource/choice.ts';
 import type { Provider, ProviderContext } from '../datasource/provider.ts';
 import { HOSTNAME_FILE, KEYS_FILE, RUN_CONFIG, RunConfig } from '../datasource/runconfig.ts';
 import { authorizedKeys } from './authorizedkeys.ts';
-import type { StepContext, StepHandler, StepValue } from './handler.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 import { hostname } from './hostname.ts';
 
 type Wish = StepValue<'datasource'>;
@@ -82,12 +82,9 @@ async function use({ provider, fetch }: Choice, target: Target, context: StepCon
   const files = new RunConfig(context.root, context.changed);
   files.writeInstance(provider.name, instance);
   if (instance.userData !== undefined) {
-    try {
-      const { applyUserData } = await import('../datasource/apply.ts');
-      await applyUserData(instance.userData, target, files, context);
-    } catch (error) {
-      context.fail(error);
-    }
+    const { userData } = instance;
+    const { applyUserData } = await import('../datasource/apply.ts');
+    await attempt(context, () => applyUserData(userData, target, files, context));
   }
   await applyHostname(context);
   await applyKeys(context);
@@ -102,11 +99,7 @@ async function applyHostname(context: StepContext): Promise<void> {
     context.fail(new HoldfastError('HF-CONFIG', `${JSON.stringify(short)} can't be a host name`));
     return;
   }
-  try {
-    await hostname.apply(short, context);
-  } catch (error) {
-    context.fail(error);
-  }
+  await attempt(context, () => hostname.apply(short, context));
 }
 
 async function applyKeys(context: StepContext): Promise<void> {

@@ -4,7 +4,7 @@
 import { HoldfastError } from '../../system/errors.ts';
 import { placeDirectory } from '../placement.ts';
 import { ownerOf } from './files.ts';
-import type { StepHandler } from './handler.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 
 /** Where no permissions are given; yip uses 0000. */
 const DEFAULT_MODE = 0o755;
@@ -13,18 +13,15 @@ const PARENTS = { mode: 0o755, uid: 0, gid: 0 };
 export const directories: StepHandler<'directories'> = {
   key: 'directories',
   describe: (value) => value.map(({ path = '' }) => `make the directory ${path}`),
-  apply(value, context) {
-    for (const entry of value) {
-      try {
-        if (!entry.path) throw new HoldfastError('HF-CONFIG', 'a directory without a path', { hint: 'add "path: /…"' });
-        const placement = { ...ownerOf(entry, context), mode: entry.permissions ?? DEFAULT_MODE };
-        const parents = process.getuid?.() === 0 ? PARENTS : { ...placement, mode: PARENTS.mode };
-        for (const path of placeDirectory(context.root, entry.path, placement, parents)) {
-          context.changed(path);
-        }
-      } catch (error) {
-        context.fail(error);
-      }
-    }
+  async apply(value, context) {
+    for (const entry of value) await attempt(context, () => applyDirectory(entry, context));
   },
 };
+
+function applyDirectory(entry: StepValue<'directories'>[number], context: StepContext): void {
+  if (!entry.path) throw new HoldfastError('HF-CONFIG', 'a directory without a path', { hint: 'add "path: /…"' });
+  const placement = { ...ownerOf(entry, context), mode: entry.permissions ?? DEFAULT_MODE };
+  // Whoever isn't root can't make root's.
+  const parents = process.getuid?.() === 0 ? PARENTS : { ...placement, mode: PARENTS.mode };
+  placeDirectory(context.root, entry.path, placement, parents).forEach(context.changed);
+}

@@ -7,9 +7,9 @@ import { HoldfastError } from '../../system/errors.ts';
 import { type HttpHead, httpDownload, withoutSecrets } from '../../system/http.ts';
 import { fileNameOf, isSameVersion, settledTime } from '../downloads/answer.ts';
 import { Incoming } from '../downloads/incoming.ts';
-import { type Placement, placeParents } from '../placement.ts';
+import { type Placement, placeParents, processOwner } from '../placement.ts';
 import { ownerOf } from './files.ts';
-import type { StepContext, StepHandler, StepValue } from './handler.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 
 type Download = StepValue<'downloads'>[number];
 
@@ -22,13 +22,7 @@ export const downloads: StepHandler<'downloads'> = {
   key: 'downloads',
   describe: (value) => value.map(({ path = '', url = '' }) => `download ${withoutSecrets(url)} to ${path}`),
   async apply(value, context) {
-    for (const entry of value) {
-      try {
-        await download(entry, context);
-      } catch (error) {
-        context.fail(error);
-      }
-    }
+    for (const entry of value) await attempt(context, () => download(entry, context));
   },
 };
 
@@ -42,7 +36,8 @@ async function download(entry: Download, context: StepContext): Promise<void> {
   }
   const placement = { ...ownerOf(entry, context), mode: entry.permissions ?? DEFAULT_MODE };
   const intoDirectory = path.endsWith('/') || root.stat(path)?.isDirectory() === true;
-  for (const made of placeParents(root, intoDirectory ? join(path, 'file') : path, parents())) context.changed(made);
+  const parents = { ...processOwner(), mode: 0o755 };
+  placeParents(root, intoDirectory ? join(path, 'file') : path, parents).forEach(context.changed);
 
   let target = path;
   let incoming: Incoming | undefined;
@@ -101,10 +96,6 @@ function fileAt(path: string, { root }: StepContext): Stats | undefined {
   const stats = root.stat(path);
   if (stats === undefined || stats.isFile()) return stats;
   throw new HoldfastError('HF-IO', `${path} is there and is no regular file`);
-}
-
-function parents(): Placement {
-  return { mode: 0o755, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 }
 
 function announcedBytes({ headers }: HttpHead): number | undefined {

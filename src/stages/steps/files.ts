@@ -8,7 +8,7 @@ import { HoldfastError } from '../../system/errors.ts';
 import { type Owner, resolveGroup, resolveOwner } from '../accounts/owner.ts';
 import { placeFile, placeParents } from '../placement.ts';
 import { expandText } from '../templates.ts';
-import type { StepContext, StepHandler, StepValue } from './handler.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 
 type FileEntry = StepValue<'files'>[number];
 
@@ -30,13 +30,7 @@ export const files: StepHandler<'files'> = {
       return `${append ? 'append to' : 'write'} ${path} (${mode})`;
     }),
   async apply(value, context) {
-    for (const entry of value) {
-      try {
-        await applyFile(entry, context);
-      } catch (error) {
-        context.fail(error);
-      }
-    }
+    for (const entry of value) await attempt(context, () => applyFile(entry, context));
   },
 };
 

@@ -3,7 +3,7 @@
 
 import { HoldfastError } from '../../system/errors.ts';
 import { parseAddress, type RepositoryAddress } from '../git/address.ts';
-import { placeParents } from '../placement.ts';
+import { placeParents, processOwner } from '../placement.ts';
 import type { StepContext, StepHandler } from './handler.ts';
 
 export const git: StepHandler<'git'> = {
@@ -29,8 +29,7 @@ export const git: StepHandler<'git'> = {
       const target = await repository.findTarget(branch);
       if (target === undefined) return context.warn(`git: ${shownAddress(url)} is empty, there is nothing to get`);
       if (repository.exists && (await repository.isAt(target))) return;
-      const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-      for (const made of placeParents(root, path, { ...owner, mode: 0o755 })) changed(made);
+      placeParents(root, path, { ...processOwner(), mode: 0o755 }).forEach(changed);
       await repository.update(target, { only });
       changed(path);
     });

@@ -31,6 +31,15 @@ export interface StepHandler<K extends ActionKey = ActionKey> {
   apply: (value: StepValue<K>, context: StepContext) => Promise<void> | void;
 }
 
+/** Carries out a part of a key: what it throws is a failure of the key, and the next part has its turn. */
+export async function attempt({ fail }: Pick<StepContext, 'fail'>, part: () => Promise<void> | void): Promise<void> {
+  try {
+    await part();
+  } catch (error) {
+    fail(error);
+  }
+}
+
 /** A handler whose key is bound: the engine asks it with a whole step. */
 export interface BoundHandler {
   key: ActionKey;

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { HoldfastError } from '../../system/errors.ts';
 import { placeText } from '../placement.ts';
 import { expandOrThrow } from '../templates.ts';
-import type { StepContext, StepHandler } from './handler.ts';
+import { attempt, type StepContext, type StepHandler } from './handler.ts';
 
 const KERNEL_NAME = '/proc/sys/kernel/hostname';
 
@@ -18,13 +18,13 @@ export const hostname: StepHandler<'hostname'> = {
     // A block scalar ends with a line break.
     const name = (await expandOrThrow(value, 'hostname', withMachineId(value, context))).trim();
     checkName(name);
-    attempt(context, () => {
+    await attempt(context, () => {
       if (!root.exists(KERNEL_NAME) || root.readText(KERNEL_NAME).trim() === name) return;
       writeFileSync(root.resolve(KERNEL_NAME), name);
     });
     const previous = root.readTextIfThere('/etc/hostname')?.trim() ?? '';
-    attempt(context, () => placeText(root, '/etc/hostname', `${name}\n`).forEach(changed));
-    attempt(context, () => {
+    await attempt(context, () => placeText(root, '/etc/hostname', `${name}\n`).forEach(changed));
+    await attempt(context, () => {
       placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name, previous)).forEach(changed);
     });
   },
@@ -82,12 +82,4 @@ export function hostsWithName(text: string | undefined, name: string, previous =
 
 function wordsOf(line: string): string[] {
   return line.replace(/#.*/, '').trim().split(/\s+/);
-}
-
-function attempt(context: StepContext, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    context.fail(error);
-  }
 }

@@ -3,13 +3,13 @@
 
 import type { Root } from '../../system/root.ts';
 import { runInRootChecked } from '../shell.ts';
-import type { StepHandler } from './handler.ts';
+import { attempt, type StepHandler } from './handler.ts';
 
 export const modules: StepHandler<'modules'> = {
   key: 'modules',
   describe: (value) => value.map((entry) => `load the kernel module ${entry}`),
   async apply(value, context) {
-    const { root, warn, fail } = context;
+    const { root, warn } = context;
     const loaded = loadedModules(root.readTextIfThere('/proc/modules') ?? '');
     for (const entry of value) {
       const [name, ...parameters] = entry.trim().split(/\s+/);
@@ -20,11 +20,7 @@ export const modules: StepHandler<'modules'> = {
         if (ignored.length > 0) warn(`modules: ${name} is loaded already, without ${ignored.join(' ')}`);
         continue;
       }
-      try {
-        await runInRootChecked(['modprobe', '--', name, ...parameters], context);
-      } catch (error) {
-        fail(error);
-      }
+      await attempt(context, () => runInRootChecked(['modprobe', '--', name, ...parameters], context));
     }
   },
 };

@@ -3,29 +3,25 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { errnoOf, HoldfastError } from '../../system/errors.ts';
-import type { StepHandler } from './handler.ts';
+import { attempt, type StepContext, type StepHandler } from './handler.ts';
 
 export const sysctl: StepHandler<'sysctl'> = {
   key: 'sysctl',
   describe: (value) => [...value].map(([key, setting]) => `set the kernel's ${key} to ${setting}`),
-  apply(value, { root, changed, fail }) {
-    for (const [key, setting] of value) {
-      try {
-        const path = sysctlPaths(key).find((candidate) => root.exists(candidate));
-        if (path === undefined) {
-          throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`);
-        }
-        const file = root.resolve(path);
-        const before = readSetting(file);
-        write(file, setting, key);
-        // Written in any case: some settings are switches, which act each time.
-        if (before !== normalize(setting)) changed(path);
-      } catch (error) {
-        fail(error);
-      }
-    }
+  async apply(value, context) {
+    for (const [key, setting] of value) await attempt(context, () => applySetting(key, setting, context));
   },
 };
+
+function applySetting(key: string, setting: string, { root, changed }: StepContext): void {
+  const path = sysctlPaths(key).find((candidate) => root.exists(candidate));
+  if (path === undefined) throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`);
+  const file = root.resolve(path);
+  const before = readSetting(file);
+  write(file, setting, key);
+  // Written in any case: some settings are switches, which act each time.
+  if (before !== normalize(setting)) changed(path);
+}
 
 function write(file: string, setting: string, key: string): void {
   try {

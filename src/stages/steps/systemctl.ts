@@ -4,7 +4,7 @@
 import { HoldfastError } from '../../system/errors.ts';
 import { placeText } from '../placement.ts';
 import { runInRootChecked } from '../shell.ts';
-import type { StepContext, StepHandler, StepValue } from './handler.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 
 const VERBS = ['enable', 'disable', 'mask', 'start'] as const;
 /** systemd.unit(5). A name without one of these is a service. */
@@ -24,7 +24,7 @@ export const systemctl: StepHandler<'systemctl'> = {
     for (const override of value.overrides ?? []) written += writeOverride(override, context);
     // Only the systemd that runs this very root has anything to reload.
     if (written > 0 && context.root.isHost && context.root.exists('/run/systemd/system')) {
-      await attempt(['systemctl', 'daemon-reload'], context);
+      await attempt(context, () => runInRootChecked(['systemctl', 'daemon-reload'], context));
     }
     for (const verb of VERBS) {
       for (const unit of value[verb] ?? []) {
@@ -32,7 +32,8 @@ export const systemctl: StepHandler<'systemctl'> = {
           context.warn(`systemctl: ${unit} is not started: the system in this root does not run`);
         } else {
           // yip hands it to a shell: several units, or an option before one, are words of one entry.
-          await attempt(['systemctl', verb, ...unit.trim().split(/\s+/)], listingLinks(context));
+          const words = unit.trim().split(/\s+/);
+          await attempt(context, () => runInRootChecked(['systemctl', verb, ...words], listingLinks(context)));
         }
       }
     }
@@ -53,14 +54,6 @@ function listingLinks(context: StepContext): StepContext {
       context.events(event);
     },
   };
-}
-
-async function attempt(argv: readonly [string, ...string[]], context: StepContext): Promise<void> {
-  try {
-    await runInRootChecked(argv, context);
-  } catch (error) {
-    context.fail(error);
-  }
 }
 
 function writeOverride(override: Override, context: StepContext): number {

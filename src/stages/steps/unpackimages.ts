@@ -7,8 +7,8 @@ import type { Image } from '../../image/image.ts';
 import type { ImageSource } from '../../image/reference.ts';
 import type { Platform } from '../../image/selection.ts';
 import type { Root } from '../../system/root.ts';
-import { placeParents } from '../placement.ts';
-import type { StepContext, StepHandler, StepValue } from './handler.ts';
+import { placeParents, processOwner } from '../placement.ts';
+import { attempt, type StepContext, type StepHandler, type StepValue } from './handler.ts';
 
 type Entry = StepValue<'unpack_images'>[number];
 
@@ -28,11 +28,7 @@ export const unpackImages: StepHandler<'unpack_images'> = {
         context.warn(`unpack_images: an entry without ${source ? 'target' : 'source'} is skipped`);
         continue;
       }
-      try {
-        await unpack({ source, target, platform: platform ?? '' }, context);
-      } catch (error) {
-        context.fail(error);
-      }
+      await attempt(context, () => unpack({ source, target, platform: platform ?? '' }, context));
     }
   },
 };
@@ -56,7 +52,8 @@ async function unpack(
   const image = await openImage(source, { platform, registry: { signal } });
   if (known !== undefined && known.digest === image.digest) return;
 
-  for (const directory of placeParents(root, join(target, 'inside'), directoryPlacement())) context.changed(directory);
+  const parents = { ...processOwner(), mode: 0o755 };
+  placeParents(root, join(target, 'inside'), parents).forEach(context.changed);
   const directory = root.resolve(target);
   const say = (line: string) => events({ type: 'notice', level: 'info', text: line });
   say(`unpacking ${image.source} over ${target}${trustOf(image)}`);
@@ -121,8 +118,4 @@ async function isPinned(source: ImageSource): Promise<boolean> {
 
 function trustOf(image: Image): string {
   return image.kind === 'oci' && image.origin === 'registry' ? '; no signature was verified' : '';
-}
-
-function directoryPlacement() {
-  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o755 };
 }

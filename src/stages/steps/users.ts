@@ -1,7 +1,7 @@
 // `users`: in alphabetical order, so that numbers don't depend on the file; all of them in one change of the account
 // files. Homes are made before the files are replaced: a user that is seen has everything.
 
-import type { StepHandler, StepValue } from './handler.ts';
+import { attempt, type StepHandler, type StepValue } from './handler.ts';
 
 export const users: StepHandler<'users'> = {
   key: 'users',
@@ -23,11 +23,7 @@ export const users: StepHandler<'users'> = {
     const fetcher = new KeyFetcher(context);
     for (const [name, { ssh_authorized_keys: keys = [] }] of sorted(value)) {
       if (keys.length === 0 || !ensured.has(name)) continue;
-      try {
-        await ensureAuthorizedKeys(name, keys, fetcher, context);
-      } catch (error) {
-        context.fail(error);
-      }
+      await attempt(context, () => ensureAuthorizedKeys(name, keys, fetcher, context));
     }
   },
 };

@@ -53,8 +53,7 @@ export function noteUnpacked(root: Root, target: string, entry: UnpackedEntry): 
 
 /** The directory's own path in the root, links resolved. */
 function keyOf(root: Root, target: string): string {
-  const resolved = root.resolve(target);
-  return root.isHost ? resolved : resolved.slice(root.directory.length) || '/';
+  return root.inside(root.resolve(target));
 }
 
 /** Tells a directory from another one that has its name after it was removed or something was mounted over it. */
