@@ -121,10 +121,8 @@ function planKey(
   if (rejected.includes(key)) return [{ key, actions: [], problem: `its value can't be used` }];
   // It says where `environment` goes and does nothing by itself.
   if (values[key] === undefined || key === 'environment_file') return [];
-  const handler = handlers.get(key);
-  if (handler === undefined) return [{ key, actions: [], problem: 'not supported yet' }];
   const expanded = texts.filter((text) => text.key === key).map((text) => ({ ...text, text: mask(text.text) }));
-  const actions = handler.describe(values).map(mask);
+  const actions = handlers[key].describe(values).map(mask);
   return [{ key, actions, ...(expanded.length > 0 ? { expanded } : {}) }];
 }
 

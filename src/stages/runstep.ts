@@ -1,9 +1,9 @@
 // Runs one step: its conditions, then its keys in their fixed order. A key that fails stops neither the other keys nor
-// the next steps; a key that isn't supported yet fails with those words, so that nothing is left out in silence.
+// the next steps.
 
 import type { Problem } from '../cloudconfig/problem.ts';
 import type { Step } from '../cloudconfig/step.ts';
-import { ACTION_KEYS, type ActionKey, CONDITION_KEYS } from '../cloudconfig/stepkeys.ts';
+import { ACTION_KEYS, CONDITION_KEYS } from '../cloudconfig/stepkeys.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { httpRequest } from '../system/http.ts';
 import { AliveNotices } from './alive.ts';
@@ -11,11 +11,8 @@ import { unmetCondition } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import type { KeyResult, StageRequest, StepResult } from './result.ts';
 import { maskerFor } from './secrets.ts';
-import { handlers } from './steps/all.ts';
+import { type HandledKey, handlers } from './steps/all.ts';
 import type { StepContext } from './steps/handler.ts';
-
-/** `environment_file` says where `environment` goes and does nothing by itself. */
-const COMPANION_KEYS: ReadonlySet<ActionKey> = new Set(['environment_file']);
 
 /**
  * @param warn called for each warning that running brings.
@@ -76,7 +73,7 @@ export async function runStep(
       alive.startKey(key);
       if (step.rejected.includes(key)) {
         keys.push({ key, outcome: 'failed', error: `its value can't be used, see the file's problems` });
-      } else if (values[key] !== undefined && !COMPANION_KEYS.has(key)) {
+      } else if (values[key] !== undefined && key !== 'environment_file') {
         const { error, outputTail, ...end } = await runKey(key, {
           ...shared,
           values,
@@ -95,16 +92,14 @@ export async function runStep(
   return result(keys.some(({ outcome }) => outcome === 'failed') ? 'failed' : 'ok');
 }
 
-async function runKey(key: ActionKey, shared: Omit<StepContext, 'fail'>): Promise<KeyResult> {
-  const handler = handlers.get(key);
-  if (handler === undefined) return { key, outcome: 'failed', error: `the key "${key}" is not supported yet` };
+async function runKey(key: HandledKey, shared: Omit<StepContext, 'fail'>): Promise<KeyResult> {
   const failures: unknown[] = [];
   const fail = (error: unknown) => {
     rethrowInterruption(error, shared.signal);
     failures.push(error);
   };
   try {
-    await handler.apply({ ...shared, fail });
+    await handlers[key].apply({ ...shared, fail });
   } catch (error) {
     fail(error);
   }

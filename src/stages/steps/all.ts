@@ -1,4 +1,4 @@
-// The keys that are carried out so far, one line each; the order in which they take effect is that of the schema.
+// What carries out each key of a step; the order in which keys take effect is that of the schema.
 
 import type { ActionKey } from '../../cloudconfig/stepkeys.ts';
 import { authorizedKeys } from './authorizedkeys.ts';
@@ -25,29 +25,30 @@ import { timesyncd } from './timesyncd.ts';
 import { unpackImages } from './unpackimages.ts';
 import { users } from './users.ts';
 
-export const handlers: ReadonlyMap<ActionKey, BoundHandler> = new Map(
-  [
-    bind(dns),
-    bind(downloads),
-    bind(git),
-    bind(ensureEntities),
-    bind(directories),
-    bind(files),
-    bind(commands),
-    bind(deleteEntities),
-    bind(hostname),
-    bind(sysctl),
-    bind(users),
-    bind(authorizedKeys),
-    bind(modules),
-    bind(timesyncd),
-    bind(systemctl),
-    bind(environment),
-    bind(systemdFirstboot),
-    bind(datasource),
-    bind(layout),
-    bind(packagePins),
-    bind(packages),
-    bind(unpackImages),
-  ].map((handler) => [handler.key, handler]),
-);
+/** `environment_file` says where `environment` goes and does nothing by itself. */
+export type HandledKey = Exclude<ActionKey, 'environment_file'>;
+
+export const handlers: Readonly<Record<HandledKey, BoundHandler>> = {
+  dns: bind(dns),
+  downloads: bind(downloads),
+  git: bind(git),
+  ensure_entities: bind(ensureEntities),
+  directories: bind(directories),
+  files: bind(files),
+  commands: bind(commands),
+  delete_entities: bind(deleteEntities),
+  hostname: bind(hostname),
+  sysctl: bind(sysctl),
+  users: bind(users),
+  authorized_keys: bind(authorizedKeys),
+  modules: bind(modules),
+  timesyncd: bind(timesyncd),
+  systemctl: bind(systemctl),
+  environment: bind(environment),
+  systemd_firstboot: bind(systemdFirstboot),
+  datasource: bind(datasource),
+  layout: bind(layout),
+  package_pins: bind(packagePins),
+  packages: bind(packages),
+  unpack_images: bind(unpackImages),
+};

@@ -189,7 +189,7 @@ it("a second name of the user's own file is replaced, the first one stays", asyn
 
 it('a plan says where keys come from and nothing that is secret', () => {
   const value = new Map([['me', ['github:me', 'https://u:p@h/k?token=1', keyLine(1)]]]);
-  expect(handlers.get('authorized_keys')?.describe({ authorized_keys: value })).toEqual([
+  expect(handlers.authorized_keys.describe({ authorized_keys: value })).toEqual([
     'add github:me, https://h/k?…, a key to the authorized_keys of me',
   ]);
 });

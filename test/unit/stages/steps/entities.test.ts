@@ -271,7 +271,7 @@ it('a password is in no message, not even when the YAML around it is broken', as
     const root = debianRoot();
     const steps = stepsOf('ensure_entities', [text]);
     told.push(await runSteps(root, steps, (event) => told.push(event)));
-    told.push(handlers.get('ensure_entities')?.describe({ ensure_entities: [{ entity: text }] }));
+    told.push(handlers.ensure_entities.describe({ ensure_entities: [{ entity: text }] }));
   }
   expect(JSON.stringify(told)).not.toContain(secret);
   expect(JSON.stringify(told)).not.toContain('$6$');
@@ -280,7 +280,7 @@ it('a password is in no message, not even when the YAML around it is broken', as
 
 it('a plan names the entry and the file', () => {
   const value = [{ entity: 'kind: group\ngroup_name: foo' }, { entity: 'kind: {{ x }}', path: '/srv/group' }];
-  expect(handlers.get('delete_entities')?.describe({ delete_entities: value })).toEqual([
+  expect(handlers.delete_entities.describe({ delete_entities: value })).toEqual([
     'take out the entry group foo',
     'take out the entry (known when templates are expanded) in /srv/group',
   ]);

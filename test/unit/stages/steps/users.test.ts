@@ -276,7 +276,7 @@ it('nothing of a password is in events, warnings and plans', async () => {
   const steps = `- users: {bob: {passwd: ${secret}, no_create_home: true, groups: [sudo], ssh_authorized_keys: [a b]}}`;
   const result = await runSteps(root, steps, (event) => told.push(event));
   const value = new Map([['bob', { passwd: secret, groups: ['sudo'], ssh_authorized_keys: ['a b'] }]]);
-  const plan = handlers.get('users')?.describe({ users: value });
+  const plan = handlers.users.describe({ users: value });
   expect(plan).toEqual(['make sure that the user bob is there (groups sudo; 1 SSH key entry)']);
   expect(JSON.stringify([told, result, plan])).not.toContain(secret);
   expect(JSON.stringify([told, result])).not.toContain('$6$');
