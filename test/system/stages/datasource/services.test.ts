@@ -443,7 +443,7 @@ echo two >> /ran
   it('a host name that is none, or a template, is refused', async () => {
     await serve({ digitalocean: { hostname: '{{.MachineID}}' } });
     const result = await run({ providers: ['digitalocean'] });
-    expect(result.keys?.[0]?.error).toBe('datasource: "{{.MachineID}}" can\'t be a host name');
+    expect(result.keys?.[0]?.error).toBe('"{{.MachineID}}" can\'t be a host name');
     expect(existsSync(join(tree, 'etc/hostname'))).toBe(false);
   });
 });
