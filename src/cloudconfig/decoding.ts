@@ -160,6 +160,9 @@ export class Decoding {
   }
 
   entries(map: YamlMap): Entries {
-    return this.yaml.entries(map, (node, message) => this.reject(node, message));
+    return this.yaml.entries(map, (node, message, oddHint) => {
+      if (oddHint === undefined) this.reject(node, message);
+      else this.warn(node, message, oddHint);
+    });
   }
 }

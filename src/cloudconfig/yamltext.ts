@@ -59,6 +59,11 @@ export interface Entry {
   value: Node | null;
 }
 
+/** Hears that a node can't be used, or with a hint, that it is only odd. */
+type Report = (node: Node, message: string, oddHint?: string) => void;
+
+const SECOND_MERGE_HINT = 'write one: <<: [*first, *second], where the earlier counts';
+
 /** What a mapping holds; `merged` came through `<<` and gives way to `own`. */
 export interface Entries {
   own: readonly Entry[];
@@ -255,10 +260,11 @@ export class YamlText {
 
   /**
    * The entries of a mapping with its merge keys followed: own keys before merged ones, in a list of merged mappings
-   * the earlier wins, shallow. Duplicate own keys are kept, for the caller to decide on.
-   * @param report called for merge keys and keys that can't be used.
+   * the earlier wins, of two merge keys the later one (go-yaml v2; v3 refuses the second), shallow. Duplicate own keys
+   * are kept, for the caller to decide on.
+   * @param report called for merge keys and keys that can't be used, and as a warning for a second merge key.
    */
-  entries(map: YamlMap, report: (node: Node, message: string) => void): Entries {
+  entries(map: YamlMap, report: Report): Entries {
     const known = this.#entries.get(map);
     if (known !== undefined) return known;
     // Until it is complete, a mapping that merges itself sees nothing.
@@ -268,15 +274,17 @@ export class YamlText {
     for (const { key, value } of map.items) {
       const keyNode = this.follow(key);
       if (keyNode === undefined || !isScalar(keyNode)) report(key, 'a key must be a single word or text');
-      else if (isMergeKey(keyNode)) merges.push(value);
-      else own.push({ key: keyNode.value, keyNode: key, value });
+      else if (isMergeKey(keyNode)) {
+        if (merges.length > 0) report(key, 'a second "<<": its keys replace those of the first', SECOND_MERGE_HINT);
+        merges.unshift(value);
+      } else own.push({ key: keyNode.value, keyNode: key, value });
     }
     const entries = { own, merged: merges.length === 0 ? [] : this.#mergedEntries(merges, own, report) };
     this.#entries.set(map, entries);
     return entries;
   }
 
-  #mergedEntries(merges: readonly Node[], own: readonly Entry[], report: (node: Node, message: string) => void) {
+  #mergedEntries(merges: readonly Node[], own: readonly Entry[], report: Report) {
     const merged = new Map<string, Entry>();
     const ownKeys = new Set(own.map(({ key }) => key));
     const sources = merges.flatMap((node) => {

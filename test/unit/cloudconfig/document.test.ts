@@ -283,3 +283,31 @@ it.each<[string, string, string | undefined]>([
 it.each(['network: {version: 1}', 'install: {device: auto}', 'boot: x'])('%s at the margin is nobody’s', (text) => {
   expect(parseCloudConfig(`${text}\n`, 'f').problems).toEqual([]);
 });
+
+it('of two merge keys the later one counts, with a warning', () => {
+  const text = `x: &x {a: "1", c: "1"}
+y: &y {a: "2", b: "2"}
+z: &z {b: "3"}
+stages:
+  boot:
+    - sysctl:
+        <<: *x
+        d: "4"
+        <<: [*y, *z]
+`;
+  const { document, problems } = parseCloudConfig(text, 'f');
+  expect(Object.fromEntries(document?.stages.get('boot')?.[0]?.values.sysctl ?? [])).toEqual({
+    a: '2',
+    b: '2',
+    c: '1',
+    d: '4',
+  });
+  expect(problems).toMatchObject([
+    {
+      severity: 'warning',
+      message: 'sysctl: a second "<<": its keys replace those of the first',
+      hint: 'write one: <<: [*first, *second], where the earlier counts',
+      location: { line: 9, column: 9 },
+    },
+  ]);
+});
