@@ -28,12 +28,12 @@ const IGNORED_KEYS: ReadonlySet<string> = new Set(
 );
 
 /**
- * Whether the text has the header (yip v1.22: comments and empty lines may come before it, within the first ten lines;
- * white space counts on its right side only).
+ * Whether the text has the header (yip v1.22: comments and empty lines may come before it, within the first nine lines,
+ * or the tenth when that is the last one; blanks at the end of a line don't count).
  */
 export function isCloudInit(text: string): boolean {
-  const lines = text.replace(/^\uFEFF/, '').split('\n', 10);
-  for (const line of lines) {
+  const lines = text.replace(/^\uFEFF/, '').split('\n', 11);
+  for (const line of lines.slice(0, lines.length > 10 ? 9 : 10)) {
     const trimmed = line.trimEnd();
     if (trimmed === '#cloud-config') return true;
     if (trimmed !== '' && !trimmed.startsWith('#')) return false;

@@ -29,6 +29,7 @@ describe('the header', () => {
     '#cloud-config foo',
     '---\n#cloud-config',
     'name: x\n#cloud-config',
+    `${'#\n'.repeat(9)}#cloud-config\nname: x`,
     `${'#\n'.repeat(10)}#cloud-config`,
     '',
   ])('%j has it not', (text) => expect(isCloudInit(text)).toBe(false));
