@@ -130,19 +130,27 @@ function chooseUid(
   warn: (text: string) => void,
 ): number {
   const holder = (uid: number) => database.users().find((user) => user.uid === uid);
-  if (wanted.uid) {
-    const uid = parseId(wanted.uid);
-    if (uid === undefined) throw new HoldfastError('HF-CONFIG', `${JSON.stringify(wanted.uid)} is no user number`);
+  const asked = askedUid(wanted);
+  if (asked !== undefined) {
+    const uid = parseId(asked);
+    if (uid === undefined) throw new HoldfastError('HF-CONFIG', `${JSON.stringify(asked)} is no user number`);
     const other = holder(uid);
-    if (other === undefined) return uid;
-    warn(`the number ${uid} is ${other.name}'s, the next free one is used`);
-  } else if (homeOwner !== undefined && homeOwner !== 0 && homeOwner !== NOBODY && !holder(homeOwner)) {
+    // What is written down is meant: a second name of root, say.
+    if (other !== undefined) warn(`the number ${uid} is also ${other.name}'s`);
+    return uid;
+  }
+  if (homeOwner !== undefined && homeOwner !== 0 && homeOwner !== NOBODY && !holder(homeOwner)) {
     // yip v1.12: a home that outlived its user gives it its number back.
     return homeOwner;
   }
   const uid = freeUid(database, range, reservedUids());
   if (uid === undefined) throw new HoldfastError('HF-CONFIG', 'no user number is free');
   return uid;
+}
+
+/** entities v0.8: a negative number asks for a free one, as none does. */
+function askedUid({ uid }: UserRequest): string | undefined {
+  return uid && !/^\s*-\d+\s*$/.test(uid) ? uid : undefined;
 }
 
 /** What may change of a user that is there: its password, and the groups that it joins. */
@@ -177,7 +185,7 @@ function listDifferences(database: AccountDatabase, name: string, wanted: UserRe
   if (user === undefined) return [];
   const group = wanted.primary_group ? findGroup(database, wanted.primary_group) : undefined;
   const pairs: [string, string | undefined, string][] = [
-    ['uid', wanted.uid, String(user.uid)],
+    ['uid', askedUid(wanted), String(user.uid)],
     ['primary_group', group && String(group.gid), String(user.gid)],
     ['gecos', wanted.gecos, user.info],
     ['homedir', wanted.homedir?.replace(/(?<=.)\/+$/, ''), user.home],

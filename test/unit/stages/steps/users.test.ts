@@ -150,18 +150,26 @@ it('a group without a number, as the originals can leave one, gets one', async (
   expect(lineOf(root, 'group', 'eve')).toBe('eve:x:1001:ann,eve');
 });
 
-it('a number that is taken is not taken again', async () => {
+it('a number that is taken is shared where it is asked for, with a warning', async () => {
   const root = rootWithBob();
   const result = await runUsers(
     root,
     'eve: {uid: 1000, passwd: "*", no_create_home: true}\nzoe: {uid: "0", passwd: "*", no_create_home: true}',
   );
-  expect(lineOf(root, 'passwd', 'eve')).toContain('eve:x:1001:');
-  expect(lineOf(root, 'passwd', 'zoe')).toContain('zoe:x:1002:');
+  expect(lineOf(root, 'passwd', 'eve')).toContain('eve:x:1000:');
+  expect(lineOf(root, 'passwd', 'zoe')).toContain('zoe:x:0:');
   expect(warningsOf(result)).toEqual([
-    "user eve: the number 1000 is bob's, the next free one is used",
-    "user zoe: the number 0 is root's, the next free one is used",
+    "user eve: the number 1000 is also bob's",
+    "user zoe: the number 0 is also root's",
   ]);
+});
+
+it('a negative number asks for a free one', async () => {
+  const root = debianRoot();
+  const user = 'a: {uid: "-1", passwd: "*", no_create_home: true}';
+  await runUsers(root, user);
+  expect(lineOf(root, 'passwd', 'a')).toContain('a:x:1000:');
+  expect(warningsOf(await runUsers(root, user))).toEqual([]);
 });
 
 it('a number that a later user asks for is left to it', async () => {
@@ -230,7 +238,6 @@ it.each([
   ['bob: {groups: ["a,b", "c d"]}', '"c d" can\'t be the name of a group'],
   ['bob: {primary_group: nope}', "the primary group nope of bob isn't there"],
   ['bob: {uid: abc}', '"abc" is no user number'],
-  ['bob: {uid: -1}', '"-1" is no user number'],
   ['bob: {gid: abc}', '"abc" is no group number'],
   ['bob: {subuid: "yes"}', 'subuid must be START:COUNT, not "yes"'],
   ['bob: {passwd: "$6$a:b$c"}', 'a password hash with ":" or a line break in it'],
