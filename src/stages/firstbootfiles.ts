@@ -3,6 +3,7 @@
 
 import { HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
+import { packageHint } from '../system/tools.ts';
 import { placeText } from './placement.ts';
 import type { StepContext } from './steps/handler.ts';
 
@@ -29,7 +30,9 @@ export function writeFirstbootFiles(settings: ReadonlyMap<string, string>, { roo
     try {
       const setting = SETTINGS[key];
       if (setting === undefined) {
-        throw new HoldfastError('HF-TOOL-MISSING', `"${key}" needs the program systemd-firstboot, which isn't there`);
+        throw new HoldfastError('HF-TOOL-MISSING', `"${key}" needs the program systemd-firstboot, which isn't there`, {
+          hint: packageHint('systemd-firstboot'),
+        });
       }
       if (/[\r\n]/.test(value)) throw new HoldfastError('HF-CONFIG', `the value of "${key}" has more than one line`);
       setting(value, root, force);

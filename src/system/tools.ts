@@ -51,6 +51,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   sfdisk: { debian: 'fdisk', opensuse: 'util-linux', fedora: 'util-linux' },
   swaplabel: same('util-linux'),
   systemctl: same('systemd'),
+  'systemd-firstboot': same('systemd'),
   tune2fs: same('e2fsprogs'),
   umount: { debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
   xfs_admin: same('xfsprogs'),

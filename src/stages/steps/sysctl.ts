@@ -15,7 +15,11 @@ export const sysctl: StepHandler<'sysctl'> = {
 
 function applySetting(key: string, setting: string, { root, changed }: StepContext): void {
   const path = sysctlPaths(key).find((candidate) => root.exists(candidate));
-  if (path === undefined) throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`);
+  if (path === undefined) {
+    throw new HoldfastError('HF-CONFIG', `the kernel has no setting ${key}`, {
+      ...(!root.exists('/proc/sys') && { hint: 'no /proc is mounted in this root' }),
+    });
+  }
   const file = root.resolve(path);
   const before = readSetting(file);
   write(file, setting, key);

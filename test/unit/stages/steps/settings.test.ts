@@ -83,6 +83,11 @@ describe('sysctl', () => {
       `sysctl: the kernel doesn't take "high" for vm.swappiness (EISDIR)`,
     ]);
   });
+  it('a root without /proc is told so', async () => {
+    expect(failuresOf(await runSteps(temporaryRoot(), '- sysctl: {vm.swappiness: 10}'))).toEqual([
+      'sysctl: the kernel has no setting vm.swappiness (no /proc is mounted in this root)',
+    ]);
+  });
   it('settings are made in the order of the file', async () => {
     const root = temporaryRoot({ 'proc/sys/a': '', 'proc/sys/b': '' });
     const result = await runSteps(root, '- sysctl: {b: 1, a: 1}');
@@ -231,7 +236,10 @@ describe('systemd_firstboot', () => {
   it.each([
     ['timezone: ../../etc/passwd', 'there is no time zone "../../etc/passwd"'],
     ['timezone: Nowhere', 'there is no time zone "Nowhere"'],
-    ['root-password: secret', '"root-password" needs the program systemd-firstboot'],
+    [
+      'root-password: secret',
+      '"root-password" needs the program systemd-firstboot, which isn\'t there (install the package systemd)',
+    ],
     ['machine-id: x', "x can't be a machine id"],
   ])('without the tool, %s fails alone', async (setting, failure) => {
     const root = temporaryRoot(zones);
