@@ -1,6 +1,15 @@
-// Standard output for commands that print a file. A reader that has seen enough (`| head`) is no error.
+// Standard output, and who reads it: a reader that has seen enough (`| head`) is no error and stops no work.
 
 import { errnoOf } from '../system/errors.ts';
+
+/** Goes on when nobody reads any more: a stage or an upgrade must not break off in the middle for that. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (errnoOf(error) !== 'EPIPE') throw error;
+    });
+  }
+}
 
 /** Writes a text and waits until it has been taken. */
 export function printText(text: string): Promise<void> {

@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
 import { interruptible } from './interrupt.ts';
+import { outliveReaders } from './print.ts';
 import { createReporter, type OutputOptions, type Reporter } from './reporter.ts';
 import { VERSION } from './version.ts';
 
@@ -21,6 +22,7 @@ type Runner<O> = (context: CommandContext, positional: string[], options: O & Ou
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   let status = 0;
+  outliveReaders();
   const program = buildProgram(args, (code) => {
     status = code;
   });

@@ -40,12 +40,16 @@ export async function cloudInitCommand(
 
 /** A stage of the machine's own files. */
 export function machineRequest(stage: string, flags: StageFlags): SourceRequest {
-  const extra = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
+  const flagged = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
   const root = rootOf(flags);
+  // As any program's arguments; in another tree there is no working directory.
+  const extra = [...environmentSources(), ...flagged].map((path) =>
+    root.isHost && !isUrl(path) && existsSync(path) ? resolve(path) : path,
+  );
   return {
     stage,
     root,
-    sources: [...defaultSources, ...environmentSources(), ...extra],
+    sources: [...defaultSources, ...extra],
     // Another tree has another machine's, or none.
     ...(root.isHost && { commandLine: MACHINE_COMMAND_LINE }),
   };

@@ -77,6 +77,26 @@ it('names that are all nothing are a usage error', async () => {
   );
 });
 
+it('relative paths of the flag and of the environment begin in the working directory', async () => {
+  file('flag.yaml', writes('flag'));
+  file('env/a.yaml', writes('env'));
+  const options = { cwd: directory, env: { ...process.env, CLOUD_INIT_PATHS: './env ./nowhere' } };
+  const result = await holdfast(['run-stage', 'try', '--strict', '--cloud-init-paths', 'flag.yaml'], options);
+  expect([result.status, written()]).toEqual([0, ['env', 'flag']]);
+});
+
+it.each(['run-stage', 'cloud-init'])('%s goes on when nobody reads what it says', async (command) => {
+  const steps = Array.from(
+    { length: 300 },
+    (_, number) => `{name: "step ${number}", commands: ["echo ${number} >> ${log}"]}`,
+  );
+  const path = file('many.yaml', `stages: {try: [${steps.join(', ')}]}`);
+  const args = command === 'run-stage' ? 'try --cloud-init-paths "$1"' : '-s try "$1"';
+  const script = `{ "$0" ${command} ${args} 2>&1; echo $? > "$1.status"; } | head -n 1`;
+  await run(['bash', '-c', script, executable, path]);
+  expect([readFileSync(`${path}.status`, 'utf8'), written().length]).toEqual(['0\n', 300]);
+});
+
 it("a shell's <(…) and /dev/stdin are files", async () => {
   const command = 'exec "$0" cloud-init -s try <(echo "$1") /dev/stdin <<< "$2"';
   const result = await run(['bash', '-c', command, executable, writes('pipe'), writes('stdin')]);
