@@ -27,6 +27,27 @@ const IGNORED_KEYS: ReadonlySet<string> = new Set(
   zypper`.split(/\s+/),
 );
 
+/** What a step does for people who know it from cloud-init. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  bootcmd: 'commands',
+  packages: 'packages: {install: [...]}',
+  package_update: 'packages: {refresh: true}',
+  package_upgrade: 'packages: {upgrade: true}',
+  ntp: 'timesyncd',
+  timezone: 'systemd_firstboot: {timezone: ...}',
+  locale: 'systemd_firstboot: {locale: ...}',
+  keyboard: 'systemd_firstboot: {keymap: ...}',
+  chpasswd: 'users: {NAME: {passwd: ...}}',
+  password: 'users: {NAME: {passwd: ...}}',
+  user: 'users: {NAME: {...}}',
+  groups: 'ensure_entities with "kind: group"',
+  fqdn: 'hostname',
+  manage_resolv_conf: 'dns',
+  resolv_conf: 'dns',
+  disk_setup: 'layout',
+  fs_setup: 'layout',
+};
+
 /**
  * Whether the text has the header (yip v1.22: comments and empty lines may come before it, within the first nine lines,
  * or the tenth when that is the last one; blanks at the end of a line don't count).
@@ -44,7 +65,8 @@ export function isCloudInit(text: string): boolean {
 /** Says of a top-level key that it has no effect, when it is cloud-init's or nearly one of those that are mapped. */
 export function reportUnmapped({ key, keyNode }: Entry, at: Decoding): void {
   if (IGNORED_KEYS.has(key)) {
-    at.warn(keyNode, `"${key}" of cloud-init has no effect here`);
+    const instead = INSTEAD[key];
+    at.warn(keyNode, `"${key}" of cloud-init has no effect here`, instead && `a step of "stages" has ${instead}`);
     return;
   }
   const near = key.length > 4 ? nearestWord(key, MAPPED_KEYS) : undefined;

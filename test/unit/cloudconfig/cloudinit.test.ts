@@ -267,3 +267,11 @@ it('no password is in a problem', () => {
   );
   expect(problems.join()).not.toContain('s3cret');
 });
+
+it('a key that has no effect is answered with what does it here', () => {
+  const { problems } = parseCloudConfig('#cloud-config\npackages: [vim]\nswap: {size: 1}\n', 'f');
+  expect(problems.map(({ message, hint }) => [message, hint])).toEqual([
+    ['"packages" of cloud-init has no effect here', 'a step of "stages" has packages: {install: [...]}'],
+    ['"swap" of cloud-init has no effect here', undefined],
+  ]);
+});
