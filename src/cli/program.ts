@@ -46,6 +46,10 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     .showSuggestionAfterError()
     .exitOverride()
     .enablePositionalOptions()
+    // Without the "[options]" that all have, their descriptions have room to wrap on 80 columns.
+    .configureHelp({
+      subcommandTerm: (command) => `${command.name()} ${command.usage().replace('[options]', '').trim()}`.trim(),
+    })
     .addHelpText('after', EXAMPLES);
 
   const commandLine = `holdfast ${args.join(' ')}`;
@@ -91,7 +95,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
       root: true,
       example: `  truncate --size 16G disk.img
   holdfast install disk.img --system oci-layout:/srv/images:v1
-  holdfast install /dev/sda --system oci-layout:/mnt/images:v1 --cloud-init my.yaml`,
+  holdfast install /dev/sda --system oci-layout:/mnt/images:v1 -c my.yaml`,
     },
   );
   define(
@@ -132,7 +136,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     async () => (await import('./run-stage.ts')).cloudInitCommand,
     {
       example: `  holdfast cloud-init --stage boot my.yaml
-  echo 'stages: {boot: [{commands: [date]}]}' | holdfast cloud-init --stage boot -`,
+  echo 'stages: {t: [{commands: [date]}]}' | holdfast cloud-init --stage t -`,
     },
   );
   define(
@@ -147,7 +151,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     async () => (await import('./plan.ts')).planCommand,
     {
       example: `  holdfast plan network
-  holdfast plan boot my.yaml                        a file on this machine, before it goes anywhere
+  holdfast plan boot my.yaml               a file, before it goes anywhere
   holdfast plan --root /mnt/target after-install-chroot`,
     },
   );
@@ -158,7 +162,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     async () => (await import('./validate.ts')).validateCommand,
     {
       example: `  holdfast validate my.yaml
-  holdfast validate --strict /system/oem /oem       every file below, and no warning either
+  holdfast validate --strict /system/oem /oem    no warning either
   ssh machine cat /oem/90_custom.yaml | holdfast validate -`,
     },
   );
@@ -169,7 +173,8 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
     async () => (await import('./schema.ts')).schemaCommand,
     {
       example: `  holdfast schema > cloud-config.schema.json
-  # yaml-language-server: $schema=./cloud-config.schema.json      first line of a stage file`,
+  and as the first line of a stage file:
+  # yaml-language-server: $schema=./cloud-config.schema.json`,
     },
   );
   define(
@@ -182,7 +187,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
 
   site.ts:
     import { defineConfig } from 'holdfast';
-    export default defineConfig({ stages: { boot: [{ commands: ['echo hello'] }] } });`,
+    export default defineConfig({ stages: { boot: [{ commands: ['date'] }] } });`,
     },
   );
   define(
