@@ -7,22 +7,30 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../src/system/errors.ts';
 import { run } from '../../src/system/process.ts';
 import { cacheDirectory } from '../cache.ts';
+import { acceleratorArguments, type MachineShape } from './command-line.ts';
 
-export type Accelerator = 'tcg' | 'kvm';
+export type Accelerator = MachineShape['accelerator'];
 
 /** QEMU's isa-debug-exit ends it with status 2·value+1. */
 const PROBE_VALUE = 0x10;
 const PROBE_STATUS = PROBE_VALUE * 2 + 1;
 
-/** A boot sector: `mov al, 0x10; out 0xf4, al; hlt; jmp -3`, and the signature that the BIOS wants. */
+/**
+ * A boot sector: `mov ecx, 100000000; loop $; mov al, 0x10; out 0xf4, al; hlt; jmp -3`, and the signature that the BIOS
+ * wants. It counts for a while, since a KVM was met that ran a few instructions and then stood still.
+ */
 function probeBootSector(): Buffer {
   const sector = Buffer.alloc(512);
-  Buffer.from([0xb0, PROBE_VALUE, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd]).copy(sector);
+  const count = [0x66, 0xb9, 0x00, 0xe1, 0xf5, 0x05, 0x67, 0xe2, 0xfd];
+  Buffer.from([...count, 0xb0, PROBE_VALUE, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd]).copy(sector);
   sector.writeUInt16LE(0xaa55, 510);
   return sector;
 }
 
-/** Whether a guest comes up with this accelerator within `timeoutMs`; QEMU is killed when it does not. */
+/**
+ * Whether a guest comes up with this accelerator, and the processor that machines get with it, within `timeoutMs`; QEMU
+ * is killed when it does not.
+ */
 export async function probeAccelerator(accelerator: Accelerator, timeoutMs = 5000): Promise<boolean> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-probe-'));
   try {
@@ -31,7 +39,7 @@ export async function probeAccelerator(accelerator: Accelerator, timeoutMs = 500
     const result = await run(
       [
         'qemu-system-x86_64',
-        ...['-accel', accelerator, '-machine', 'pc', '-m', '64', '-nodefaults', '-no-user-config'],
+        ...[...acceleratorArguments(accelerator), '-machine', 'pc', '-m', '64', '-nodefaults', '-no-user-config'],
         ...['-display', 'none', '-nic', 'none', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4'],
         ...['-drive', `file=${disk.replaceAll(',', ',,')},format=raw,if=floppy`],
       ],
@@ -62,7 +70,9 @@ export async function chooseAccelerator(): Promise<Accelerator> {
   const file = join(cacheDirectory(), 'accelerator');
   const known = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : [];
   if (known[0] === bootId && (known[1] === 'kvm' || known[1] === 'tcg')) return known[1];
-  const accelerator = (await probeAccelerator('kvm')) ? 'kvm' : 'tcg';
+  // Twice: a KVM that only sometimes works is of no use.
+  const works = (await probeAccelerator('kvm')) && (await probeAccelerator('kvm'));
+  const accelerator = works ? 'kvm' : 'tcg';
   writeFileSync(`${file}.${process.pid}.tmp`, `${bootId} ${accelerator}\n`);
   renameSync(`${file}.${process.pid}.tmp`, file);
   return accelerator;

@@ -72,8 +72,7 @@ export interface MachineSockets {
 export function qemuArguments(shape: MachineShape, sockets: MachineSockets): string[] {
   // A reset ends the process (BootSession says why).
   const args = ['-action', 'reboot=shutdown', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35'];
-  if (shape.accelerator === 'kvm') args.push('-accel', 'kvm', '-cpu', 'host');
-  else args.push('-accel', 'tcg,thread=multi', '-cpu', 'max');
+  args.push(...acceleratorArguments(shape.accelerator));
   args.push('-smp', String(shape.cpus), '-m', String(shape.memoryMiB));
   // With wait=on the guest starts when the driver has connected: its first byte is never lost.
   args.push(
@@ -103,6 +102,11 @@ export function qemuArguments(shape: MachineShape, sockets: MachineSockets): str
   for (const [index, disk] of shape.disks.entries()) args.push(...diskArguments(disk, index));
   args.push(...networkArguments(shape), ...shape.extraArguments);
   return args;
+}
+
+/** An accelerator with the processor that goes with it. */
+export function acceleratorArguments(accelerator: MachineShape['accelerator']): string[] {
+  return accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
 }
 
 function diskArguments(disk: Disk, index: number): string[] {
