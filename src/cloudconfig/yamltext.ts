@@ -343,9 +343,16 @@ function parseFirst(text: string): FirstDocument {
     // The originals never look at what comes after the first document.
     const further = endOfFirstDocument(text, position);
     if (further !== undefined) return { ...parseFirst(text.slice(0, further)), further };
-    if (!error.reason.startsWith('end of the stream or a document separator') || position === 0) throw error;
+    if (!error.reason.startsWith('end of the stream or a document separator')) throw error;
+    const column = position - text.lastIndexOf('\n', position - 1) - 1;
+    if (column >= firstIndent(text)) throw error;
     return { events: parseEvents(text.slice(0, position), { maxDepth: LIMITS.depth }), cutOff: position };
   }
+}
+
+/** The indentation of the first line that is neither empty nor a comment, marker or directive. */
+function firstIndent(text: string): number {
+  return text.match(/^( *)(?!---|%|#)\S/m)?.[1]?.length ?? 0;
 }
 
 /** Where a second document begins, when the first one is whole and ends before the offset. */

@@ -157,6 +157,15 @@ test('a file whose later lines are indented less than its first is used up to th
   ]);
 });
 
+test.each(['name: y\nstages:\n  boot: []\n}x: y\n', '# a\n---\n%: x\nname: y\n]\n', 'a: b\n  \n]c: d\n'])(
+  'a sign that ends nothing breaks a file as a whole: %j',
+  (text) => {
+    const { document, problems } = parseCloudConfig(text, 'x');
+    expect(document).toBeUndefined();
+    expect(problems).toMatchObject([{ severity: 'error', message: expect.stringContaining('the YAML is broken: ') }]);
+  },
+);
+
 test('what JSON says survives any line breaks and tabs between its parts', () => {
   const blank = fc.constantFrom('', ' ', '\n', '\n\t', '\n  ', '\n \t ', '\r\n');
   const value = fc.letrec((tie) => ({
