@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { listMounts, unmount } from '../src/system/mounts.ts';
 import { runChecked } from '../src/system/process.ts';
+import { kernelPath } from '../src/system/processes.ts';
 
 let serial = 0;
 
 /** Unmounts whatever is mounted at or below a directory, the innermost first. */
 export async function unmountBelow(directory: string): Promise<void> {
-  const below = listMounts().filter(
-    ({ mountPoint }) => mountPoint === directory || mountPoint.startsWith(`${directory}/`),
-  );
+  const real = kernelPath(directory);
+  const below = listMounts().filter(({ mountPoint }) => mountPoint === real || mountPoint.startsWith(`${real}/`));
   for (const { mountPoint } of below.reverse()) await unmount(mountPoint);
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { HoldfastError } from './errors.ts';
 import type { UndoStack } from './plan.ts';
 import { commandFailed, type RunResult, run, runChecked } from './process.ts';
-import { processesBelow } from './processes.ts';
+import { kernelPath, processesBelow } from './processes.ts';
 
 /** One line of /proc/self/mountinfo. */
 export interface Mount {
@@ -49,7 +49,8 @@ export function listMounts(): Mount[] {
 
 /** The mount that is visible at exactly this directory, if any. */
 export function mountAt(mountPoint: string, mounts: readonly Mount[] = listMounts()): Mount | undefined {
-  return mounts.findLast((mount) => mount.mountPoint === mountPoint);
+  const real = kernelPath(mountPoint);
+  return mounts.findLast((mount) => mount.mountPoint === real);
 }
 
 export interface MountOptions {

@@ -1,20 +1,30 @@
 // Processes of this machine by where they live, and ending them: daemons that a hook left behind keep its mounts busy.
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 
 export interface FoundProcess {
   pid: number;
   command: string;
 }
 
+/** A path as the kernel shows it in /proc: without links. A path that isn't there is returned as it is. */
+export function kernelPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 /** Processes whose root or working directory is at or below `directory`: daemons that a hook left behind. */
 export function processesBelow(directory: string): FoundProcess[] {
   const found: FoundProcess[] = [];
+  const real = kernelPath(directory);
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const places = [readlinkSync(`/proc/${name}/root`), readlinkSync(`/proc/${name}/cwd`)];
-      if (places.some((place) => place === directory || place.startsWith(`${directory}/`))) {
+      if (places.some((place) => place === real || place.startsWith(`${real}/`))) {
         found.push({ pid: Number(name), command: readFileSync(`/proc/${name}/comm`, 'utf8').trim() });
       }
     } catch {
