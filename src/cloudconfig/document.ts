@@ -4,13 +4,14 @@
 import { decodeCloudInit, isCloudInit, MAPPED_KEYS, reportUnmapped, reportWithoutHeader } from './cloudinit.ts';
 import { Decoding, type Examiner } from './decoding.ts';
 import { freeEntries, namedEntries } from './fields.ts';
+import { DEDENT_HINT } from './firstdocument.ts';
 import { STAGES } from './knownwords.ts';
 import { isMap, isScalar, isSeq, makeMap, type Node, type YamlMap } from './nodes.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { string, wrongType } from './shapes.ts';
 import { decodeStep, type Step } from './step.ts';
 import { editDistance } from './suggestion.ts';
-import { DEDENT_HINT, type Entry, joinMaps, YamlError, YamlText } from './yamltext.ts';
+import { type Entry, joinMaps, YamlError, YamlText } from './yamltext.ts';
 
 export interface CloudConfig {
   file: string;

@@ -25,11 +25,18 @@ export function tightenYaml(text: string, limit: number): LooseText | undefined 
   return edits.length === 0 || added > limit ? undefined : applyEdits(text, edits);
 }
 
-/** Where the outermost bracket opens that is never closed. */
-export function unclosedBracket(text: string): number | undefined {
+export interface Openings {
+  /** Where the quote or the outermost bracket opens that is never closed. */
+  unclosed: number | undefined;
+  /** Quoted texts with their quotes, in order. */
+  quoted: readonly { start: number; end: number }[];
+}
+
+/** Where quotes and brackets open, as far as the text can be followed. */
+export function findOpenings(text: string): Openings {
   const scanner = new Scanner(text);
   scanner.run();
-  return scanner.unclosed;
+  return scanner;
 }
 
 function applyEdits(text: string, edits: readonly Edit[]): LooseText {
@@ -66,6 +73,7 @@ function applyEdits(text: string, edits: readonly Edit[]): LooseText {
 class Scanner {
   readonly #text: string;
   readonly #edits: Edit[] = [];
+  readonly quoted: { start: number; end: number }[] = [];
   unclosed: number | undefined;
   #at = 0;
   #lineStart = 0;
@@ -168,15 +176,17 @@ class Scanner {
 
   /** A quoted text; false when it isn't closed. */
   #quoted(indent: number): boolean {
-    const quote = this.#text[this.#at];
+    const start = this.#at;
+    const quote = this.#text[start];
     this.#at += 1;
     while (this.#at < this.#text.length) {
       const sign = this.#text[this.#at] ?? '';
       const next = this.#text[this.#at + 1];
       if (sign === '\n') {
-        if (!this.#continued(indent)) return false;
+        if (!this.#continued(indent)) break;
       } else if (sign === quote && !(quote === "'" && next === "'")) {
         this.#at += 1;
+        this.quoted.push({ start, end: this.#at });
         this.#separateComment();
         return true;
       } else if (sign === quote) {
@@ -188,6 +198,7 @@ class Scanner {
         this.#at += quote === '"' && sign === '\\' && next !== '\n' && next !== '\r' ? 2 : 1;
       }
     }
+    this.unclosed = start;
     return false;
   }
 
@@ -200,7 +211,7 @@ class Scanner {
       const sign = this.#text[this.#at] ?? '';
       const next = this.#text[this.#at + 1];
       if (sign === '\n') {
-        if (!this.#continued(indent)) return false;
+        if (!this.#continued(indent)) break;
       } else if (isBlank(sign)) {
         this.#at += 1;
       } else if (sign === '#' && isBlank(this.#text[this.#at - 1])) {
@@ -230,7 +241,7 @@ class Scanner {
         this.#at += 1;
       }
     }
-    [this.unclosed] = open;
+    this.unclosed ??= open[0];
     return false;
   }
 

@@ -33,15 +33,21 @@ export function text(role: TextRole): Shape<string> {
   };
 }
 
+/** Unquoted, `[ -f /x ]` is a list, `{{ .X }}` and `echo a: b` are mappings. */
+function quoteHint(node: Node, at: Decoding): string | undefined {
+  const { lineText, column } = at.yaml.locateNode(node);
+  const first = lineText?.charAt(column - 1);
+  if (first === '[' || first === '{') return `put text that begins with ${first} in quotes`;
+  return isMap(node) ? 'put text that has ": " in it in quotes' : undefined;
+}
+
 /** Text, or the bytes of a scalar with the tag `!!binary`. */
 const bytes: Shape<string | Uint8Array> = {
   what: 'text',
   form: { kind: 'content' },
   empty: () => '',
   decode(node, at) {
-    // `- echo a: b` is a mapping.
-    if (!isScalar(node))
-      return wrongType(node, at, 'text', isMap(node) ? 'put text that has ": " in it in quotes' : undefined);
+    if (!isScalar(node)) return wrongType(node, at, 'text', quoteHint(node, at));
     return scalarContent(scalarText(node)) ?? at.reject(node, 'the base64 after !!binary is broken');
   },
 };

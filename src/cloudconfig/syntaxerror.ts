@@ -1,7 +1,7 @@
 // Broken YAML in words for people who write stage files by hand: what it means and what usually mends it. The parser says
 // where it stopped; what was meant is often clear from the lines around.
 
-import { unclosedBracket } from './looseyaml.ts';
+import { findOpenings } from './looseyaml.ts';
 
 /** What the parser says (js-yaml 5) and what it means, the more special first. */
 const EXPLANATIONS: readonly { reason: RegExp; message?: string; hint: string }[] = [
@@ -57,14 +57,37 @@ export function explainSyntaxError(
     hint,
     offset: at,
   });
-  const open = /deficient|flow collection|quoted scalar/.test(reason) ? findUnclosed(text, position) : undefined;
-  if (open !== undefined && (open.sign === '"' || open.sign === "'")) {
-    return broken(`the quote that opens here is not closed`, `add ${open.sign} at the end of the text`, open.offset);
+  const openings = findOpenings(text);
+  // What comes after the error is not its cause.
+  const unclosed = (openings.unclosed ?? text.length) <= position ? openings.unclosed : undefined;
+  const sign = unclosed === undefined ? '' : text.charAt(unclosed);
+  if (unclosed !== undefined && /["']/.test(sign)) {
+    return broken('the quote that opens here is not closed', `add ${sign} at the end of the text`, unclosed);
   }
-  const bracket = /deficient|flow collection/.test(reason) ? unclosedBracket(text) : undefined;
-  if (bracket !== undefined) {
-    const sign = text[bracket] === '[' ? ']' : '}';
-    return broken(`the bracket that opens here is not closed`, `add ${sign} after the last item`, bracket);
+  if (unclosed !== undefined && /deficient|flow collection/.test(reason)) {
+    const closing = sign === '[' ? ']' : '}';
+    return broken('the bracket that opens here is not closed', `add ${closing} after the last item`, unclosed);
+  }
+  const before = openings.quoted.find(({ start, end }) => start <= position && isFollowed(text, end));
+  if (before !== undefined) {
+    const quote = text.charAt(before.start);
+    const other = quote === '"' ? "'" : '"';
+    const lines = text.slice(before.start, before.end).split('\n').length - 1;
+    if (lines > 0) {
+      return broken(
+        `the quote that opens here is closed ${lines === 1 ? 'in the next line' : `${lines} lines below`}`,
+        `is ${quote} missing at the end of this line?`,
+        before.start,
+      );
+    }
+    return broken(
+      'something follows a text in quotes',
+      `to have quotes inside of a text, put all of it into the other ones: ${other}…${other}`,
+      skipBlanks(text, before.end),
+    );
+  }
+  if (/[@%`]/.test(text.charAt(offset))) {
+    return broken(`a text can't begin with ${text.charAt(offset)}`, 'put it in quotes');
   }
   if (reason.startsWith('bad indentation of a mapping entry')) {
     const value = valueWithColon(text, position);
@@ -80,49 +103,10 @@ export function explainSyntaxError(
   return broken(known?.message ?? reason, known?.hint ?? FALLBACK_HINT);
 }
 
-/** The bracket or quote that was opened last before an offset and not closed in its own line. */
-function findUnclosed(text: string, before: number): { sign: string; offset: number } | undefined {
-  let end = before;
-  for (let lines = 0; lines < 100 && end >= 0; lines += 1) {
-    const start = text.lastIndexOf('\n', end - 1) + 1;
-    const open = unclosedIn(text.slice(start, end));
-    if (open !== undefined) return { sign: open.sign, offset: start + open.at };
-    end = start - 1;
-  }
-  return undefined;
-}
-
-/** Looks at the value of one line, after its keys and dashes. */
-function unclosedIn(line: string): { sign: string; at: number } | undefined {
-  const first = line.match(/^(?:\s*-(?=\s))*\s*(?:[^\s"'#[{][^"'#[{]*?:\s+)?(?:[&!]\S+\s+)*(?=["'[{])/)?.[0].length;
-  if (first === undefined) return undefined;
-  const open: { sign: string; at: number }[] = [];
-  for (let at = first; at < line.length; at += 1) {
-    const sign = line[at] ?? '';
-    if (sign === '"' || sign === "'") {
-      const close = closingQuote(line, at);
-      if (close === undefined) return { sign, at };
-      at = close;
-      if (open.length === 0) return undefined;
-    } else if (sign === '[' || sign === '{') {
-      open.push({ sign, at });
-    } else if (sign === ']' || sign === '}') {
-      open.pop();
-      if (open.length === 0) return undefined;
-    } else if (sign === '#' && /\s/.test(line[at - 1] ?? ' ')) {
-      break;
-    }
-  }
-  return open.at(-1);
-}
-
-function closingQuote(line: string, open: number): number | undefined {
-  const sign = line[open];
-  for (let at = open + 1; at < line.length; at += 1) {
-    if (sign === '"' && line[at] === '\\') at += 1;
-    else if (line[at] === sign) return at;
-  }
-  return undefined;
+/** Whether something stands behind a closing quote that can't. */
+function isFollowed(text: string, end: number): boolean {
+  const lineEnd = text.indexOf('\n', end);
+  return /^[^\S\n]*[^\s#:,\]}]/.test(text.slice(end, lineEnd < 0 ? undefined : lineEnd));
 }
 
 /** Where the value begins of a line that has a second ": " in it. */

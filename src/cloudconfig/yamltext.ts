@@ -7,13 +7,13 @@ import {
   type Event,
   getScalarValue,
   type PopEvent,
-  parseEvents,
   SCALAR_STYLE,
   type ScalarEvent,
   type ScalarStyle as ScalarEventStyle,
   YAMLException,
 } from 'js-yaml';
 import type { SourceLocation } from '../system/errors.ts';
+import { DEDENT_HINT, type FirstDocument, MAX_DEPTH, parseFirst } from './firstdocument.ts';
 import { type LooseText, tightenYaml } from './looseyaml.ts';
 import {
   isAlias,
@@ -32,8 +32,7 @@ import { explainSyntaxError } from './syntaxerror.ts';
 
 export const LIMITS = {
   textBytes: 8 << 20,
-  /** Nested lists and mappings. */
-  depth: 100,
+  depth: MAX_DEPTH,
   /** Signs that can begin a value; the parser's list of parts is in memory as a whole. */
   signs: 1_000_000,
   /** Values that one file may decode to, aliases expanded. */
@@ -319,54 +318,6 @@ export function joinMaps(earlier: YamlMap, later: YamlMap): YamlMap {
 
 export function aliasName(node: Node): string {
   return isAlias(node) ? `*${node.source}` : 'the alias';
-}
-
-/** The events of a text whose first document is whole; offsets of what follows it. */
-interface FirstDocument {
-  events: Event[];
-  further?: number;
-  cutOff?: number;
-}
-
-export const DEDENT_HINT = 'indent this line as the first one is';
-
-/**
- * The events of a text; when only what follows the first document is broken, of that document.
- * @throws YAMLException
- */
-function parseFirst(text: string): FirstDocument {
-  try {
-    return { events: parseEvents(text, { maxDepth: LIMITS.depth }) };
-  } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    const position = error.mark?.position ?? 0;
-    // The originals never look at what comes after the first document.
-    const further = endOfFirstDocument(text, position);
-    if (further !== undefined) return { ...parseFirst(text.slice(0, further)), further };
-    if (!error.reason.startsWith('end of the stream or a document separator')) throw error;
-    const column = position - text.lastIndexOf('\n', position - 1) - 1;
-    if (column >= firstIndent(text)) throw error;
-    return { events: parseEvents(text.slice(0, position), { maxDepth: LIMITS.depth }), cutOff: position };
-  }
-}
-
-/** The indentation of the first line that is neither empty nor a comment, marker or directive. */
-function firstIndent(text: string): number {
-  return text.match(/^( *)(?!---|%|#)\S/m)?.[1]?.length ?? 0;
-}
-
-/** Where a second document begins, when the first one is whole and ends before the offset. */
-function endOfFirstDocument(text: string, before: number): number | undefined {
-  const separators = [...text.slice(0, before).matchAll(/^---(?=\s)/gm)].map(({ index }) => index);
-  const first = separators.find((at) => /^[^\S\n]*[^\s#%]/m.test(text.slice(0, at).replace(/^---(?=\s)/gm, '')));
-  if (first === undefined) return undefined;
-  try {
-    parseEvents(text.slice(0, first), { maxDepth: LIMITS.depth });
-    return first;
-  } catch {
-    // The first document itself is broken: that is what has to be reported.
-    return undefined;
-  }
 }
 
 /** go-yaml adds no line break to the last line of a block when the text ends without one. */

@@ -166,6 +166,55 @@ test.each(['name: y\nstages:\n  boot: []\n}x: y\n', '# a\n---\n%: x\nname: y\n]\
   },
 );
 
+test.each<[string[], string, string, string]>([
+  [
+    ['      hostname: "h', '      commands: ["a"]'],
+    '4:17',
+    'the quote that opens here is closed in the next line',
+    'is " missing at the end of this line?',
+  ],
+  [
+    ["      hostname: 'h", '      modules: [a]', "      commands: ['a']"],
+    '4:17',
+    'the quote that opens here is closed 2 lines below',
+    "is ' missing at the end of this line?",
+  ],
+  [
+    ['      commands:', '      - "echo a" && b'],
+    '5:18',
+    'something follows a text in quotes',
+    "to have quotes inside of a text, put all of it into the other ones: '…'",
+  ],
+  [
+    ["      commands: ['a' | b]"],
+    '4:22',
+    'something follows a text in quotes',
+    'to have quotes inside of a text, put all of it into the other ones: "…"',
+  ],
+  [
+    ['      commands:', '      - "a" && b', '      - c', '      hostname: "h"'],
+    '5:13',
+    'something follows a text in quotes',
+    "to have quotes inside of a text, put all of it into the other ones: '…'",
+  ],
+  [['      hostname: "h'], '4:17', 'the quote that opens here is not closed', 'add " at the end of the text'],
+  [['      commands: [%y, a]'], '4:18', "a text can't begin with %", 'put it in quotes'],
+  [['      hostname: @h'], '4:17', "a text can't begin with @", 'put it in quotes'],
+])('%j says at %s: %s', (lines, place, message, hint) => {
+  const { problems } = parseCloudConfig(step(...lines), 'x');
+  expect(problems.map(({ location, ...rest }) => [`${location.line}:${location.column}`, rest])).toEqual([
+    [place, { severity: 'error', message: `the YAML is broken: ${message}`, hint }],
+  ]);
+});
+
+test.each([
+  ['if: [ -f /x ]', 'this must be text, not a list', 'put text that begins with [ in quotes'],
+  ['hostname: {{ .MachineID }}', 'this must be text, not a mapping', 'put text that begins with { in quotes'],
+])('%s is answered with the quotes that are missing', (line, message, hint) => {
+  const { problems } = parseCloudConfig(step(`      ${line}`), 'x');
+  expect(problems).toMatchObject([{ message: `${line.split(':')[0]}: ${message}`, hint }]);
+});
+
 test('what JSON says survives any line breaks and tabs between its parts', () => {
   const blank = fc.constantFrom('', ' ', '\n', '\n\t', '\n  ', '\n \t ', '\r\n');
   const value = fc.letrec((tie) => ({
