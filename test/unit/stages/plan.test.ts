@@ -71,6 +71,7 @@ it('is shown as a line from source to source, step to step', async () => {
     '  /oem/a.yaml:18:13',
     '          node: [a]',
     '                ^',
+    '  hint: put text that begins with [ in quotes',
     'stage boot: 5 steps: 2 would run, 1 depending on "if" (--evaluate-if runs its command), 1 skipped, 1 would fail; nothing was changed',
   ]);
 });
