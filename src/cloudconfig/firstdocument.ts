@@ -42,8 +42,7 @@ function firstIndent(text: string): number {
 
 /** Where a second document begins, when the first one is whole and ends before the offset. */
 function endOfFirstDocument(text: string, before: number): number | undefined {
-  const separators = [...text.slice(0, before).matchAll(/^---(?=\s)/gm)].map(({ index }) => index);
-  const first = separators.find((at) => /^[^\S\n]*[^\s#%]/m.test(text.slice(0, at).replace(/^---(?=\s)/gm, '')));
+  const first = findSecondMarker(text, before);
   if (first === undefined) return undefined;
   try {
     parseEvents(text.slice(0, first), { maxDepth: MAX_DEPTH });
@@ -52,4 +51,18 @@ function endOfFirstDocument(text: string, before: number): number | undefined {
     // The first document itself is broken: that is what has to be reported.
     return undefined;
   }
+}
+
+/** The first `---` that has content before it, comments and directives aside. */
+function findSecondMarker(text: string, before: number): number | undefined {
+  let hasContent = false;
+  for (let at = 0, next = 0; at < before; at = next) {
+    const end = text.indexOf('\n', at);
+    next = end < 0 ? text.length : end + 1;
+    const line = text.slice(at, next);
+    const isMarker = /^---\s/.test(line);
+    if (isMarker && hasContent) return at;
+    hasContent ||= /^\s*[^\s#%]/.test(isMarker ? line.slice(3) : line);
+  }
+  return undefined;
 }

@@ -1,34 +1,15 @@
 // A YAML text as nodes with their places and source text, within limits that keep a hostile file from costing time,
 // memory or the stack. Anchors, merge keys and duplicate keys are resolved here, as go-yaml does it.
 
-import {
-  type DocumentEvent,
-  EVENT_ID,
-  type Event,
-  getScalarValue,
-  type PopEvent,
-  SCALAR_STYLE,
-  type ScalarEvent,
-  type ScalarStyle as ScalarEventStyle,
-  YAMLException,
-} from 'js-yaml';
+import { YAMLException } from 'js-yaml';
 import type { SourceLocation } from '../system/errors.ts';
 import { DEDENT_HINT, type FirstDocument, MAX_DEPTH, parseFirst } from './firstdocument.ts';
 import { type LooseText, tightenYaml } from './looseyaml.ts';
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  makeMap,
-  type Node,
-  type Range,
-  type Scalar,
-  type ScalarStyle,
-  type YamlMap,
-} from './nodes.ts';
+import { isAlias, isMap, isScalar, isSeq, makeMap, type Node, type Scalar, type YamlMap } from './nodes.ts';
+import { buildTree } from './nodetree.ts';
 import type { ScalarText } from './scalar.ts';
 import { explainSyntaxError } from './syntaxerror.ts';
+import { TextLines } from './textlines.ts';
 
 export const LIMITS = {
   textBytes: 8 << 20,
@@ -80,21 +61,22 @@ export class YamlText {
   readonly #text: string;
   /** What the parser has read: the text itself, or what a loosely written one means. */
   #source: LooseText;
-  readonly #anchors = new Map<string, Node[]>();
+  readonly #anchors: ReadonlyMap<string, readonly Node[]>;
   readonly #entries = new Map<YamlMap, Entries>();
-  /** Offsets at which lines start; found when the first place is asked for. */
-  #lineStarts: readonly number[] | undefined;
+  readonly #lines: TextLines;
 
   /** @throws YamlError when the text is broken or beyond a limit. */
   constructor(text: string, file: string) {
     this.file = file;
     this.#text = text.startsWith('\uFEFF') ? text.slice(1) : text;
+    this.#lines = new TextLines(this.#text);
     if (Buffer.byteLength(text) > LIMITS.textBytes)
       throw this.#limit(`is larger than ${LIMITS.textBytes >> 20} MiB`, 0);
     if (hasTooManySigns(this.#text)) throw this.#limit(`has more than ${LIMITS.signs} parts`, 0);
     this.#source = { text: this.#text, original: (offset) => offset };
     const { events, further, cutOff } = this.#parse();
-    const { contents, next } = this.#build(events);
+    const { contents, anchors, next } = buildTree(events, this.#source);
+    this.#anchors = anchors;
     const at = further ?? next;
     this.furtherDocument = at === undefined ? undefined : this.#locateSource(at);
     this.cutOff = cutOff === undefined ? undefined : this.#locateSource(cutOff);
@@ -138,65 +120,6 @@ export class YamlText {
     return new YamlError(message, this.#locateSource(offset), hint);
   }
 
-  /** The first document's tree; `next` is where the second one begins. */
-  #build(events: readonly Event[]): { contents: Node | null; next?: number } {
-    let contents: Node | null = null;
-    let documents = 0;
-    let end = 0;
-    const open: OpenCollection[] = [];
-    for (const event of events) {
-      if (event.type === EVENT_ID.DOCUMENT) {
-        documents += 1;
-      } else if (event.type === EVENT_ID.POP) {
-        open.pop();
-      } else if (documents > 1) {
-        if (!isEmptyScalar(event)) return { contents, next: startOf(event, this.#source.text, end) };
-      } else {
-        const { text, original } = this.#source;
-        const range = [startOf(event, text, end), event.type === EVENT_ID.SCALAR ? event.valueEnd : -1] as const;
-        end = Math.max(end, ...range);
-        const node = this.#makeNode(event, [original(range[0]), original(range[1])], open);
-        const parent = event.type === EVENT_ID.SCALAR || event.type === EVENT_ID.ALIAS ? open.at(-1) : open.at(-2);
-        if (parent === undefined) contents = node;
-        else addTo(parent, node);
-      }
-    }
-    return { contents };
-  }
-
-  #makeNode(event: ContentEvent, range: Range, open: OpenCollection[]): Node {
-    if (event.type === EVENT_ID.ALIAS) {
-      return { kind: 'alias', source: this.#source.text.slice(event.anchorStart, event.anchorEnd), range };
-    }
-    let node: Node;
-    if (event.type === EVENT_ID.SCALAR) {
-      const style = STYLES[event.style];
-      node = { kind: 'scalar', value: scalarValue(this.#source.text, event), style, range, tag: this.#tag(event) };
-    } else if (event.type === EVENT_ID.MAPPING) {
-      const items: Pair[] = [];
-      node = { kind: 'map', items, range, tag: this.#tag(event) };
-      open.push({ items, pending: { key: undefined } });
-    } else {
-      const items: Node[] = [];
-      node = { kind: 'seq', items, range, tag: this.#tag(event) };
-      open.push({ items, pending: undefined });
-    }
-    if (event.anchorStart >= 0) {
-      const name = this.#source.text.slice(event.anchorStart, event.anchorEnd);
-      const known = this.#anchors.get(name);
-      if (known === undefined) this.#anchors.set(name, [node]);
-      else known.push(node);
-    }
-    return node;
-  }
-
-  #tag({ tagStart, tagEnd }: ContentEvent & { tagStart: number; tagEnd: number }): string | undefined {
-    if (tagStart < 0) return undefined;
-    const written = this.#source.text.slice(tagStart, tagEnd);
-    if (written.startsWith('!!')) return `tag:yaml.org,2002:${written.slice(2)}`;
-    return written.startsWith('!<') ? written.slice(2, -1) : written;
-  }
-
   #limit(what: string, offset: number): YamlError {
     return new YamlError(`the file ${what}`, this.locate(offset), 'split it into several files');
   }
@@ -215,14 +138,7 @@ export class YamlText {
   }
 
   locate(offset: number): SourceLocation {
-    this.#lineStarts ??= findLineStarts(this.#text);
-    const line = lineAt(this.#lineStarts, offset);
-    const start = this.#lineStarts[line] ?? 0;
-    const next = this.#lineStarts[line + 1] ?? this.#text.length + 1;
-    const location = { file: this.file, line: line + 1, column: offset - start + 1 };
-    // A line of embedded data would bury the message; the numbers are enough then.
-    if (next - start > 301) return location;
-    return { ...location, lineText: this.#text.slice(start, next - 1).replace(/\r$/, '') };
+    return { file: this.file, ...this.#lines.place(offset) };
   }
 
   locateNode(node: Node): SourceLocation {
@@ -320,62 +236,6 @@ export function aliasName(node: Node): string {
   return isAlias(node) ? `*${node.source}` : 'the alias';
 }
 
-/** go-yaml adds no line break to the last line of a block when the text ends without one. */
-function scalarValue(text: string, event: ScalarEvent): string {
-  const value = getScalarValue(text, event);
-  const isBlock = event.style === SCALAR_STYLE.LITERAL_BLOCK || event.style === SCALAR_STYLE.FOLDED_BLOCK;
-  const lastLine = text.length - text.lastIndexOf('\n') - 1;
-  // A last line of blanks alone isn't a line of the block.
-  const isOpen = isBlock && event.valueEnd === text.length && lastLine > Math.max(event.indent, 0);
-  return isOpen && value.endsWith('\n') ? value.slice(0, -1) : value;
-}
-
-type ContentEvent = Exclude<Event, DocumentEvent | PopEvent>;
-type Pair = YamlMap['items'][number];
-
-/** A collection whose end hasn't come yet; of a mapping with the key that waits for its value. */
-type OpenCollection = { items: Pair[]; pending: { key: Node | undefined } } | { items: Node[]; pending: undefined };
-
-const STYLES: Readonly<Record<ScalarEventStyle, ScalarStyle>> = {
-  [SCALAR_STYLE.PLAIN]: 'plain',
-  [SCALAR_STYLE.SINGLE_QUOTED]: 'single-quoted',
-  [SCALAR_STYLE.DOUBLE_QUOTED]: 'double-quoted',
-  [SCALAR_STYLE.LITERAL_BLOCK]: 'literal',
-  [SCALAR_STYLE.FOLDED_BLOCK]: 'folded',
-};
-
-function addTo(parent: OpenCollection, node: Node): void {
-  if (parent.pending === undefined) {
-    parent.items.push(node);
-  } else if (parent.pending.key === undefined) {
-    parent.pending.key = node;
-  } else {
-    parent.items.push({ key: parent.pending.key, value: node });
-    parent.pending.key = undefined;
-  }
-}
-
-/** Where a node begins: at its quote, its `|` or `>`, its `*`; an empty one where the text before it ends. */
-function startOf(event: ContentEvent, text: string, end: number): number {
-  if (event.type === EVENT_ID.ALIAS) return event.anchorStart - 1;
-  if (event.type !== EVENT_ID.SCALAR) return event.start;
-  if (event.valueStart < 0) return end;
-  switch (event.style) {
-    case SCALAR_STYLE.PLAIN:
-      return event.valueStart;
-    case SCALAR_STYLE.LITERAL_BLOCK:
-      return Math.max(end, text.lastIndexOf('|', event.valueStart - 1));
-    case SCALAR_STYLE.FOLDED_BLOCK:
-      return Math.max(end, text.lastIndexOf('>', event.valueStart - 1));
-    default:
-      return event.valueStart - 1;
-  }
-}
-
-function isEmptyScalar(event: ContentEvent): boolean {
-  return event.type === EVENT_ID.SCALAR && event.valueStart < 0;
-}
-
 function isMergeKey({ tag, style, value }: Scalar): boolean {
   return tag !== undefined ? tag === 'tag:yaml.org,2002:merge' : style === 'plain' && value === '<<';
 }
@@ -395,21 +255,3 @@ function hasTooManySigns(text: string): boolean {
 }
 
 const SIGNS: ReadonlySet<number> = new Set([...'\n,:[{-?'].map((sign) => sign.charCodeAt(0)));
-
-function findLineStarts(text: string): number[] {
-  const starts = [0];
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
-  return starts;
-}
-
-/** The number, from 0, of the line that an offset is in. */
-function lineAt(starts: readonly number[], offset: number): number {
-  let low = 0;
-  let high = starts.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if ((starts[middle] ?? 0) <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}

@@ -213,6 +213,12 @@ describe('odd shapes', () => {
     expect(problems[0]?.message).toMatch(message);
   });
 
+  it('very many document markers before a mistake stay cheap', () => {
+    const { document, problems } = parseCloudConfig(`${'---\n'.repeat(200_000)}a: [`, 'f');
+    expect(document).toBeUndefined();
+    expect(problems[0]).toMatchObject({ severity: 'error', location: { line: 200_001 } });
+  });
+
   it('merge keys that double at each level stay cheap', () => {
     const levels = Array.from(
       { length: 60 },
