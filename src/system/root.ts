@@ -88,8 +88,12 @@ export class Root {
     return lstatSync(this.resolve(path, { followLast: false }), { throwIfNoEntry: false });
   }
 
+  /** @throws HoldfastError HF-IO for a pipe or socket: reading it might never end. */
   readText(path: string): string {
-    return readFileSync(this.resolve(path), 'utf8');
+    const target = this.resolve(path);
+    const stats = statSync(target);
+    if (stats.isFIFO() || stats.isSocket()) throw new HoldfastError('HF-IO', `${path} is a pipe or socket, not a file`);
+    return readFileSync(target, 'utf8');
   }
 
   /** The file's text, or undefined when it isn't there. */

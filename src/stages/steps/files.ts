@@ -55,12 +55,14 @@ async function applyFile(entry: FileEntry, context: StepContext): Promise<void> 
 /** Puts content at the end of a file that hasn't got it yet. Mode and owner stay unless the entry says otherwise. */
 function appendTo(path: string, content: Uint8Array, entry: FileEntry, context: StepContext): boolean {
   const { root } = context;
-  const old = readFileSync(root.resolve(path));
   const stats = root.stat(path);
-  const kept = { uid: stats?.uid ?? 0, gid: stats?.gid ?? 0 };
+  // A pipe would be waited for.
+  if (!stats?.isFile()) throw new HoldfastError('HF-IO', `${path} is no regular file, nothing can be put at its end`);
+  const old = readFileSync(root.resolve(path));
+  const kept = { uid: stats.uid, gid: stats.gid };
   const { owner, group, ownerstring } = entry;
   const isOwned = owner !== undefined || group !== undefined || Boolean(ownerstring);
-  const mode = entry.permissions ?? (stats === undefined ? DEFAULT_MODE : stats.mode & 0o7777);
+  const mode = entry.permissions ?? stats.mode & 0o7777;
   const joined = holdsBlock(old, content) ? old : Buffer.concat([old, content]);
   return placeFile(root, path, joined, { ...(isOwned ? ownerOf(entry, context) : kept), mode });
 }

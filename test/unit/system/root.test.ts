@@ -1,5 +1,6 @@
 // A root's paths: nothing that a tree contains may lead out of it.
 
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,4 +79,10 @@ test('no path of any shape resolves to outside of the tree', () => {
 
 test('a relative directory is refused as a root', () => {
   expect(() => new Root('tree')).toThrow('absolute');
+});
+
+test('a pipe is no file to read: it would be waited for', () => {
+  spawnSync('mkfifo', [join(root.directory, 'etc/pipe')]);
+  expect(() => root.readText('/etc/pipe')).toThrow('/etc/pipe is a pipe or socket, not a file');
+  expect(() => root.readTextIfThere('/etc/pipe')).toThrow('/etc/pipe is a pipe or socket, not a file');
 });
