@@ -92,20 +92,24 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
   };
   const line = (text: string) => {
     clear();
-    terminal.write(`${text}\n`);
+    terminal.write(`${harmless(text)}\n`);
+  };
+  const complain = (text: string) => {
+    clear();
+    printError(`${harmless(text)}\n`);
   };
   const draw = (text: string) => {
     if (options.quiet) return;
     if (!terminal.isTerminal) {
       if (performance.now() - drawnAt < LOG_EVERY_MS) return;
       drawnAt = performance.now();
-      terminal.write(`${text}\n`);
+      terminal.write(`${harmless(text)}\n`);
       return;
     }
     if (performance.now() - drawnAt < REDRAW_MS) return;
     drawnAt = performance.now();
     clear();
-    terminal.write(text.slice(0, terminal.columns - 1));
+    terminal.write(harmless(text).slice(0, terminal.columns - 1));
     isDrawn = true;
   };
 
@@ -137,8 +141,7 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
       case 'notice':
         if (event.level === 'warning') {
           if (options.hideWarnings) break;
-          clear();
-          printError(`${paint.yellow('warning:')} ${indent(event.text)}\n`);
+          complain(`${paint.yellow('warning:')} ${indent(event.text)}`);
         } else if (event.level === 'debug') {
           if (options.debug) line(paint.dim(`  ${event.text}`));
         } else if (!options.quiet) line(`  ${event.text}`);
@@ -154,14 +157,24 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
     events,
     result: (_, lines) => {
       clear();
-      for (const text of lines) terminal.write(`${text}\n`);
+      for (const text of lines) terminal.write(`${harmless(text)}\n`);
     },
     error: (error) => {
-      clear();
-      printError(`${renderError(error, paint)}\n`);
+      complain(renderError(error, paint));
       return exitStatusOf(error);
     },
   };
+}
+
+/**
+ * A text for a terminal or a log. Names, files and what programs print may hold control characters, which could move the
+ * cursor, clear the screen or answer for the user: they are shown, not sent. Colours may pass.
+ */
+export function harmless(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
+  return text.replace(/(\x1b\[[0-9;]{0,20}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (found, colour) =>
+    colour === undefined ? `\\x${found.charCodeAt(0).toString(16).padStart(2, '0')}` : found,
+  );
 }
 
 /** What programs print may hold control sequences; none of them reaches the terminal through a progress line. */

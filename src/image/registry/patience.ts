@@ -2,6 +2,7 @@
 // of progress, so that a long transfer may break off more often than a short one.
 
 import { HoldfastError } from '../../system/errors.ts';
+import { pause } from '../../system/http.ts';
 
 export interface PatienceOptions {
   /** Tries in all without any progress; default 5. */
@@ -48,17 +49,4 @@ function retryAfterMs(header: string | null): number {
   if (header === null) return 0;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    if (signal?.aborted) done();
-    else signal?.addEventListener('abort', done, { once: true });
-  });
 }

@@ -107,3 +107,16 @@ test('what was passed over is told to those who debug, warnings to all but those
   expect(levels({})).not.toContain('passed over');
   expect(show(false, { hideWarnings: true }).err).toBe('');
 });
+
+test('control characters in names, output and errors are shown, not sent', () => {
+  const evil = 'a\x1b[2Jb\x07c\r\x9bd';
+  const shown: Event[] = [
+    { type: 'notice', level: 'info', text: evil },
+    { type: 'notice', level: 'warning', text: evil },
+    { type: 'output', text: evil },
+  ];
+  const { out, err } = show(false, { debug: true }, shown);
+  const visible = 'a\\x1b[2Jb\\x07c\\x0d\\x9bd';
+  expect(out).toBe(`  ${visible}\n    ${visible}\nDone.\n`);
+  expect(err).toBe(`warning: ${visible}\n`);
+});
