@@ -12,7 +12,9 @@ export const BASE_PACKAGES: readonly string[] = [
   // Boot: kernel, initramfs, the modules that GRUB is put together from, and what an installation needs.
   'linux-image-cloud-amd64',
   'dracut',
+  'dracut-live',
   'grub-efi-amd64-bin',
+  'grub-pc-bin',
   'grub-common',
   'kmod',
   'systemd-sysv',
@@ -32,6 +34,8 @@ export const BASE_PACKAGES: readonly string[] = [
   'iproute2',
   'netbase',
   'ca-certificates',
+  // Not enabled: for whoever wants it, and for its host keys.
+  'openssh-server',
   // For whoever looks around in it.
   'less',
   'procps',

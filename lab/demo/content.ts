@@ -89,6 +89,8 @@ export function version1Files(): DemoFiles {
     'etc/machine-id': { text: '', mode: 0o444 },
     'etc/fstab': { text: '' },
     'etc/default/locale': { text: 'LANG=C.UTF-8\n' },
+    [`${UNITS}/multi-user.target.wants/ssh.service`]: 'removed',
+    [`${UNITS}/sshd.service`]: 'removed',
     'etc/systemd/network/20-wired.network': {
       // IPv4 alone: waiting for a router's advertisement would delay "online" by seconds.
       text: '[Match]\nName=en* eth*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n',
