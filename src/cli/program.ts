@@ -111,7 +111,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   );
   define(
     'status',
-    'show what is booted and what each slot holds',
+    'show what is booted, how its boot went, and what each slot holds',
     output(),
     async () => (await import('./status.ts')).statusCommand,
     { root: true },
@@ -119,7 +119,14 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   define(
     'run-stage <stage>',
     'run a stage of the cloud-config files, with its .before and .after',
-    [rootOption(), sources(), new Option('--strict', 'fail when a step or a file fails'), dryRun(), ...output()],
+    [
+      rootOption(),
+      sources(),
+      new Option('--strict', 'fail when a step or a file fails'),
+      new Option('--boot', 'what fails is also one line on the console (used by the units of the boot)'),
+      dryRun(),
+      ...output(),
+    ],
     async () => (await import('./run-stage.ts')).runStageCommand,
     { example: '  holdfast run-stage network\n  holdfast run-stage --dry-run after-upgrade-chroot' },
   );

@@ -7,11 +7,13 @@ import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { planStage } from '../stages/plan.ts';
 import { renderStagePlan } from '../stages/planreport.ts';
 import { renderStageResult } from '../stages/report.ts';
+import type { StageResult } from '../stages/result.ts';
 import { type NamedText, runStage, type SourceRequest } from '../stages/run.ts';
 import { defaultSources, environmentSources, isUrl } from '../stages/sources.ts';
 import { readPipeWithin, readStreamWithin } from '../system/boundedtext.ts';
 import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
+import { isStageOfThisBoot, recordStage } from './boot-stage.ts';
 import type { CommandContext } from './program.ts';
 
 export interface StageFlags {
@@ -21,11 +23,21 @@ export interface StageFlags {
   dryRun?: boolean;
   cloudInitPaths?: string;
   dotnotation?: boolean;
+  /** A unit of the boot runs it: what fails is told on the console. */
+  boot?: boolean;
 }
 
 /** As elemental's `run-stage`: what failed is shown, and only with --strict the exit status says so too. */
 export function runStageCommand(context: CommandContext, [stage = '']: string[], flags: StageFlags): Promise<number> {
-  return perform(context, machineRequest(stage, flags), flags, { strict: flags.strict ?? false });
+  const request = machineRequest(stage, flags);
+  const { events } = context.reporter;
+  return perform(context, request, flags, {
+    strict: flags.strict ?? false,
+
+    ...(isStageOfThisBoot(stage, request.root) && {
+      around: (run: RunOfStage) => recordStage(stage, run, { events, console: flags.boot ?? false }),
+    }),
+  });
 }
 
 /** As yip and elemental's `cloud-init`: one stage and nothing around it; the exit status is 0 only when all worked. */
@@ -110,18 +122,20 @@ async function namedSource(source: string, { dotnotation }: StageFlags): Promise
   return isText.test(source) ? { name: '<argument>', text: source } : undefined;
 }
 
+type RunOfStage = () => Promise<StageResult>;
+
 async function perform(
   { reporter, signal }: CommandContext,
   what: SourceRequest,
   flags: StageFlags,
-  { strict }: { strict: boolean },
+  { strict, around = (run) => run() }: { strict: boolean; around?: (run: RunOfStage) => Promise<StageResult> },
 ): Promise<number> {
   if (flags.dryRun) {
     const plan = await planStage({ ...what, events: reporter.events, signal });
     reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));
     return 0;
   }
-  const result = await runStage({ ...what, events: reporter.events, signal });
+  const result = await around(() => runStage({ ...what, events: reporter.events, signal }));
   reporter.result({ ...result }, renderStageResult(result, { paint: reporter.paint, debug: flags.debug ?? false }));
   return result.outcome === 'failed' && strict ? EXIT_STATUS['HF-STAGE'] : 0;
 }

@@ -1,7 +1,9 @@
-// `holdfast status`: what is booted and what each slot holds.
+// `holdfast status`: what is booted, how the boot went, and what each slot holds.
 
+import { type BootReport, describeFailedSlot, describeFailedStage } from '../lifecycle/boot-report.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
-import { inspectStatus, type MachineStatus } from '../lifecycle/status.ts';
+import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
+import { INITRAMFS_STAGES, type StageFailure, type StageRecord } from '../stages/stagerecord.ts';
 import type { CommandContext } from './program.ts';
 
 export async function statusCommand({ reporter }: CommandContext): Promise<number> {
@@ -10,20 +12,83 @@ export async function statusCommand({ reporter }: CommandContext): Promise<numbe
   return 0;
 }
 
+/** Words stand in columns of this width. */
+const WIDTH = 10;
+const row = (word: string, text: string) => `${word.padEnd(WIDTH)} ${text}`;
+
 /** The status of a machine as lines of text. */
 export function statusLines(status: MachineStatus): string[] {
-  const lines = [`booted     ${status.booted.slot ?? 'not from a slot'}`];
-  for (const slot of status.slots) {
-    const marks = [
-      ...(slot.slot === status.booted.slot && !status.rebootPending ? ['running'] : []),
-      ...(slot.slot === 'active' && status.rebootPending ? ['starts at the next reboot'] : []),
-      ...(slot.sizeBytes === undefined ? [] : [formatBytes(slot.sizeBytes)]),
-      ...(slot.deployment?.digest === undefined ? [] : [`${slot.deployment.digest.slice(0, 19)}…`]),
-      ...(slot.problem === undefined ? [] : [`PROBLEM: ${slot.problem}`]),
-    ];
-    lines.push(`${slot.slot.padEnd(10)} ${slot.prettyName ?? 'unknown'}  (${marks.join(', ')})`);
-  }
-  lines.push(`COS_STATE  ${formatBytes(status.stateFreeBytes)} free`);
-  for (const problem of status.problems) lines.push(`PROBLEM    ${problem}`);
-  return lines;
+  const { boot, slots, stateFreeBytes, problems, unknown } = status;
+  return [
+    row('booted', bootedWords(status)),
+    ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
+    ...stageLines(boot.stages),
+    ...layoutLines(boot),
+    ...slots.map((slot) => slotLine(slot, status)),
+    ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
+    ...problems.map((problem) => row('PROBLEM', problem)),
+    ...unknown.map((what) => row('unknown', what)),
+  ];
+}
+
+function bootedWords({ booted, boot }: MachineStatus): string {
+  if (booted.slot !== undefined) return booted.slot;
+  if (boot.mode === 'live') return 'live system, from a medium or the network';
+  // A recovery system may come from a squashfs, which no loop device of the root tells.
+  return boot.mode ?? 'not from a slot';
+}
+
+function stageLines(stages: readonly StageRecord[]): string[] {
+  if (stages.length === 0) return [row('stages', 'none of this boot is known')];
+  const well = stages.filter(({ outcome }) => outcome === 'ok' || outcome === 'skipped').map(({ stage }) => stage);
+  const running = stages.filter(({ outcome }) => outcome === 'running');
+  return [
+    ...(well.length > 0 ? [row('stages', `${well.join(', ')}: ok`)] : []),
+    ...running.map(({ stage, startedAt }) => row('stages', `${stage}: running since ${startedAt}`)),
+    ...stages.filter(({ outcome }) => outcome === 'failed').flatMap(failedStageLines),
+  ];
+}
+
+function failedStageLines(record: StageRecord): string[] {
+  const { stage, failures, furtherFailures } = record;
+  const indent = ' '.repeat(WIDTH + 1);
+  return [
+    row('FAILED', describeFailedStage(record)),
+    ...(failures[0]?.file === undefined ? [] : failures.flatMap(failureLines)).map((line) => indent + line),
+    ...(furtherFailures > 0 ? [`${indent}and ${furtherFailures} more`] : []),
+    `${indent}all of it: journalctl -b -u cos-setup-${stage}; ${again(stage)}`,
+  ];
+}
+
+/** The first three belong to the initramfs and its root. */
+function again(stage: StageRecord['stage']): string {
+  return INITRAMFS_STAGES.some((each) => each === stage)
+    ? 'it runs again at the next boot'
+    : `when it is mended: holdfast run-stage ${stage}`;
+}
+
+function failureLines({ file, line = 1, column = 1, subStage, name, message, outputTail }: StageFailure): string[] {
+  const place = `${file}:${line}:${column}${name === undefined ? '' : ` "${name}"`}`;
+  return [
+    `${place}${subStage === undefined ? '' : ` (${subStage})`}`,
+    ...message.split('\n').map((text) => `  ${text}`),
+    ...(outputTail === undefined ? [] : outputTail.split('\n').map((text) => `  | ${text}`)),
+  ];
+}
+
+function layoutLines({ layoutNotices }: BootReport): string[] {
+  if (layoutNotices === undefined) return [];
+  if (layoutNotices.length === 0) return [row('layout', 'as asked')];
+  return layoutNotices.map((notice) => row('LAYOUT', notice));
+}
+
+function slotLine(slot: SlotStatus, { booted, rebootPending }: MachineStatus): string {
+  const marks = [
+    ...(slot.slot === booted.slot && !rebootPending ? ['running'] : []),
+    ...(slot.slot === 'active' && rebootPending ? ['starts at the next reboot'] : []),
+    ...(slot.sizeBytes === undefined ? [] : [formatBytes(slot.sizeBytes)]),
+    ...(slot.deployment?.digest === undefined ? [] : [`${slot.deployment.digest.slice(0, 19)}…`]),
+    ...(slot.problem === undefined ? [] : [`PROBLEM: ${slot.problem}`]),
+  ];
+  return row(slot.slot, `${slot.prettyName ?? 'unknown'}  (${marks.join(', ')})`);
 }

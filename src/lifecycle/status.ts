@@ -1,5 +1,5 @@
-// What is booted and what each slot holds, read from the slot files themselves; changes nothing and mounts only
-// COS_STATE, read-only, where it isn't mounted already.
+// What is booted, how its boot went and what each slot holds, read from the slot files themselves; changes nothing and
+// mounts only COS_STATE, read-only, where it isn't mounted already.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { mount, mountAt, unmount } from '../system/mounts.ts';
 import { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
+import { type BootReport, readBootReport } from './boot-report.ts';
 import { parseOsRelease } from './bootable.ts';
 
 export interface SlotStatus {
@@ -27,45 +28,61 @@ export interface SlotStatus {
 
 export interface MachineStatus {
   booted: BootedSystem;
+  /** How this boot went. */
+  boot: BootReport;
   /** An upgrade waits for its reboot. */
   rebootPending: boolean;
+  /** Empty where no installed system can be looked at; `unknown` says why. */
   slots: SlotStatus[];
-  stateFreeBytes: number;
+  stateFreeBytes?: number;
   problems: string[];
+  /** What could not be found out, and why: live media, containers, ordinary systems. */
+  unknown: string[];
 }
 
-/**
- * Looks at the machine.
- * @throws HoldfastError HF-STATE when this is not an installed machine.
- */
+/** Looks at the machine. What it can't find out is in the result. */
 export async function inspectStatus(): Promise<MachineStatus> {
-  requireTools(['blkid', 'debugfs', 'mount', 'umount']);
+  const boot = readBootReport();
   const undo = new UndoStack();
   const workDirectory = `/run/holdfast/status-${process.pid}`;
   undo.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
-  const problems: string[] = [];
+  const status: MachineStatus = {
+    booted: { slot: undefined, uuid: undefined, replaced: false },
+    boot,
+    rebootPending: false,
+    slots: [],
+    problems: [...boot.problems],
+    unknown: [],
+  };
   try {
-    const booted = await inspectBooted();
-    const state = await locateState(booted);
-    const directories: Partial<Record<SlotName, string>> = {};
-    const stateDirectory =
-      state.mountPoint ?? (await mountForLooking(undo, state.device, join(workDirectory, 'state')));
-    directories.active = directories.passive = stateDirectory;
-    const [recovery] = await devicesWithLabel(PARTITION_LABELS.recovery);
-    if (recovery === undefined) problems.push(`no partition with the label ${PARTITION_LABELS.recovery}`);
-    else directories.recovery = await mountForLooking(undo, recovery, join(workDirectory, 'recovery'));
-
-    const { state: installed, problem } = readState(join(stateDirectory, 'state.yaml'));
-    if (problem !== undefined) problems.push(problem);
-    const slots: SlotStatus[] = [];
-    for (const slot of SLOT_NAMES) slots.push(await inspectSlot(slot, directories[slot], installed));
-    const active = slots.find(({ slot }) => slot === 'active');
-    const rebootPending = booted.slot === 'active' && booted.uuid !== undefined && active?.uuid !== booted.uuid;
-    return { booted, rebootPending, slots, stateFreeBytes: freeBytes(stateDirectory), problems };
+    await inspectSlots(status, undo, workDirectory);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    status.unknown.push(`slots: ${error.message}`);
   } finally {
-    const failed = await undo.unwind(true);
-    problems.push(...failed);
+    status.problems.push(...(await undo.unwind(true)));
   }
+  return status;
+}
+
+async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirectory: string): Promise<void> {
+  requireTools(['blkid', 'debugfs', 'mount', 'umount']);
+  status.booted = await inspectBooted();
+  const { booted } = status;
+  const state = await locateState(booted);
+  const directories: Partial<Record<SlotName, string>> = {};
+  const stateDirectory = state.mountPoint ?? (await mountForLooking(undo, state.device, join(workDirectory, 'state')));
+  directories.active = directories.passive = stateDirectory;
+  const [recovery] = await devicesWithLabel(PARTITION_LABELS.recovery);
+  if (recovery === undefined) status.problems.push(`no partition with the label ${PARTITION_LABELS.recovery}`);
+  else directories.recovery = await mountForLooking(undo, recovery, join(workDirectory, 'recovery'));
+
+  const { state: installed, problem } = readState(join(stateDirectory, 'state.yaml'));
+  if (problem !== undefined) status.problems.push(problem);
+  for (const slot of SLOT_NAMES) status.slots.push(await inspectSlot(slot, directories[slot], installed));
+  const active = status.slots.find(({ slot }) => slot === 'active');
+  status.rebootPending = booted.slot === 'active' && booted.uuid !== undefined && active?.uuid !== booted.uuid;
+  status.stateFreeBytes = freeBytes(stateDirectory);
 }
 
 async function mountForLooking(undo: UndoStack, device: string, mountPoint: string): Promise<string> {

@@ -53,6 +53,7 @@ export interface StepResult {
   subStage: string;
   file: string;
   line: number;
+  column: number;
   name?: string;
   outcome: Outcome;
   /** Why it was skipped, or why it failed before any of its keys. */

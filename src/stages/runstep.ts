@@ -33,6 +33,7 @@ export async function runStep(
     subStage: stage,
     file,
     line,
+    column,
     ...(values.name ? { name: values.name } : {}),
     outcome,
     ...(reason === undefined ? {} : { reason }),

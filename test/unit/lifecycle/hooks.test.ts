@@ -16,6 +16,7 @@ const failed: StageResult = {
       subStage: 'after-upgrade-chroot',
       file: '/oem/a.yaml',
       line: 5,
+      column: 7,
       name: 'mine',
       outcome: 'failed',
       keys: [

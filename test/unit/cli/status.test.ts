@@ -1,0 +1,162 @@
+// What `holdfast status` prints in each state of a machine, and the line that a failed stage puts on the console.
+
+import { expect, test } from 'vitest';
+import { consoleLine } from '../../../src/cli/console-line.ts';
+import { statusLines } from '../../../src/cli/status.ts';
+import type { MachineStatus } from '../../../src/lifecycle/status.ts';
+import { BOOT_STAGES, type BootStage, type StageRecord } from '../../../src/stages/stagerecord.ts';
+
+const record = (stage: BootStage, changes: Partial<StageRecord> = {}): StageRecord => ({
+  stage,
+  outcome: 'ok',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  durationMs: 12,
+  counts: { ok: 1, skipped: 0, failed: 0, errors: 0, warnings: 0 },
+  failures: [],
+  furtherFailures: 0,
+  ...changes,
+});
+const failed = (stage: BootStage): StageRecord =>
+  record(stage, {
+    outcome: 'failed',
+    counts: { ok: 3, skipped: 0, failed: 1, errors: 0, warnings: 0 },
+    failures: [
+      {
+        file: '/oem/90_mine.yaml',
+        line: 12,
+        column: 7,
+        subStage: `${stage}.after`,
+        name: 'Registry',
+        message: 'commands: podman login failed with status 125\nfiles: no space',
+        outputTail: 'Error: one\nError: two',
+      },
+    ],
+  });
+
+/** A healthy installed machine; each test changes one thing. */
+const machine = (changes: Partial<MachineStatus> = {}, boot: Partial<MachineStatus['boot']> = {}): MachineStatus => ({
+  booted: { slot: 'active', uuid: 'a', replaced: false },
+  boot: {
+    mode: 'active',
+    stages: BOOT_STAGES.slice(1, 6).map((stage) => record(stage)),
+    layoutNotices: [],
+    failedSlots: [],
+    problems: [],
+    ...boot,
+  },
+  rebootPending: false,
+  slots: [{ slot: 'active', prettyName: 'Demo 1', uuid: 'a', sizeBytes: 1 << 30 }],
+  stateFreeBytes: 1 << 30,
+  problems: [],
+  unknown: [],
+  ...changes,
+});
+const WELL = [
+  'booted     active',
+  'stages     rootfs, initramfs, fs, boot, network: ok',
+  'layout     as asked',
+  'active     Demo 1  (running, 1.0 GiB)',
+  'COS_STATE  1.0 GiB free',
+];
+
+test('a machine on which all is well', () => {
+  expect(statusLines(machine())).toEqual(WELL);
+});
+
+test('an upgrade that waits for its reboot', () => {
+  expect(statusLines(machine({ rebootPending: true }))[3]).toBe(
+    'active     Demo 1  (starts at the next reboot, 1.0 GiB)',
+  );
+});
+
+test('a stage that failed: place, message, last words, what to do', () => {
+  const stages = [record('fs', { outcome: 'skipped' }), failed('boot'), record('network', { outcome: 'running' })];
+  expect(statusLines(machine({}, { stages })).slice(1, 10)).toEqual([
+    'stages     fs: ok',
+    'stages     network: running since 2026-01-02T03:04:05.000Z',
+    'FAILED     Stage boot: 1 step failed: /oem/90_mine.yaml:12:7 "Registry"',
+    '           /oem/90_mine.yaml:12:7 "Registry" (boot.after)',
+    '             commands: podman login failed with status 125',
+    '             files: no space',
+    '             | Error: one',
+    '             | Error: two',
+    '           all of it: journalctl -b -u cos-setup-boot; when it is mended: holdfast run-stage boot',
+  ]);
+});
+
+test('a stage of the initramfs is not to be run by hand', () => {
+  expect(statusLines(machine({}, { stages: [failed('rootfs')] })).at(-4)).toBe(
+    '           all of it: journalctl -b -u cos-setup-rootfs; it runs again at the next boot',
+  );
+});
+
+test('a passive boot after one that failed, with a layout that is not as asked', () => {
+  const lines = statusLines(
+    machine(
+      { booted: { slot: 'passive', uuid: 'p', replaced: false } },
+      {
+        mode: 'passive',
+        failedSlots: [{ slot: 'active', reason: 'the image has no working /usr/bin/holdfast' }],
+        layoutNotices: ['LABEL=COS_PERSISTENT is missing: /usr/local is kept until the next boot only'],
+      },
+    ),
+  );
+  expect(lines.slice(0, 4)).toEqual([
+    'booted     passive',
+    'FAILED     The active slot did not start at an earlier boot: the image has no working /usr/bin/holdfast. This is passive.',
+    'stages     rootfs, initramfs, fs, boot, network: ok',
+    'LAYOUT     LABEL=COS_PERSISTENT is missing: /usr/local is kept until the next boot only',
+  ]);
+});
+
+test('a container: what is unknown is said', () => {
+  const { stateFreeBytes: _, ...nothing } = machine({
+    booted: { slot: undefined, uuid: undefined, replaced: false },
+    slots: [],
+    unknown: ['slots: no partition with the label COS_STATE was found'],
+  });
+  const boot = { mode: undefined, stages: [], layoutNotices: undefined, failedSlots: [], problems: [] };
+  expect(statusLines({ ...nothing, boot })).toEqual([
+    'booted     not from a slot',
+    'stages     none of this boot is known',
+    'unknown    slots: no partition with the label COS_STATE was found',
+  ]);
+});
+
+test.each([
+  ['live', 'live system, from a medium or the network'],
+  ['recovery', 'recovery'],
+] as const)('a root that is no slot file: %s', (mode, words) => {
+  const booted = { slot: undefined, uuid: undefined, replaced: false };
+  expect(statusLines(machine({ booted }, { mode }))[0]).toBe(`booted     ${words}`);
+});
+
+test('a stage that went well says nothing on the console', () => {
+  expect((['ok', 'skipped', 'running'] as const).map((outcome) => consoleLine({ ...record('fs'), outcome }))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test('a stage that failed is one line on the console, short and harmless', () => {
+  expect(consoleLine(failed('boot'))).toBe(
+    'holdfast: Stage boot: 1 step failed: /oem/90_mine.yaml:12:7 "Registry": commands: podman login failed with status 125 files: no space (see: holdfast status)',
+  );
+  const [failure] = failed('boot').failures;
+  const name = `\x1b[2J\x07${'long '.repeat(100)}`;
+  const line = consoleLine({ ...failed('boot'), failures: failure === undefined ? [] : [{ ...failure, name }] });
+  expect(line).toMatch(/^[\x20-\x7e]{160}$/);
+  expect(line).toMatch(/\.\.\. \(see: holdfast status\)$/);
+});
+
+test('a stage that was broken off gives its reason once', () => {
+  const line = consoleLine(
+    record('fs', {
+      outcome: 'failed',
+      counts: { ...record('fs').counts, ok: 0 },
+      failures: [{ message: 'interrupted' }],
+    }),
+  );
+  expect(line).toBe('holdfast: Stage fs did not finish: interrupted (see: holdfast status)');
+});

@@ -1,0 +1,167 @@
+// What is said of a boot, and the words above the login prompt: exact, since they are all that a person sees who comes to
+// a machine that is not well.
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readBootReport, troublesOf } from '../../../src/lifecycle/boot-report.ts';
+import { bannerLines, refreshBanner } from '../../../src/lifecycle/login-banner.ts';
+import { runningRecord, type StageRecord, writeRecord } from '../../../src/stages/stagerecord.ts';
+
+let run: string;
+let etc: string;
+beforeEach(() => {
+  run = mkdtempSync(join(tmpdir(), 'holdfast-run-'));
+  etc = join(run, 'etc');
+  put('etc/issue', 'Linux\n');
+});
+afterEach(() => rmSync(run, { recursive: true }));
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(join(run, path)), { recursive: true });
+  writeFileSync(join(run, path), text);
+}
+const text = (path: string) => (existsSync(join(run, path)) ? readFileSync(join(run, path), 'utf8') : undefined);
+
+const WELL: StageRecord = {
+  stage: 'boot',
+  outcome: 'ok',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  counts: { ok: 1, skipped: 0, failed: 0, errors: 0, warnings: 0 },
+  failures: [],
+  furtherFailures: 0,
+};
+const FAILED: StageRecord = {
+  ...WELL,
+  outcome: 'failed',
+  counts: { ...WELL.counts, failed: 2 },
+  failures: [
+    {
+      file: '/oem/90.yaml',
+      line: 12,
+      column: 7,
+      subStage: 'boot',
+      name: 'Mine',
+      message: 'secret words',
+      outputTail: 'x',
+    },
+    { file: '/oem/91.yaml', line: 1, column: 1, subStage: 'boot', message: 'more' },
+  ],
+};
+const record = (value: StageRecord) => writeRecord(value, join(run, 'holdfast/stages'));
+
+test('a machine that nobody has booted with holdfast is unknown, not broken', () => {
+  expect(readBootReport(run)).toEqual({
+    mode: undefined,
+    stages: [],
+    layoutNotices: undefined,
+    failedSlots: [],
+    problems: [],
+  });
+});
+
+test.each([
+  [['active'], 'active'],
+  [['passive'], 'passive'],
+  [['active', 'recovery'], 'recovery'],
+  [['live'], 'live'],
+])('mode files %j say %s', (files, mode) => {
+  for (const name of files) put(`cos/${name}_mode`, '1');
+  expect(readBootReport(run).mode).toBe(mode);
+});
+
+test.each<[string, Partial<StageRecord>, string]>([
+  ['two steps', {}, 'Stage boot: 2 steps failed, first /oem/90.yaml:12:7 "Mine"'],
+  [
+    'one step and an error in a file',
+    { counts: { ...WELL.counts, failed: 1, errors: 1 } },
+    'Stage boot: 1 step failed, 1 error in stage files, first /oem/90.yaml:12:7 "Mine"',
+  ],
+  ['one step', { counts: { ...WELL.counts, failed: 1 } }, 'Stage boot: 1 step failed: /oem/90.yaml:12:7 "Mine"'],
+  [
+    'broken off',
+    { counts: WELL.counts, failures: [{ message: 'interrupted' }] },
+    'Stage boot did not finish: interrupted',
+  ],
+])('a stage that failed: %s', (_, changes, sentence) => {
+  record({ ...FAILED, ...changes });
+  expect(troublesOf(readBootReport(run))).toEqual([sentence]);
+});
+
+test('a stage whose process is gone did not finish; one that runs is no trouble', () => {
+  // This process is there, but runs no stage.
+  record(runningRecord('network', WELL.startedAt, process.pid));
+  expect(troublesOf(readBootReport(run))).toEqual([
+    'Stage network did not finish: its process ended before the stage did',
+  ]);
+});
+
+test('slots that did not start, but not the one that runs', () => {
+  put('cos/passive_mode', '1');
+  put('holdfast/boot_failure', 'active:there is no /cOS/active.img;passive:it was tried before\n');
+  expect(troublesOf(readBootReport(run))).toEqual([
+    'The active slot did not start at an earlier boot: there is no /cOS/active.img. This is passive.',
+  ]);
+});
+
+test('notices of the layout; a damaged file is a problem that is shown', () => {
+  put('holdfast/layout.json', JSON.stringify({ notices: ['/opt is kept until the next boot only'] }));
+  expect(troublesOf(readBootReport(run))).toEqual(['/opt is kept until the next boot only']);
+  put('holdfast/layout.json', '{');
+  expect(readBootReport(run).problems).toHaveLength(1);
+});
+
+test('the banner says what failed and where more is, never what a program printed', () => {
+  record(FAILED);
+  expect(bannerLines(readBootReport(run))).toEqual([
+    'holdfast: Stage boot: 2 steps failed, first /oem/90.yaml:12:7 "Mine"',
+    'holdfast: "holdfast status" shows more.',
+  ]);
+});
+
+test('the banner has few and short lines, whatever it is about', () => {
+  put('holdfast/layout.json', JSON.stringify({ notices: Array.from({ length: 50 }, () => 'x'.repeat(5000)) }));
+  const lines = bannerLines(readBootReport(run));
+  expect(lines).toHaveLength(7);
+  expect(lines.at(-2)).toBe('holdfast: and 45 more.');
+  expect(Math.max(...lines.map((line) => line.length))).toBe(160);
+});
+
+test('the banner is written where agetty and pam_motd look, and goes away when all is well', () => {
+  record({ ...FAILED, failures: [{ ...FAILED.failures[0], message: '', name: 'a\\4\n\x1b[2Jb' }] });
+  refreshBanner(readBootReport(run), { run, etc });
+  const first = 'holdfast: Stage boot: 2 steps failed, first /oem/90.yaml:12:7';
+  const last = 'holdfast: "holdfast status" shows more.\n';
+  expect(text('holdfast/login.issue')).toBe(`${first} "a\\\\4 b"\n${last}\n`);
+  expect(text('motd.d/50-holdfast')).toBe(`${first} "a\\4 b"\n${last}`);
+  expect(statSync(join(run, 'motd.d/50-holdfast')).mode & 0o777).toBe(0o644);
+  // The image's link in /etc/issue.d leads to the first one; a second place would show it twice.
+  expect(text('issue.d/50-holdfast.issue')).toBeUndefined();
+  record(WELL);
+  refreshBanner(readBootReport(run), { run, etc });
+  expect([text('holdfast/login.issue'), text('motd.d/50-holdfast')]).toEqual([undefined, undefined]);
+});
+
+test('without /etc/issue, agetty reads /run/issue.d', () => {
+  rmSync(join(etc, 'issue'));
+  record(FAILED);
+  refreshBanner(readBootReport(run), { run, etc });
+  expect(text('issue.d/50-holdfast.issue')).toContain('Stage boot: 2 steps failed');
+});
+
+test('prompts are drawn again only when the banner has changed', () => {
+  put('agetty.reload', '');
+  const reload = join(run, 'agetty.reload');
+  const past = new Date('2020-01-01');
+  utimesSync(reload, past, past);
+  record(WELL);
+  refreshBanner(readBootReport(run), { run, etc });
+  expect(statSync(reload).mtime).toEqual(past);
+  record(FAILED);
+  refreshBanner(readBootReport(run), { run, etc });
+  expect(statSync(reload).mtime).not.toEqual(past);
+  utimesSync(reload, past, past);
+  refreshBanner(readBootReport(run), { run, etc });
+  expect(statSync(reload).mtime).toEqual(past);
+});
