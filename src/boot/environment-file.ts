@@ -1,32 +1,54 @@
-// Reads files of NAME=value lines as systemd reads an EnvironmentFile: quotes and backslashes as in a shell, nothing is
-// expanded.
+// Reads files of NAME=value lines as systemd reads an EnvironmentFile: quotes and backslashes as in a shell, a quoted
+// value may go on over line ends, and nothing is expanded.
 
 /** Variables of the text; of a name that occurs twice the last value. Lines that are no assignment are left out. */
 export function parseEnvironmentFile(text: string): Map<string, string> {
   const variables = new Map<string, string>();
-  // A backslash at the end of a line continues it.
-  for (const line of text.replace(/\\\r?\n/g, '').split(/\r?\n/)) {
-    const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line);
-    if (match?.[1] === undefined) continue;
-    variables.set(match[1], unquote(match[2] ?? ''));
+  let at = 0;
+  while (at < text.length) {
+    const start = /^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)=/.exec(text.slice(at, lineEnd(text, at)));
+    if (start?.[1] === undefined) {
+      at = lineEnd(text, at) + 1;
+      continue;
+    }
+    const { value, end } = readValue(text, at + start[0].length);
+    variables.set(start[1], value);
+    at = end + 1;
   }
   return variables;
 }
 
-function unquote(text: string): string {
-  const value = text.trim();
-  let result = '';
-  let quote: string | undefined;
-  for (let at = 0; at < value.length; at++) {
-    const char = value[at] ?? '';
-    if (quote === undefined && (char === '"' || char === "'")) quote = char;
-    else if (char === quote) quote = undefined;
-    else if (char === '\\' && quote !== "'") {
-      at += 1;
-      const next = value[at] ?? '\\';
-      // Inside double quotes a backslash means itself, except before what it can protect there.
-      result += quote === '"' && !'"\\$`'.includes(next) ? `\\${next}` : next;
-    } else result += char;
+function lineEnd(text: string, from: number): number {
+  const at = text.indexOf('\n', from);
+  return at < 0 ? text.length : at;
+}
+
+/** The value that starts at `from` and the place of the line end that ends it. */
+function readValue(text: string, from: number): { value: string; end: number } {
+  const parts: string[] = [];
+  let quote = '';
+  /** Blanks outside of quotes count only when something follows. */
+  let blanks = '';
+  let at = from;
+  const add = (part: string) => {
+    parts.push(blanks, part);
+    blanks = '';
+  };
+  for (; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (quote === '' && char === '\n') break;
+    if (char === '\\' && quote !== "'") {
+      at += text.startsWith('\r\n', at + 1) ? 2 : 1;
+      const next = text.charAt(at);
+      // At the end of a line it continues the line; inside double quotes it means itself but before what it can protect.
+      if (next === '\n') continue;
+      add(next === '' || (quote === '"' && !'"\\$`'.includes(next)) ? `\\${next}` : next);
+    } else if (quote === '' && (char === '"' || char === "'")) {
+      quote = char;
+      add('');
+    } else if (char === quote) quote = '';
+    else if (quote === '' && /\s/.test(char)) blanks += parts.length === 0 ? '' : char;
+    else add(char);
   }
-  return result;
+  return { value: parts.join(''), end: at };
 }

@@ -1,20 +1,25 @@
-// What the mount layout shall look like: /run/cos/cos-layout.env and the kernel command line read together. The rules are
-// those that cOS documents; where its script did something else (it lost command line mounts when merging, and took
-// DEBUG_RW where its docs say DEBUGRW) the documentation is followed and both spellings are accepted.
+// What the mount layout shall look like: the files of variables, Elemental's configuration and the kernel command line
+// read together. The rules are those that cOS documents; where its script did something else (it lost command line mounts
+// when merging, and took DEBUG_RW where its docs say DEBUGRW) the documentation is followed and both spellings hold.
 
 import type { LayoutArguments } from './command-line.ts';
+import type { ElementalLayout } from './elemental-layout.ts';
 import { parseEnvironmentFile } from './environment-file.ts';
+import {
+  DEFAULT_OVERLAY_SIZE,
+  isDevice,
+  type OverlayBase,
+  parseOverlayBase,
+  parsePaths,
+  parseVolume,
+  shown,
+  type Volume,
+} from './layout-words.ts';
 
-/** A file system that is mounted as it is. */
-export interface Volume {
-  /** `LABEL=…`, `UUID=…`, `PARTLABEL=…`, `PARTUUID=…` or a path below /dev. */
-  device: string;
-  /** Where in the new root, absolute and normalised. */
-  mountPoint: string;
+export interface StatePath {
+  path: string;
+  mode: 'overlay' | 'bind';
 }
-
-/** Where ephemeral changes go. */
-export type OverlayBase = { type: 'tmpfs'; size: string } | { type: 'device'; device: string };
 
 export interface LayoutSettings {
   debugRw: boolean;
@@ -22,97 +27,161 @@ export interface LayoutSettings {
   overlayBase: OverlayBase;
   /** Writable until the next boot. */
   rwPaths: readonly string[];
+  /** Whether somebody asked for them; defaults that an image has no directory for are nobody's wish. */
+  rwPathsAsked: boolean;
   /** Kept over reboots. */
-  statePaths: readonly string[];
+  statePaths: readonly StatePath[];
   stateTarget: string;
-  stateMode: 'overlay' | 'bind';
+  writeFstab: boolean;
+  relabel: boolean;
   /** What was written and not understood, one sentence each. */
   problems: readonly string[];
 }
 
+/** Texts and configuration as found; later files win over earlier ones, variable by variable. */
+export interface LayoutSources {
+  environments: readonly { name: string; text: string }[];
+  elemental?: ElementalLayout;
+  /** The recovery system is booted: Elemental's persistent section doesn't count there. */
+  recovery?: boolean;
+  /** What couldn't be read, one sentence each. */
+  problems?: readonly string[];
+}
+
 /** cOS's defaults. */
 export const DEFAULT_RW_PATHS = ['/etc', '/root', '/home', '/opt', '/srv', '/usr/local', '/var'];
-const DEFAULT_OVERLAY = 'tmpfs:20%';
 const DEFAULT_STATE_TARGET = '/usr/local/.state';
 
-/**
- * @param layoutEnv the text of cos-layout.env; undefined when there is none, which is no error.
- */
-export function readLayoutSettings(layoutEnv: string | undefined, argument: LayoutArguments): LayoutSettings {
-  const env = parseEnvironmentFile(layoutEnv ?? '');
-  const problems: string[] = [];
-  const take = (what: string, text: string | undefined) =>
-    words(text).flatMap((word) => {
-      const volume = parseVolume(word);
-      if (volume === undefined) problems.push(`${what}: ${word} is not DEVICE:/MOUNTPOINT`);
-      return volume ?? [];
-    });
-  const paths = (what: string, text: string | undefined) =>
-    words(text).flatMap((word) => {
-      const path = normalise(word);
-      // The last three separate or protect the options of an overlay mount.
-      const usable = path !== undefined && !/[:,\\]/.test(path);
-      if (!usable) problems.push(`${what}: ${word} is not an absolute path below / without any of : , \\`);
-      return usable ? path : [];
-    });
+/** More than any machine has; a file that asks for more is broken, and each mount costs the boot time. */
+const MOST_VOLUMES = 64;
+const MOST_PATHS = 256;
 
-  const fromEnv = take('VOLUMES', env.get('VOLUMES'));
-  // Anything but "true" drops the mounts of the command line; unset means true.
-  const merge = (env.get('MERGE') ?? 'true') === 'true';
-  const fromArguments = merge ? argument.mounts.flatMap((mount) => take('rd.cos.mount', mount)) : [];
-  const volumes = new Map<string, Volume>();
-  for (const volume of [...fromEnv, ...fromArguments]) {
-    if (!volumes.has(volume.mountPoint)) volumes.set(volume.mountPoint, volume);
+const VARIABLES = [
+  'VOLUMES',
+  'MERGE',
+  'OVERLAY',
+  'RW_PATHS',
+  'PERSISTENT_STATE_PATHS',
+  'PERSISTENT_STATE_TARGET',
+  'PERSISTENT_STATE_BIND',
+  'DEBUG_RW',
+  'DEBUGRW',
+  'CUSTOM_BIND_MOUNTS',
+];
+
+/** Reads everything that was said about the layout; never throws, whatever the texts hold. */
+export function readLayoutSettings(sources: LayoutSources, argument: LayoutArguments): LayoutSettings {
+  const problems = [...(sources.problems ?? []), ...(sources.elemental?.problems ?? [])];
+  const env = new Map<string, string>();
+  for (const { name, text } of sources.environments) {
+    for (const [key, value] of parseEnvironmentFile(text)) {
+      if (VARIABLES.includes(key)) env.set(key, value);
+      else problems.push(`${name}: ${shown(key)} is no variable of the layout`);
+    }
   }
+  const recovery = (sources.recovery ?? false) || argument.recovery;
+  const elemental = withoutPersistent(sources.elemental, recovery || sources.elemental?.mode === 'recovery');
+  const paths = (what: string, text: string | undefined) => parsePaths(what, limited(what, text, problems), problems);
+  const state = (mode: StatePath['mode'], list: readonly string[]) => list.map((path) => ({ path, mode }));
 
   const rwPaths = env.get('RW_PATHS');
+  const askedRwPaths = rwPaths === undefined ? elemental?.ephemeralPaths : paths('RW_PATHS', rwPaths);
+  const target = env.get('PERSISTENT_STATE_TARGET') || elemental?.stateTarget;
+  const statePaths = env.get('PERSISTENT_STATE_PATHS');
   return {
     debugRw: argument.debugRw || env.get('DEBUG_RW') === 'true' || env.get('DEBUGRW') === 'true',
-    volumes: [...volumes.values()],
-    overlayBase: readOverlay(env.get('OVERLAY') || argument.overlay || DEFAULT_OVERLAY, problems),
+    volumes: readVolumes(env, argument, elemental?.volumes ?? [], problems),
+    overlayBase: readOverlay(env.get('OVERLAY') || argument.overlay || elemental?.overlay, problems),
     // Set but empty means none, unset means the default.
-    rwPaths: unique(rwPaths === undefined ? DEFAULT_RW_PATHS : paths('RW_PATHS', rwPaths)),
-    statePaths: unique(paths('PERSISTENT_STATE_PATHS', env.get('PERSISTENT_STATE_PATHS'))),
-    stateTarget: paths('PERSISTENT_STATE_TARGET', env.get('PERSISTENT_STATE_TARGET'))[0] ?? DEFAULT_STATE_TARGET,
-    stateMode: env.get('PERSISTENT_STATE_BIND') === 'true' ? 'bind' : 'overlay',
-    problems,
+    rwPaths: [...new Set(askedRwPaths ?? DEFAULT_RW_PATHS)],
+    rwPathsAsked: askedRwPaths !== undefined,
+    statePaths: uniquePaths([
+      ...state(
+        readStateMode(env.get('PERSISTENT_STATE_BIND'), elemental?.stateMode, problems),
+        statePaths === undefined ? (elemental?.statePaths ?? []) : paths('PERSISTENT_STATE_PATHS', statePaths),
+      ),
+      // immucore: these are bind mounts, whatever the others are.
+      ...state('bind', paths('CUSTOM_BIND_MOUNTS', env.get('CUSTOM_BIND_MOUNTS'))),
+    ]),
+    stateTarget: paths('PERSISTENT_STATE_TARGET', target)[0] ?? DEFAULT_STATE_TARGET,
+    writeFstab: elemental?.writeFstab ?? true,
+    relabel: (elemental?.relabel ?? true) && !argument.selinuxOff,
+    problems: problems.length > 50 ? [...problems.slice(0, 50), `${problems.length - 50} more like these`] : problems,
   };
 }
 
-/** Parses `LABEL=X:/path` and its kin; what follows the first colon is the mount point. */
-export function parseVolume(text: string): Volume | undefined {
-  const at = text.indexOf(':');
-  const device = text.slice(0, Math.max(at, 0));
-  const mountPoint = normalise(text.slice(at + 1));
-  if (at < 0 || mountPoint === undefined || !isDevice(device)) return undefined;
-  return { device, mountPoint };
-}
-
-function readOverlay(text: string, problems: string[]): OverlayBase {
-  if (isDevice(text)) return { type: 'device', device: text };
-  const size = /^tmpfs(?::(\d+[%kKmMgG]?))?$/.exec(text);
-  if (size !== null) return { type: 'tmpfs', size: size[1] ?? '20%' };
-  problems.push(`OVERLAY: ${text} is neither tmpfs:SIZE nor a device; ${DEFAULT_OVERLAY} is used`);
-  return { type: 'tmpfs', size: '20%' };
-}
-
-function isDevice(text: string): boolean {
-  return /^(?:(?:LABEL|UUID|PARTLABEL|PARTUUID)=.+|\/dev\/.+)$/.test(text);
-}
-
-/** Without double or trailing slashes; undefined for `/`, relative paths and paths that climb. */
-function normalise(path: string): string | undefined {
-  const parts = path.split('/').filter((part) => part !== '');
-  if (!path.startsWith('/') || parts.length === 0 || parts.some((part) => part === '.' || part === '..')) {
-    return undefined;
+/** Each place once: VOLUMES before the command line before Elemental's. */
+function readVolumes(
+  env: ReadonlyMap<string, string>,
+  argument: LayoutArguments,
+  fromElemental: readonly Volume[],
+  problems: string[],
+): Volume[] {
+  const parse = (what: string, list: readonly string[]) =>
+    list.flatMap((word) => {
+      const volume = parseVolume(word);
+      if (volume === undefined) problems.push(`${what}: ${shown(word)} is not DEVICE:/MOUNTPOINT`);
+      return volume ?? [];
+    });
+  const volumes = new Map<string, Volume>();
+  const fromEnv = parse('VOLUMES', limited('VOLUMES', env.get('VOLUMES'), problems));
+  for (const volume of fromEnv) {
+    const first = volumes.get(volume.mountPoint);
+    if (first === undefined) volumes.set(volume.mountPoint, volume);
+    else if (first.device !== volume.device) {
+      problems.push(`VOLUMES: ${shown(volume.device)} is left out, ${first.device} has ${first.mountPoint}`);
+    }
   }
-  return `/${parts.join('/')}`;
+  // Anything but "true" drops the mounts of the command line; unset means true.
+  const merge = (env.get('MERGE') ?? 'true') === 'true';
+  const fromArguments = merge ? argument.mounts.flatMap((mount) => parse('rd.cos.mount', words(mount))) : [];
+  const oemLabel = `LABEL=${argument.elementalOemLabel ?? ''}`;
+  const elementalOem: Volume[] = isDevice(oemLabel) ? [{ device: oemLabel, mountPoint: '/oem' }] : [];
+  for (const volume of [...fromArguments, ...elementalOem, ...fromElemental]) {
+    if (!volumes.has(volume.mountPoint)) volumes.set(volume.mountPoint, volume);
+  }
+  const all = [...volumes.values()];
+  if (all.length > MOST_VOLUMES) problems.push(`only the first ${MOST_VOLUMES} of ${all.length} volumes are mounted`);
+  return all.slice(0, MOST_VOLUMES);
+}
+
+function readOverlay(text: string | undefined, problems: string[]): OverlayBase {
+  const base = text === undefined ? undefined : parseOverlayBase(text);
+  if (base !== undefined) return base;
+  const size = DEFAULT_OVERLAY_SIZE;
+  if (text !== undefined)
+    problems.push(`OVERLAY: ${shown(text)} is neither tmpfs:SIZE nor a device; tmpfs:${size} is used`);
+  return { type: 'tmpfs', size };
+}
+
+function readStateMode(
+  text: string | undefined,
+  otherwise: StatePath['mode'] | undefined,
+  problems: string[],
+): StatePath['mode'] {
+  if (text === undefined || text === '') return otherwise ?? 'overlay';
+  if (text !== 'true' && text !== 'false') {
+    problems.push(`PERSISTENT_STATE_BIND: ${shown(text)} is neither true nor false; overlays are used`);
+  }
+  return text === 'true' ? 'bind' : 'overlay';
+}
+
+function withoutPersistent(layout: ElementalLayout | undefined, recovery: boolean): ElementalLayout | undefined {
+  if (layout === undefined || !recovery) return layout;
+  const { statePaths: _paths, stateTarget: _target, stateVolume, ...rest } = layout;
+  return { ...rest, volumes: layout.volumes.filter((volume) => volume !== stateVolume) };
+}
+
+function uniquePaths(paths: readonly StatePath[]): StatePath[] {
+  return paths.filter(({ path }, index) => paths.findIndex((other) => other.path === path) === index);
+}
+
+function limited(what: string, text: string | undefined, problems: string[]): string[] {
+  const all = words(text);
+  if (all.length > MOST_PATHS) problems.push(`${what}: only the first ${MOST_PATHS} of ${all.length} words are read`);
+  return all.slice(0, MOST_PATHS);
 }
 
 function words(text: string | undefined): string[] {
   return (text ?? '').split(/\s+/).filter((word) => word !== '');
-}
-
-function unique(paths: readonly string[]): string[] {
-  return [...new Set(paths)];
 }

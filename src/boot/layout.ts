@@ -2,8 +2,10 @@
 // exists is handed in, the order and every fallback are decided here (and shown by `holdfast mount --dry-run`).
 
 import type { Action, Plan } from '../system/plan.ts';
-import { comparePaths, type FstabEntry } from './fstab.ts';
-import type { LayoutSettings, OverlayBase, Volume } from './layout-settings.ts';
+import type { FstabEntry } from './fstab.ts';
+import { flatName, isAtOrBelow, isBelow, type Place, settlePlaces } from './layout-places.ts';
+import type { LayoutSettings } from './layout-settings.ts';
+import { DEFAULT_OVERLAY_SIZE, type OverlayBase } from './layout-words.ts';
 
 /** A block device that was found for what the settings name. */
 export interface FoundDevice {
@@ -11,6 +13,10 @@ export interface FoundDevice {
   path: string;
   /** The name for fstab, which also holds at the next boot. */
   stableName: string;
+  /** `ext4`; absent where blkid knows none. */
+  type?: string;
+  /** What the owner should know about this choice: several devices have the name. */
+  notice?: string;
 }
 
 export interface LayoutFound {
@@ -20,25 +26,41 @@ export interface LayoutFound {
   rootType: string;
   /** By the device as the settings spell it. What isn't in here wasn't found. */
   devices: ReadonlyMap<string, FoundDevice>;
-  /** Those paths of the settings (and /tmp) that are directories of the image. */
+  /** Where the paths of the settings (and /tmp) are when the image's links are followed; those that differ. */
+  realPaths: ReadonlyMap<string, string>;
+  /** Those of the paths, real ones and as asked for, that are directories of the image. */
   directories: ReadonlySet<string>;
-  /** Those of them where something is mounted already. */
-  mounted: ReadonlySet<string>;
+  /** Those of the real paths below /run that are directories with something in them. */
+  occupied: ReadonlySet<string>;
+  /** Those of the real paths where something is mounted already, with what fstab has to say of it. */
+  mounted: ReadonlyMap<string, FstabEntry>;
   /** Where the base of ephemeral overlays goes: /run/overlay. */
   overlayDirectory: string;
 }
 
 export type LayoutAction =
-  | (Action<'mount-base'> & { entry: FstabEntry })
-  | (Action<'mount-volume'> & { entry: FstabEntry; device: string })
-  | (Action<'mount-overlay'> & { path: string; base: string; requires: string })
-  | (Action<'bind-state'> & { path: string; directory: string })
+  /** `device` is absent for a tmpfs; a device that can't be used is replaced by a tmpfs. */
+  | (Action<'mount-base'> & { entry: FstabEntry; device?: string })
+  /** `ephemeral` is the name of the directory for the overlay in its place; absent on live media. */
+  | (Action<'mount-volume'> & { entry: FstabEntry; device: string; type: string; ephemeral?: string })
+  | (Action<'mount-overlay'> & {
+      path: string;
+      name: string;
+      persistent: boolean;
+      requires: string;
+      ephemeral?: string;
+    })
+  | (Action<'bind-state'> & { path: string; directory: string; requires: string; ephemeral?: string })
+  | (Action<'make-directory'> & { path: string })
   | (Action<'mount-tmp'> & { entry: FstabEntry })
-  | (Action<'write-fstab'> & { root: FstabEntry | undefined });
+  | (Action<'write-fstab'> & { entries: readonly FstabEntry[] })
+  | (Action<'list-for-relabel'> & { paths: readonly string[] });
 
 export interface LayoutPlan extends Plan<LayoutAction> {
   /** Whatever differs from what was asked for, one sentence each. */
   notices: readonly string[];
+  /** Where persistent paths are kept, a path of the new root. */
+  stateTarget: string;
 }
 
 /** Decides on the layout; every path in the plan is a path of the new root (or below /run). */
@@ -46,90 +68,135 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
   const notices = [...settings.problems];
   const actions: LayoutAction[] = [];
   const live = found.rootType === 'overlay';
-  /** Mount points of the plan below which directories can be made. */
-  const writable: string[] = [];
+  const { overlayDirectory, mounted } = found;
+  const stateTarget = found.realPaths.get(settings.stateTarget) ?? settings.stateTarget;
+  const ephemeralName = uniqueNames();
+  /** What is writable by then, and whether only until the next boot. */
+  const writable = new Map<string, { ephemeral: boolean }>();
   const reachable = (path: string) =>
-    found.directories.has(path) || isBelow(path, '/run') || writable.some((parent) => isBelow(path, parent));
+    live ||
+    found.directories.has(path) ||
+    isBelow(path, '/run') ||
+    [...writable.keys()].some((at) => isBelow(path, at));
 
-  if (!live) actions.push(planBase(settings.overlayBase, found, notices));
+  if (!live && !mounted.has(overlayDirectory)) actions.push(planBase(settings.overlayBase, found, notices));
 
-  const stateVolume = settings.volumes.find(
-    ({ device, mountPoint }) =>
-      found.devices.has(device) && (mountPoint === settings.stateTarget || isBelow(settings.stateTarget, mountPoint)),
-  );
-  // cOS leaves a path that is both ephemeral and persistent ephemeral, without a word. Asking for persistence is the
-  // stronger wish.
-  const isVolume = (path: string) => settings.volumes.some((volume) => volume.mountPoint === path);
-  const statePaths = settings.statePaths.filter((path) => !isVolume(path));
-  const rwPaths = settings.rwPaths.filter((path) => !isVolume(path) && !statePaths.includes(path));
+  const places = settlePlaces(settings, found, notices).filter((place) => !live || place.is !== 'ephemeral');
+  // The innermost counts: what is on another volume above it would be hidden.
+  const keeper = places.findLast((place) => place.is === 'volume' && isAtOrBelow(stateTarget, place.path));
+  const kept = keeper?.is === 'volume' && (found.devices.has(keeper.volume.device) || mounted.has(keeper.path));
+  const takenNames = new Map<string, string>();
 
-  const overlay = (path: string, base: string, requires: string, why = '') => {
-    const summary = `Make ${path} writable with an overlay on ${base}${why}`;
-    actions.push({ kind: 'mount-overlay', summary, path, base, requires });
-    writable.push(path);
+  const ephemeral = (path: string, why = '') => {
+    if (live) return;
+    const name = ephemeralName(path);
+    const summary = `Make ${path} writable with an overlay on ${overlayDirectory}${why}`;
+    actions.push({ kind: 'mount-overlay', summary, path, name, persistent: false, requires: overlayDirectory });
+    writable.set(path, { ephemeral: true });
   };
-  const volumePlace = (path: string, { device }: Volume) => {
-    const at = found.devices.get(device);
-    if (at !== undefined) {
-      const entry = { source: at.stableName, mountPoint: path, type: 'auto', options: ['defaults'] };
-      const summary = `Mount ${device} (${at.path}) at ${path}`;
-      actions.push({ kind: 'mount-volume', summary, entry, device: at.path });
-      writable.push(path);
+  const instead = (path: string) => (live ? {} : { ephemeral: ephemeralName(path) });
+
+  const makeVolume = ({ path, volume }: Extract<Place, { is: 'volume' }>) => {
+    const at = found.devices.get(volume.device);
+    if (at === undefined) {
+      notices.push(`${volume.device} was not found; ${path} is not kept over a reboot`);
+      return path.startsWith('/run/') ? undefined : ephemeral(path, ` in place of ${volume.device}`);
+    }
+    if (at.notice !== undefined) notices.push(at.notice);
+    const options = [...(volume.options ?? ['defaults']), 'nofail'];
+    const entry = { source: at.stableName, mountPoint: path, type: volume.type ?? 'auto', options };
+    const summary = `Mount ${volume.device} (${at.path}) at ${path}`;
+    const type = volume.type ?? at.type ?? 'auto';
+    const fallback = path.startsWith('/run/') ? {} : instead(path);
+    actions.push({ kind: 'mount-volume', summary, entry, device: at.path, type, ...fallback });
+    if (!options.includes('ro')) writable.set(path, { ephemeral: false });
+  };
+  const makeState = ({ path, mode }: Extract<Place, { is: 'state' }>) => {
+    const name = flatName(path);
+    const other = takenNames.get(`${name}.${mode}`);
+    if (isAtOrBelow(stateTarget, path)) {
+      notices.push(`${path} is not persistent: it contains ${stateTarget}, where it would be kept`);
+      if (keeper !== undefined && isAtOrBelow(path, keeper.path)) return;
+    } else if (keeper === undefined || !kept) {
+      notices.push(`${path} is not persistent: no volume is mounted for ${stateTarget}`);
+    } else if (isAtOrBelow(path, stateTarget)) {
+      notices.push(`${path} is not mounted: it is in ${stateTarget}, where persistent paths are kept`);
+      return;
+    } else if (other !== undefined) {
+      // `/a-b` and `/a/b` have one name on the volume; cOS would let them share a directory, and break both.
+      notices.push(`${path} is not persistent: its place in ${stateTarget} is that of ${other}`);
+    } else {
+      takenNames.set(`${name}.${mode}`, path);
+      const at = { path, requires: keeper.path, ...instead(path) };
+      const directory = `${stateTarget}/${name}.bind`;
+      if (mode === 'bind')
+        actions.push({ kind: 'bind-state', summary: `Keep ${path} in ${directory}`, directory, ...at });
+      else {
+        const summary = `Make ${path} writable with an overlay on ${stateTarget}`;
+        actions.push({ kind: 'mount-overlay', summary, name, persistent: true, ...at });
+      }
+      writable.set(path, { ephemeral: false });
       return;
     }
-    notices.push(`${device} was not found; ${path} is not kept over a reboot`);
-    if (!live) overlay(path, found.overlayDirectory, found.overlayDirectory, ` in place of ${device}`);
+    ephemeral(path);
   };
-  const statePlace = (path: string) => {
-    if (stateVolume === undefined) {
-      notices.push(`${path} is not persistent: no volume is mounted for ${settings.stateTarget}`);
-      if (!live) overlay(path, found.overlayDirectory, found.overlayDirectory);
-    } else if (isBelow(settings.stateTarget, path)) {
-      notices.push(`${path} is not persistent: it contains ${settings.stateTarget}, where it would be kept`);
-    } else if (settings.stateMode === 'bind') {
-      const directory = `${settings.stateTarget}/${flatName(path)}.bind`;
-      actions.push({ kind: 'bind-state', summary: `Keep ${path} in ${directory}`, path, directory });
-      writable.push(path);
-    } else {
-      overlay(path, settings.stateTarget, stateVolume.mountPoint);
-    }
+  const makeEphemeral = (path: string) => {
+    // Inside of another one it is writable already, and the kernel stacks two overlays at most.
+    const above = [...writable].filter(([at]) => isBelow(path, at)).sort(([a], [b]) => b.length - a.length)[0];
+    if (above?.[1].ephemeral !== true) return ephemeral(path);
+    if (!found.directories.has(path))
+      actions.push({ kind: 'make-directory', summary: `Make the directory ${path}`, path });
   };
 
-  const places = [
-    ...settings.volumes.map((volume) => ({
-      path: volume.mountPoint,
-      make: () => volumePlace(volume.mountPoint, volume),
-    })),
-    ...(live ? [] : rwPaths).map((path) => ({
-      path,
-      make: () => overlay(path, found.overlayDirectory, found.overlayDirectory),
-    })),
-    ...statePaths.map((path) => ({ path, make: () => statePlace(path) })),
-  ].sort((a, b) => comparePaths(a.path, b.path));
+  const adopted: FstabEntry[] = [];
+  const base = mounted.get(overlayDirectory);
+  if (base !== undefined) adopted.push(base);
   // What keeps the persistent paths comes first, with everything that it lies in.
-  const keeper = stateVolume?.mountPoint ?? '';
-  const isFirst = ({ path }: { path: string }) => path === keeper || isBelow(keeper, path);
-  for (const { path, make } of [...places.filter(isFirst), ...places.filter((place) => !isFirst(place))]) {
-    if (found.mounted.has(path)) continue;
-    if (reachable(path)) make();
-    else notices.push(`${path} is not mounted: the image has no such directory`);
+  const isFirst = ({ path }: Place) => keeper !== undefined && isAtOrBelow(keeper.path, path);
+  for (const place of [...places.filter(isFirst), ...places.filter((other) => !isFirst(other))]) {
+    const { path } = place;
+    const there = mounted.get(path);
+    if (there !== undefined) {
+      adopted.push(there);
+      writable.set(path, { ephemeral: place.is === 'ephemeral' });
+    } else if (!reachable(path)) notices.push(`${path} is not mounted: the image has no such directory`);
+    else if (place.is === 'volume') makeVolume(place);
+    else if (place.is === 'state') makeState(place);
+    else makeEphemeral(path);
   }
 
-  if (!live && !writable.includes('/tmp') && found.directories.has('/tmp') && !found.mounted.has('/tmp')) {
+  const tmp = mounted.get('/tmp');
+  if (tmp !== undefined && !places.some(({ path }) => path === '/tmp')) adopted.push(tmp);
+  const needsTmp = tmp === undefined && found.directories.has('/tmp') && !found.realPaths.has('/tmp');
+  if (!live && needsTmp && !writable.has('/tmp')) {
     // systemd gives each service with PrivateTmp= a directory in it.
     const options = ['mode=1777', 'nosuid', 'nodev'];
     const entry = { source: 'tmpfs', mountPoint: '/tmp', type: 'tmpfs', options };
     actions.push({ kind: 'mount-tmp', summary: 'Mount a tmpfs at /tmp', entry });
   }
-  const options = [settings.debugRw ? 'rw' : 'ro'];
-  const root = live ? undefined : { source: found.rootSource, mountPoint: '/', type: 'auto', options };
-  actions.push({ kind: 'write-fstab', summary: 'Write /etc/fstab', root });
-  return { title: 'Mount the layout of the new root', actions, notices };
+  if (settings.writeFstab) {
+    const root = { source: found.rootSource, mountPoint: '/', type: 'auto', options: [settings.debugRw ? 'rw' : 'ro'] };
+    const entries = [...(live ? [] : [root]), ...adopted];
+    actions.push({ kind: 'write-fstab', summary: 'Write /etc/fstab', entries });
+  }
+  if (settings.relabel) {
+    const paths = [...writable.keys()].filter((path) => !isBelow(path, '/run'));
+    actions.push({ kind: 'list-for-relabel', summary: 'List what systemd has to label for SELinux', paths });
+  }
+  return { title: 'Mount the layout of the new root', actions, notices, stateTarget };
 }
 
-/** The name of a path's directory on the base: `/etc/ssh` → `etc-ssh`. */
-export function flatName(path: string): string {
-  return path.slice(1).replaceAll('/', '-');
+/** Names for directories on the base that no two paths share: `/a-b` and `/a/b` would both be `a-b`. */
+function uniqueNames(): (path: string) => string {
+  const names = new Map<string, string>();
+  return (path) => {
+    const known = [...names].find(([, owner]) => owner === path)?.[0];
+    if (known !== undefined) return known;
+    let name = flatName(path);
+    while (names.has(name)) name += '~';
+    names.set(name, path);
+    return name;
+  };
 }
 
 function planBase(base: OverlayBase, found: LayoutFound, notices: string[]): LayoutAction {
@@ -137,14 +204,16 @@ function planBase(base: OverlayBase, found: LayoutFound, notices: string[]): Lay
   const device = base.type === 'device' ? found.devices.get(base.device) : undefined;
   if (device !== undefined) {
     const entry = { source: device.stableName, mountPoint, type: 'auto', options: ['defaults'] };
-    return { kind: 'mount-base', summary: `Mount ${device.path} for ephemeral changes`, entry };
+    const summary = `Mount ${device.path} for ephemeral changes`;
+    return { kind: 'mount-base', summary, entry, device: device.path };
   }
   if (base.type === 'device') notices.push(`${base.device} was not found; ephemeral changes are kept in memory`);
-  const size = base.type === 'tmpfs' ? base.size : '20%';
-  const entry = { source: 'tmpfs', mountPoint, type: 'tmpfs', options: ['defaults', `size=${size}`] };
-  return { kind: 'mount-base', summary: `Mount a tmpfs of ${size} for ephemeral changes`, entry };
+  const entry = tmpfsBase(mountPoint, base.type === 'tmpfs' ? base.size : DEFAULT_OVERLAY_SIZE);
+  return { kind: 'mount-base', summary: `Mount a ${entry.summary} for ephemeral changes`, entry: entry.entry };
 }
 
-function isBelow(path: string, parent: string): boolean {
-  return path.startsWith(`${parent}/`);
+/** The base in memory. */
+export function tmpfsBase(mountPoint: string, size: string): { summary: string; entry: FstabEntry } {
+  const options = ['defaults', `size=${size}`];
+  return { summary: `tmpfs of ${size}`, entry: { source: 'tmpfs', mountPoint, type: 'tmpfs', options } };
 }

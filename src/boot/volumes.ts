@@ -1,6 +1,6 @@
 // Finds the block devices that volumes name. Two disks may carry the same labels; the one that was booted from wins.
 
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { commandFailed, run } from '../system/process.ts';
 import type { FoundDevice } from './layout.ts';
@@ -14,6 +14,8 @@ export interface BlockDevice {
   uuid: string;
   partLabel: string;
   partUuid: string;
+  /** `ext4` */
+  type: string;
 }
 
 const FIELDS = new Map<string, keyof BlockDevice>([
@@ -22,6 +24,7 @@ const FIELDS = new Map<string, keyof BlockDevice>([
   ['UUID', 'uuid'],
   ['PARTLABEL', 'partLabel'],
   ['PARTUUID', 'partUuid'],
+  ['TYPE', 'type'],
 ]);
 
 /**
@@ -36,7 +39,7 @@ export function parseBlockDevices(text: string, diskOf: (path: string) => string
     if (field === undefined) continue;
     const value = line.slice(at + 1).replace(/\\(.)/g, '$1');
     if (field === 'path') {
-      devices.push({ path: value, disk: diskOf(value), label: '', uuid: '', partLabel: '', partUuid: '' });
+      devices.push({ path: value, disk: diskOf(value), label: '', uuid: '', partLabel: '', partUuid: '', type: '' });
       continue;
     }
     const device = devices.at(-1);
@@ -65,34 +68,85 @@ export function findDevice(
     if (key === 'PARTUUID') return device.partUuid.toLowerCase() === value.toLowerCase();
     return device.path === name;
   });
-  const chosen = matches.find((device) => bootDisk !== undefined && device.disk === bootDisk) ?? matches[0];
+  const onBootDisk = matches.filter((device) => bootDisk !== undefined && device.disk === bootDisk);
+  const [chosen, rival] = onBootDisk.length > 0 ? onBootDisk : matches;
   if (chosen === undefined) return undefined;
-  // Where a name means several devices, /dev/disk shows any one of them.
-  if (matches.length > 1) return { path: chosen.path, stableName: chosen.path };
-  return { path: chosen.path, stableName: key === '' ? name : `/dev/disk/by-${key.toLowerCase()}/${udevName(value)}` };
+  const { path } = chosen;
+  const type = chosen.type === '' ? {} : { type: chosen.type };
+  if (matches.length === 1) {
+    return { path, stableName: key === '' ? name : `/dev/disk/by-${key.toLowerCase()}/${udevName(value)}`, ...type };
+  }
+  // Where a name means several devices, /dev/disk shows any one of them. The booted disk's own needs no word.
+  const all = matches.map((match) => match.path).join(', ');
+  const notice = rival === undefined ? {} : { notice: `${name} is on several devices (${all}); ${path} is taken` };
+  return { path, stableName: path, ...type, ...notice };
+}
+
+export interface FoundDevices {
+  /** Those that were found, by name. */
+  devices: Map<string, FoundDevice>;
+  /** The file system UUID of `identify`, if it has one. */
+  identity?: string;
 }
 
 /**
  * Finds devices by name, looking again until all are there or the time is up. A `/dev/disk/by-…` path and other links
  * are found through the name that they stand for.
- * @returns those that were found, by name.
+ * @param options.bootDevice a partition of the booted disk.
+ * @param options.known devices that others have found, by name; their paths.
+ * @param options.missing names that others have waited for: they are looked for once.
+ * @param options.identify the device whose UUID is wanted.
  */
 export async function findDevices(
   names: readonly string[],
-  options: { bootDevice: string | undefined; timeoutMs: number },
-): Promise<Map<string, FoundDevice>> {
-  const deadline = Date.now() + options.timeoutMs;
-  for (;;) {
-    const devices = await listBlockDevices();
-    const bootDisk = options.bootDevice === undefined ? undefined : diskOf(options.bootDevice) || undefined;
-    const found = new Map<string, FoundDevice>();
+  options: {
+    bootDevice: string | undefined;
+    timeoutMs: number;
+    known?: ReadonlyMap<string, string>;
+    missing?: ReadonlySet<string>;
+    identify?: string | undefined;
+  },
+): Promise<FoundDevices> {
+  const bootDisk = options.bootDevice === undefined ? undefined : diskOf(options.bootDevice) || undefined;
+  const look = async (): Promise<FoundDevices> => {
+    const list = await listBlockDevices();
+    const devices = new Map<string, FoundDevice>();
     for (const name of names) {
-      const device = findDevice(byWhat(name), devices, bootDisk) ?? deviceAt(name);
-      if (device !== undefined) found.set(name, device);
+      const device =
+        knownDevice(options.known?.get(name), list) ?? findDevice(byWhat(name), list, bootDisk) ?? deviceAt(name);
+      if (device !== undefined) devices.set(name, device);
     }
-    if (found.size === new Set(names).size || Date.now() >= deadline) return found;
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const uuid = list.find(({ path }) => path === options.identify)?.uuid;
+    return uuid === undefined || uuid === '' ? { devices } : { devices, identity: uuid };
+  };
+
+  const deadline = Date.now() + options.timeoutMs;
+  let found = await look();
+  let seen = partitionsNow();
+  const complete = () => names.every((name) => found.devices.has(name) || options.missing?.has(name));
+  while (!complete() && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, Math.max(1, deadline - Date.now()))));
+    // Devices are asked only when there are others, and once more at the end.
+    const now = partitionsNow();
+    if (now === seen && Date.now() < deadline) continue;
+    seen = now;
+    found = await look();
   }
+  return found;
+}
+
+const POLL_MS = 100;
+
+/** What the kernel has of block devices: one file, read without asking any of them. */
+function partitionsNow(): string {
+  return readFileSync('/proc/partitions', 'utf8');
+}
+
+/** A device that somebody else has chosen; its name in fstab is its path, since the name may mean another one. */
+function knownDevice(path: string | undefined, list: readonly BlockDevice[]): FoundDevice | undefined {
+  if (path === undefined || !existsSync(path)) return undefined;
+  const type = list.find((device) => device.path === path)?.type;
+  return { path, stableName: path, ...(type !== undefined && type !== '' && { type }) };
 }
 
 async function listBlockDevices(): Promise<BlockDevice[]> {

@@ -36,6 +36,9 @@ describe('readLayoutArguments', () => {
     const text = `${prefix}.overlay=tmpfs:5% ${prefix}.mount=LABEL=A:/a ${prefix}.mount=LABEL=B:/b ${prefix}.debugrw`;
     expect(readLayoutArguments(text)).toEqual({
       disabled: false,
+      recovery: false,
+      selinuxOff: false,
+      check: { mode: 'auto', repair: 'preen' },
       debugRw: true,
       overlay: 'tmpfs:5%',
       mounts: ['LABEL=A:/a', 'LABEL=B:/b'],
@@ -51,5 +54,36 @@ describe('readLayoutArguments', () => {
     ['', false],
   ])('%j: disabled is %s', (text, disabled) => {
     expect(readLayoutArguments(text).disabled).toBe(disabled);
+  });
+
+  test.each([
+    ['fsck.mode=force fsck.repair=yes', { mode: 'force', repair: 'yes' }],
+    ['fsck.mode=skip', { mode: 'skip', repair: 'preen' }],
+    ['rd.skipfsck fsck.repair=no', { mode: 'skip', repair: 'no' }],
+    ['rd.skipfsck=0', { mode: 'auto', repair: 'preen' }],
+    ['fsck.mode=maybe fsck.repair=', { mode: 'auto', repair: 'preen' }],
+  ])('%j: how volumes are checked', (text, check) => {
+    expect(readLayoutArguments(text).check).toEqual(check);
+  });
+
+  test.each([
+    ['rd.cos.volumetimeout=0', 0],
+    ['rd.cos.volumetimeout=1800', 1800],
+    ['rd.cos.volumetimeout=1801', undefined],
+    ['rd.cos.volumetimeout=-1', undefined],
+    ['rd.cos.volumetimeout=1e3', undefined],
+  ])('%j: volumes are waited for %j seconds', (text, seconds) => {
+    expect(readLayoutArguments(text).volumeTimeoutSeconds).toBe(seconds);
+  });
+
+  test('the OEM label, Elemental’s mode and SELinux', () => {
+    expect(
+      readLayoutArguments('rd.cos.oemlabel=A elemental.oemlabel=B elemental.mode=recovery selinux=0'),
+    ).toMatchObject({
+      oemLabel: 'A',
+      elementalOemLabel: 'B',
+      recovery: true,
+      selinuxOff: true,
+    });
   });
 });

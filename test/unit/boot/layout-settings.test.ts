@@ -2,10 +2,13 @@
 
 import { describe, expect, test } from 'vitest';
 import { readLayoutArguments } from '../../../src/boot/command-line.ts';
-import { DEFAULT_RW_PATHS, parseVolume, readLayoutSettings } from '../../../src/boot/layout-settings.ts';
+import { DEFAULT_RW_PATHS, readLayoutSettings } from '../../../src/boot/layout-settings.ts';
+import { parseVolume } from '../../../src/boot/layout-words.ts';
 
-const settings = (env: string | undefined, commandLine = '') =>
-  readLayoutSettings(env, readLayoutArguments(commandLine));
+const settings = (env: string | undefined, commandLine = '') => {
+  const environments = env === undefined ? [] : [{ name: 'cos-layout.env', text: env }];
+  return readLayoutSettings({ environments }, readLayoutArguments(commandLine));
+};
 const mountPoints = (env: string, commandLine: string) =>
   settings(env, commandLine).volumes.map(({ device, mountPoint }) => `${device}:${mountPoint}`);
 
@@ -15,9 +18,11 @@ test('without any file or argument cOS’s defaults hold', () => {
     volumes: [],
     overlayBase: { type: 'tmpfs', size: '20%' },
     rwPaths: DEFAULT_RW_PATHS,
+    rwPathsAsked: false,
     statePaths: [],
     stateTarget: '/usr/local/.state',
-    stateMode: 'overlay',
+    writeFstab: true,
+    relabel: true,
     problems: [],
   });
 });
@@ -75,7 +80,7 @@ test.each([
   ['PERSISTENT_STATE_BIND=1', 'overlay'],
   ['', 'overlay'],
 ])('%j: persistent paths are kept by %s', (env, expected) => {
-  expect(settings(env).stateMode).toBe(expected);
+  expect(settings(`${env}\nPERSISTENT_STATE_PATHS=/a`).statePaths).toEqual([{ path: '/a', mode: expected }]);
 });
 
 test.each([
@@ -98,10 +103,10 @@ test('what isn’t understood is reported, and the rest holds', () => {
   expect(found.volumes).toEqual([{ device: 'LABEL=A', mountPoint: '/a' }]);
   expect(found.rwPaths).toEqual(['/var']);
   expect(found.problems).toEqual([
+    'RW_PATHS: etc is not an absolute path below / without any of : , \\',
+    'RW_PATHS: /a,b is not an absolute path below / without any of : , \\',
     'VOLUMES: oem is not DEVICE:/MOUNTPOINT',
     'rd.cos.mount: x is not DEVICE:/MOUNTPOINT',
     'OVERLAY: ramdisk is neither tmpfs:SIZE nor a device; tmpfs:20% is used',
-    'RW_PATHS: etc is not an absolute path below / without any of : , \\',
-    'RW_PATHS: /a,b is not an absolute path below / without any of : , \\',
   ]);
 });

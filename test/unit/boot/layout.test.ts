@@ -20,13 +20,17 @@ const found = (changes: Partial<LayoutFound> = {}): LayoutFound => ({
     ['LABEL=COS_OEM', OEM],
     ['LABEL=COS_PERSISTENT', PERSISTENT],
   ]),
+  realPaths: new Map(),
   directories: new Set(IMAGE),
-  mounted: new Set(),
+  occupied: new Set(),
+  mounted: new Map(),
   overlayDirectory: '/run/overlay',
   ...changes,
 });
 const plan = (env: string | undefined, changes: Partial<LayoutFound> = {}, commandLine = COMMAND_LINE) => {
-  const { actions, notices } = planLayout(readLayoutSettings(env, readLayoutArguments(commandLine)), found(changes));
+  const environments = env === undefined ? [] : [{ name: 'cos-layout.env', text: env }];
+  const settings = readLayoutSettings({ environments }, readLayoutArguments(commandLine));
+  const { actions, notices } = planLayout(settings, found(changes));
   return { steps: actions.map(({ summary }) => summary), actions, notices };
 };
 
@@ -44,6 +48,7 @@ test('the default layout of an active slot', () => {
     'Make /var writable with an overlay on /run/overlay',
     'Mount a tmpfs at /tmp',
     'Write /etc/fstab',
+    'List what systemd has to label for SELinux',
   ]);
   expect(notices).toEqual([]);
 });
@@ -74,7 +79,8 @@ describe('fallbacks', () => {
   test('a place that the image lacks can’t be made on a read-only root', () => {
     const { steps, notices } = plan('RW_PATHS="/etc /data /etc/deep/er"');
     expect(notices).toEqual(['/data is not mounted: the image has no such directory']);
-    expect(steps).toContain('Make /etc/deep/er writable with an overlay on /run/overlay');
+    // Inside of a writable place a directory is enough.
+    expect(steps).toContain('Make the directory /etc/deep/er');
   });
 });
 
@@ -84,14 +90,15 @@ describe('persistent paths', () => {
       directories: new Set([...IMAGE, '/etc/ssh', '/var/lib/x']),
     });
     const order = actions.map((action) =>
-      action.kind === 'mount-overlay' ? `${action.path} on ${action.base}` : action.kind,
+      action.kind === 'mount-overlay' && action.persistent ? `${action.path} is kept` : action.kind,
     );
     expect(order.slice(0, 2)).toEqual(['mount-base', 'mount-volume']);
-    expect(order.slice(-4)).toEqual([
-      '/etc/ssh on /usr/local/.state',
-      '/var/lib/x on /usr/local/.state',
+    expect(order.slice(-5)).toEqual([
+      '/etc/ssh is kept',
+      '/var/lib/x is kept',
       'mount-tmp',
       'write-fstab',
+      'list-for-relabel',
     ]);
   });
 
@@ -114,6 +121,8 @@ describe('persistent paths', () => {
       summary: 'Keep /etc/ssh in /usr/local/.state/etc-ssh.bind',
       path: '/etc/ssh',
       directory: '/usr/local/.state/etc-ssh.bind',
+      requires: '/usr/local',
+      ephemeral: 'etc-ssh',
     });
   });
 });
@@ -124,41 +133,136 @@ test('live media are writable already: only volumes are mounted', () => {
     'Mount LABEL=COS_PERSISTENT (/dev/vda5) at /usr/local',
     'Mount LABEL=COS_OEM (/dev/vda2) at /oem',
     'Write /etc/fstab',
+    'List what systemd has to label for SELinux',
   ]);
 });
 
+const there = (mountPoint: string) =>
+  [mountPoint, { source: '/dev/x', mountPoint, type: 'ext4', options: ['rw'] }] as const;
+
 test('what is mounted already is left alone', () => {
-  const { steps } = plan('RW_PATHS=', { mounted: new Set(['/oem', '/tmp']) });
+  const { steps } = plan('RW_PATHS=', { mounted: new Map([there('/oem'), there('/tmp')]) });
   expect(steps).toEqual([
     'Mount a tmpfs of 20% for ephemeral changes',
     'Mount LABEL=COS_PERSISTENT (/dev/vda5) at /usr/local',
     'Write /etc/fstab',
+    'List what systemd has to label for SELinux',
   ]);
 });
 
-test('no mount comes before the one that it lies in, whatever is asked for', () => {
-  const name = fc.constantFrom('a', 'b', 'c-d', 'e');
+describe('whatever is asked for', () => {
+  const name = fc.constantFrom('a', 'b', 'c-d', 'c', 'd', 'e');
   const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join('/')}`);
+  const paths = fc.uniqueArray(path, { maxLength: 8 });
+  const asked = fc.record({
+    rw: paths,
+    volumes: paths,
+    state: paths,
+    /** What the image has. */
+    directories: paths,
+    /** Links of the image; they lead to one of its paths. */
+    links: fc.array(fc.tuple(path, path), { maxLength: 3 }),
+    mounted: fc.array(path, { maxLength: 2 }),
+    bind: fc.boolean(),
+    live: fc.boolean(),
+    hasKeeper: fc.boolean(),
+  });
+  const planOf = (wish: typeof asked extends fc.Arbitrary<infer T> ? T : never) => {
+    const env = [
+      `RW_PATHS="${wish.rw.join(' ')}"`,
+      `VOLUMES="${wish.volumes.map((at) => `LABEL=X:${at}`).join(' ')} LABEL=P:/usr/local"`,
+      `PERSISTENT_STATE_PATHS="${wish.state.join(' ')}"`,
+      `PERSISTENT_STATE_BIND=${wish.bind}`,
+    ].join('\n');
+    const device = { path: '/dev/x', stableName: '/dev/x' };
+    const devices = new Map([['LABEL=X', device]]);
+    if (wish.hasKeeper) devices.set('LABEL=P', device);
+    return plan(
+      env,
+      {
+        directories: new Set([...wish.directories, '/usr/local']),
+        devices,
+        realPaths: new Map(wish.links),
+        mounted: new Map(wish.mounted.map(there)),
+        ...(wish.live && { rootType: 'overlay' }),
+      },
+      '',
+    );
+  };
+  const mountsOf = (actions: ReturnType<typeof plan>['actions']) =>
+    actions.flatMap((action) => {
+      if (action.kind === 'mount-overlay' || action.kind === 'bind-state') return action.path;
+      return action.kind === 'mount-volume' || action.kind === 'mount-tmp' ? action.entry.mountPoint : [];
+    });
+
+  test('each place is mounted once, and after everything that it lies in', () => {
+    fc.assert(
+      fc.property(asked, (wish) => {
+        const mounts = mountsOf(planOf(wish).actions);
+        expect(new Set(mounts).size).toBe(mounts.length);
+        for (const [index, at] of mounts.entries()) {
+          expect(wish.mounted).not.toContain(at);
+          for (const later of mounts.slice(index + 1)) expect(at.startsWith(`${later}/`)).toBe(false);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('each wish is mounted, inside of something writable, or has a notice', () => {
+    fc.assert(
+      fc.property(asked, (wish) => {
+        const { actions, notices } = planOf(wish);
+        const mounts = [...mountsOf(actions), ...wish.mounted];
+        const real = new Map(wish.links);
+        for (const at of [...wish.rw, ...wish.volumes, ...wish.state]) {
+          const place = real.get(at) ?? at;
+          const isThere = mounts.some((mount) => place === mount || place.startsWith(`${mount}/`));
+          const isSaid = notices.some((text) => text.includes(at) || text.includes(place));
+          expect(isThere || isSaid || wish.live).toBe(true);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('no two places share a directory on their base', () => {
+    fc.assert(
+      fc.property(asked, (wish) => {
+        const kept = planOf(wish).actions.flatMap((action) => {
+          if (action.kind === 'bind-state') return action.directory;
+          return action.kind === 'mount-overlay' ? `${action.persistent} ${action.name}` : [];
+        });
+        expect(new Set(kept).size).toBe(kept.length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('a fallback never has the directory of another place', () => {
+    fc.assert(
+      fc.property(asked, (wish) => {
+        const names = planOf(wish).actions.flatMap((action) => {
+          if (action.kind === 'mount-overlay' && !action.persistent) return action.name;
+          return 'ephemeral' in action && action.ephemeral !== undefined ? action.ephemeral : [];
+        });
+        expect(new Set(names).size).toBe(names.length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+test('fstab has six fields and parents first, whatever the names hold', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', ' ', '\t', '\\', '#', '/', '\n', 'ä'), minLength: 1 });
   fc.assert(
-    fc.property(fc.array(path), fc.array(path), fc.array(path), (rw, volumes, state) => {
-      const env = [
-        `RW_PATHS="${rw.join(' ')}"`,
-        `VOLUMES="${volumes.map((at) => `LABEL=X:${at}`).join(' ')} LABEL=P:/usr/local"`,
-        `PERSISTENT_STATE_PATHS="${state.join(' ')}"`,
-      ].join('\n');
-      const all = new Set([...rw, ...volumes, ...state, '/usr/local']);
-      const device = { path: '/dev/x', stableName: '/dev/x' };
-      const devices = new Map([['LABEL=X', device] as const, ['LABEL=P', device] as const]);
-      const { actions, notices } = plan(env, { directories: all, devices }, '');
-      const places = actions.flatMap((action) =>
-        'path' in action ? action.path : action.kind === 'mount-volume' ? action.entry.mountPoint : [],
-      );
-      expect(notices).toEqual([]);
-      expect(new Set(places)).toEqual(all);
-      expect(places.length).toBe(all.size);
-      for (const [index, at] of places.entries()) {
-        for (const later of places.slice(index + 1)) expect(at.startsWith(`${later}/`)).toBe(false);
-      }
+    fc.property(fc.array(fc.tuple(text, text)), (pairs) => {
+      const entries = pairs.map(([source, at]) => {
+        return { source, mountPoint: `/${at}`, type: 'auto', options: [] };
+      });
+      const lines = renderFstab(entries).trimEnd().split('\n').slice(1);
+      expect(lines.length).toBe(entries.length);
+      for (const line of lines) expect(line).toMatch(/^[^\s#]\S*( \S+){5}$/);
     }),
   );
 });

@@ -24,6 +24,7 @@ test('absent fields are empty, protected characters are read', () => {
     uuid: 'dd-4',
     partLabel: '',
     partUuid: '',
+    type: 'ext4',
   });
 });
 
@@ -37,7 +38,7 @@ test.each([
   ['LABEL=COS_OEM', 'sda', '/dev/sda2', '/dev/sda2'],
   ['PARTLABEL=oem', undefined, '/dev/sda2', '/dev/sda2'],
 ])('%s when booted from %s is %s', (name, bootDisk, path, stableName) => {
-  expect(findDevice(name, devices, bootDisk)).toEqual({ path, stableName });
+  expect(findDevice(name, devices, bootDisk)).toMatchObject({ path, stableName });
 });
 
 test.each(['LABEL=', 'LABEL=cos_oem', 'UUID=', 'PARTUUID=1', '/dev/vdc', ''])('%j means nothing here', (name) => {
