@@ -16,6 +16,7 @@ const PACKAGES = {
   git: 'repositories that stages follow, and its server side',
   'grub-common': 'grub-mkimage, and grub-fstest, which shows a disk as GRUB sees it',
   'grub-efi-amd64-bin': 'the modules that GRUB is put together from',
+  'grub-pc-bin': 'the same for machines with BIOS',
   iproute2: 'ip: networks of a test of its own',
   mmdebstrap: 'the demo system from Debian packages',
   mount: 'mount, losetup',

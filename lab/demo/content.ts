@@ -4,8 +4,8 @@
 import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A file of an image: text with permission bits (default 0644), a symbolic link, or a name that a layer removes. */
-export type DemoFile = { text: string; mode?: number } | { link: string } | 'removed';
+/** A file of an image: text or bytes with permission bits (default 0644), a symbolic link, or a name that a layer removes. */
+export type DemoFile = { text: string | Uint8Array; mode?: number } | { link: string } | 'removed';
 
 /** By path in the image, without a leading slash. */
 export type DemoFiles = Readonly<Record<string, DemoFile>>;

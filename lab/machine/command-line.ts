@@ -47,7 +47,7 @@ export interface MachineShape {
   network: Network;
   forwards: readonly Forward[];
   accelerator: 'tcg' | 'kvm';
-  firmware: { kind: 'bios' } | { kind: 'uefi'; code: string; variables: string };
+  firmware: { kind: 'bios' } | { kind: 'uefi'; code: string; variables: string; secureBoot?: boolean };
   direct?: DirectKernel;
   serialLog: string;
   extraArguments: readonly string[];
@@ -71,7 +71,11 @@ export interface MachineSockets {
  */
 export function qemuArguments(shape: MachineShape, sockets: MachineSockets): string[] {
   // A reset ends the process (BootSession says why).
-  const args = ['-action', 'reboot=shutdown', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35'];
+  const args = ['-action', 'reboot=shutdown', '-nodefaults', '-no-user-config', '-display', 'none'];
+  // Its firmware keeps the variables to itself, in a mode of the processor that no guest can enter.
+  const secureBoot = shape.firmware.kind === 'uefi' && shape.firmware.secureBoot === true;
+  args.push('-machine', secureBoot ? 'q35,smm=on' : 'q35');
+  if (secureBoot) args.push('-global', 'driver=cfi.pflash01,property=secure,value=on');
   args.push(...acceleratorArguments(shape.accelerator));
   args.push('-smp', String(shape.cpus), '-m', String(shape.memoryMiB));
   // With wait=on the guest starts when the driver has connected: its first byte is never lost.

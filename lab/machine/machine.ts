@@ -26,8 +26,8 @@ export interface BootOptions {
   /** Default `user`. */
   network?: Network;
   forwards?: readonly Forward[];
-  /** Default `uefi`; not looked at with a direct kernel. */
-  firmware?: 'uefi' | 'bios';
+  /** Default `uefi`; not looked at with a direct kernel. `secure-boot` is UEFI that starts only what is signed. */
+  firmware?: 'uefi' | 'secure-boot' | 'bios';
   /** The file with this machine's UEFI variables; default: fresh ones beside the log. */
   firmwareVariables?: string;
   direct?: DirectKernel;
@@ -104,7 +104,9 @@ export class Machine {
         network: options.network ?? 'user',
         forwards: options.forwards ?? [],
         accelerator: options.accelerator ?? (await chooseAccelerator()),
-        firmware: uefi ? prepareFirmware(variables) : { kind: 'bios' },
+        firmware: uefi
+          ? prepareFirmware(variables, { secureBoot: options.firmware === 'secure-boot' })
+          : { kind: 'bios' },
         ...(options.direct && { direct: options.direct }),
         serialLog: logFile,
         extraArguments: options.extraArguments ?? [],

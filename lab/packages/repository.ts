@@ -47,34 +47,58 @@ export async function ensurePackageRepository(options: BuildOptions): Promise<Pa
   });
 }
 
-/** Lets the host's apt download what the base lacks, with lists and cache of its own, so that the host's stay untouched. */
+/** Lets the host's apt download what the base lacks. */
 async function download(work: string, baseTar: string, signal: AbortSignal | undefined): Promise<void> {
+  const status = './var/lib/dpkg/status';
+  await runChecked(['tar', '--extract', '--file', baseTar, '--directory', work, status], { signal });
+  await downloadPackages(work, PACKAGES, { installedList: join(work, status), signal });
+}
+
+/**
+ * Downloads packages with the host's apt, with lists and cache of its own, so that the host's stay untouched.
+ * @param options.installedList a dpkg status file: what these packages need and it hasn't comes along; without one they
+ *   come alone.
+ * @returns the directory with the packages, below `work`.
+ * @throws HoldfastError HF-COMMAND when the host's apt can't.
+ */
+export async function downloadPackages(
+  work: string,
+  packages: readonly string[],
+  options: { installedList?: string; signal?: AbortSignal | undefined },
+): Promise<string> {
+  const { installedList, signal } = options;
   for (const directory of ['state/lists/partial', 'archives/partial', 'dpkg']) {
     mkdirSync(join(work, directory), { recursive: true });
   }
-  const status = './var/lib/dpkg/status';
-  await runChecked(['tar', '--extract', '--file', baseTar, '--directory', work, status], { signal });
+  const status = installedList ?? join(work, 'dpkg/status');
+  if (installedList === undefined) writeFileSync(status, '');
   const apt = (...args: string[]) =>
     run(
       [
         'apt-get',
-        ...['-o', `Dir::State=${work}/state`, '-o', `Dir::State::status=${join(work, status)}`],
+        ...['-o', `Dir::State=${work}/state`, '-o', `Dir::State::status=${status}`],
         ...['-o', `Dir::Cache=${work}`, '-o', `Dir::Cache::archives=${work}/archives`],
         // Sandboxing would need directories that apt's own user can reach.
         ...['-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Retries=3', '-o', 'Acquire::Languages=none'],
         ...['-o', 'Debug::NoLocking=1', '-y', ...args],
       ],
-      { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' }, signal },
+      {
+        cwd: join(work, 'archives'),
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
+        signal,
+      },
     );
-  for (const args of [['update'], ['install', '--download-only', ...PACKAGES]]) {
+  const fetch = installedList === undefined ? ['download'] : ['install', '--download-only'];
+  for (const args of [['update'], [...fetch, ...packages]]) {
     const result = await apt(...args);
     if (result.status === 0) continue;
-    throw new HoldfastError('HF-COMMAND', `the packages ${PACKAGES.join(', ')} could not be downloaded`, {
+    throw new HoldfastError('HF-COMMAND', `the packages ${packages.join(', ')} could not be downloaded`, {
       cause: commandFailed(result),
       outputTail: result.stderr.trim(),
       hint: 'this needs the network once, through the apt sources of this host: check that `apt-get update` works here',
     });
   }
+  return join(work, 'archives');
 }
 
 /** Writes Packages and Release as apt reads them, for the packages in a directory. */

@@ -2,6 +2,7 @@
 // journal. So it is created by a plain write and afterwards only overwritten in place: after a rename GRUB may go on
 // reading the old file, and a reflinked copy would change together with its original.
 
+import { isUtf8 } from 'node:buffer';
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fsyncPath, overwriteInPlace } from '../system/durable.ts';
@@ -101,6 +102,12 @@ export function writeGrubEnvironment(file: string, changes: EnvironmentChanges):
     old = readFileSync(file);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  if (old !== undefined && !isUtf8(old)) {
+    // GRUB takes any bytes; these would come out changed when the block is written again.
+    throw new HoldfastError('HF-GRUB', `${file} has bytes that are no UTF-8 text`, {
+      hint: 'change it with grub-editenv, or remove it; it is made anew when a variable is set',
+    });
   }
   // An empty file is what a crash between its creation and its first write leaves.
   const variables = old === undefined || old.length === 0 ? new Map<string, string>() : parseGrubEnvironment(old);

@@ -7,7 +7,7 @@ import { bindMount, mountUntilEnd, unmount } from '../system/mounts.ts';
 import type { ApplyContext, Performers } from '../system/plan.ts';
 import { commandFailed } from '../system/process.ts';
 import type { Root } from '../system/root.ts';
-import { buildGrubProgram } from './grub-program.ts';
+import { buildGrubPrograms } from './grub-program.ts';
 import { EXECUTABLE, type InitAction } from './init-plan.ts';
 import { updateRecord } from './init-record.ts';
 
@@ -34,7 +34,7 @@ export const initPerformers: Performers<InitAction, { root: Root }> = {
   },
 
   'build-grub': async ({ fingerprint }, { signal }, { root }) => {
-    await buildGrubProgram(root, signal);
+    await buildGrubPrograms(root, signal);
     updateRecord(root, { grub: fingerprint });
   },
 

@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
-import { GRUB_MODULES } from './grub-program.ts';
+import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE, GRUB_EFI_PROGRAM, GRUB_FONT } from './grub-files.ts';
+import { BIOS_CONFIG, GRUB_MODULES } from './grub-program.ts';
 import { DIRECTORIES, EXECUTABLE, type FoundPath, type InitFound } from './init-plan.ts';
 import { readRecord } from './init-record.ts';
-import { grubDirectory, requireBootParts } from './init-requirements.ts';
-import { GRUB_EFI_PROGRAM } from './install-grub.ts';
+import { biosNotice, grubBiosDirectory, grubDirectory, grubFont, requireBootParts } from './init-requirements.ts';
 import { OS_FILES } from './os-files.generated.ts';
 
 /**
@@ -42,7 +42,12 @@ export function inspectRoot(root: Root, executable: string | undefined): InitFou
     initrdPath,
     paths: new Map(looked.map((path) => [path, lookAt(root, path)])),
     record: readRecord(root),
-    grubFingerprint: fingerprint(root, GRUB_MODULES, [`${grubDirectory(root)}/kernel.img`]),
+    grubFingerprint: fingerprint(
+      root,
+      [GRUB_MODULES, BIOS_CONFIG],
+      [`${grubDirectory(root)}/kernel.img`, `${grubBiosDirectory(root)}/kernel.img`, `${grubFont(root)}`],
+    ),
+    grubNotice: biosNotice(root),
     initrdFingerprint: fingerprint(root, dracutInputs(root), [
       `/lib/modules/${kernel.version}/modules.dep`,
       '/usr/bin/dracut',
@@ -51,7 +56,11 @@ export function inspectRoot(root: Root, executable: string | undefined): InitFou
       '/usr/bin/mount',
       '/usr/sbin/e2fsck',
     ]),
-    hasGrub: root.exists(GRUB_EFI_PROGRAM),
+    hasGrub: [
+      GRUB_EFI_PROGRAM,
+      ...(grubBiosDirectory(root) === undefined ? [] : [GRUB_BIOS_CORE, GRUB_BIOS_BOOT_SECTOR]),
+      ...(grubFont(root) === undefined ? [] : [GRUB_FONT]),
+    ].every((path) => root.exists(path)),
     hasInitrd: root.exists(initrdPath),
     secrets: [
       ...root

@@ -35,6 +35,8 @@ export interface InitFound {
   /** Of what GRUB's program and the initramfs would be built from now. */
   grubFingerprint: string;
   initrdFingerprint: string;
+  /** What is left out of GRUB, and why. */
+  grubNotice: string | undefined;
   initrdPath: string;
   /** Whether the files to be built are there. */
   hasGrub: boolean;
@@ -83,7 +85,7 @@ export function planInit(
   found: InitFound,
   options: { initrd: boolean; digestOf: (text: string) => string },
 ): InitPlan {
-  const notices: string[] = [];
+  const notices: string[] = found.grubNotice === undefined ? [] : [found.grubNotice];
   const actions: InitAction[] = [];
   const at = (path: string): FoundPath => found.paths.get(path) ?? { type: 'none' };
 
@@ -143,7 +145,7 @@ export function planInit(
   }
   if (!found.hasGrub || found.record.grub !== found.grubFingerprint) {
     const fingerprint = found.grubFingerprint;
-    actions.push({ kind: 'build-grub', summary: 'Build GRUB’s EFI program', fingerprint, cost: { seconds: 1 } });
+    actions.push({ kind: 'build-grub', summary: 'Build GRUB’s programs', fingerprint, cost: { seconds: 1 } });
   }
   if (options.initrd && (!found.hasInitrd || found.record.initrd !== found.initrdFingerprint)) {
     actions.push({

@@ -23,6 +23,11 @@ const GRUB_MODULE_DIRECTORIES = [
   '/usr/lib/grub2/x86_64-efi',
 ];
 
+/** GRUB for BIOS is not required: a new machine boots by UEFI. */
+const GRUB_BIOS_DIRECTORIES = ['/usr/lib/grub/i386-pc', '/usr/share/grub2/i386-pc', '/usr/lib/grub2/i386-pc'];
+const GRUB_BIOS_PACKAGES = 'grub-pc-bin (Debian, Ubuntu), grub2-i386-pc (openSUSE), grub2-pc-modules (Fedora)';
+const GRUB_FONTS = ['/usr/share/grub/unicode.pf2', '/usr/share/grub2/unicode.pf2', '/boot/grub2/fonts/unicode.pf2'];
+
 const GRUB_MKIMAGE = ['grub-mkimage', 'grub2-mkimage'];
 
 /** Package names were looked up in Debian 12, openSUSE Leap 15.5 and Fedora 38. */
@@ -59,6 +64,24 @@ const KERNEL_PACKAGES = { debian: 'linux-image-amd64', opensuse: 'kernel-default
 /** Where the root has GRUB's modules. */
 export function grubDirectory(root: Root): string | undefined {
   return GRUB_MODULE_DIRECTORIES.find((directory) => root.exists(`${directory}/normal.mod`));
+}
+
+/** Where the root has GRUB's modules for BIOS machines. */
+export function grubBiosDirectory(root: Root): string | undefined {
+  return GRUB_BIOS_DIRECTORIES.find((directory) =>
+    ['normal.mod', 'boot.img'].every((name) => root.exists(`${directory}/${name}`)),
+  );
+}
+
+/** What to say of a root that can't boot by BIOS. */
+export function biosNotice(root: Root): string | undefined {
+  if (grubBiosDirectory(root) !== undefined) return undefined;
+  return `disks with this image will boot by UEFI only: it lacks GRUB’s modules for i386-pc; they are in ${GRUB_BIOS_PACKAGES}`;
+}
+
+/** The font for GRUB's graphical console. */
+export function grubFont(root: Root): string | undefined {
+  return GRUB_FONTS.find((path) => root.stat(path)?.isFile());
 }
 
 /** The root's grub-mkimage, under whichever name it has. */

@@ -1,5 +1,6 @@
-// Puts the boot loader onto a new system's partitions. It only copies: the EFI program was built when the image was
-// made (`holdfast init`), so the installing machine needs no GRUB tool and boots what the image's builder tested.
+// Puts the boot loader onto a new system's partitions. It only copies: GRUB's programs were built when the image was
+// made (`holdfast init`) or come signed with its distribution, so the installing machine needs no GRUB tool and boots
+// what the image's builder tested.
 
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,15 +8,10 @@ import { fsyncPath, renameDurably } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
 import { writeGrubEnvironment } from './grub-environment.ts';
+import { configDirectories, findSignedLoader, GRUB_EFI_PROGRAM, GRUB_FONT, GRUB_MENU } from './grub-files.ts';
 
-/** Where `holdfast init` leaves GRUB's EFI program in an image. */
-export const GRUB_EFI_PROGRAM = '/usr/lib/holdfast/grub/x86_64-efi/grubx64.efi';
-/** The boot menu that an image brings. */
-export const GRUB_MENU = '/etc/cos/grub.cfg';
 /** What firmware starts from a disk that it has no boot entry for. */
-const REMOVABLE_PATH = 'EFI/BOOT/BOOTX64.EFI';
-/** Read by the EFI program, whose prefix is this directory. */
-const EFI_CONFIG = 'EFI/BOOT/grub.cfg';
+export const REMOVABLE_PATH = 'EFI/BOOT/BOOTX64.EFI';
 
 /** Partition and image labels by the names that grub.cfg has for them. */
 export interface GrubLabels {
@@ -52,7 +48,8 @@ export interface InstallGrubOptions {
 }
 
 /**
- * Writes the EFI program with its configuration, the menu, and the two environment blocks.
+ * Writes the EFI programs with their configuration, the menu, and the two environment blocks. Where the image has a
+ * signed loader, the firmware starts that one, with and without Secure Boot.
  * @throws HoldfastError HF-NOT-BOOTABLE when the image lacks the EFI program or the menu.
  */
 export function installGrub(options: InstallGrubOptions): void {
@@ -68,12 +65,27 @@ export function installGrub(options: InstallGrubOptions): void {
   // Both exist from the first boot on: GRUB can overwrite a block, but not make a file.
   writeGrubEnvironment(join(stateDirectory, 'grub_oem_env'), { default_menu_entry: menuEntry, ...labels });
   writeGrubEnvironment(join(oemDirectory, 'grubenv'), {});
-  put(join(espDirectory, EFI_CONFIG), Buffer.from(efiConfig(labels.state_label)));
+  if (image.stat(GRUB_FONT)?.isFile()) {
+    put(join(stateDirectory, 'grub2/fonts/unicode.pf2'), readFileSync(image.resolve(GRUB_FONT)));
+  }
+  const config = Buffer.from(efiConfig(labels.state_label));
+  const read = (path: string) => readFileSync(image.resolve(path));
+  const signed = findSignedLoader((path) => image.stat(path)?.isFile() === true);
+  const directories = signed === undefined ? ['EFI/BOOT'] : configDirectories(read(signed.grub), signed.vendor);
+  for (const directory of directories) put(join(espDirectory, directory, 'grub.cfg'), config);
+  if (signed !== undefined) {
+    // The names that shim has for them.
+    put(join(espDirectory, 'EFI/BOOT/grubx64.efi'), read(signed.grub));
+    put(join(espDirectory, 'EFI/BOOT/mmx64.efi'), read(signed.mokManager));
+  }
   // Last, since it is what makes the disk bootable.
-  put(join(espDirectory, REMOVABLE_PATH), readFileSync(image.resolve(GRUB_EFI_PROGRAM)));
+  put(join(espDirectory, REMOVABLE_PATH), read(signed?.shim ?? GRUB_EFI_PROGRAM));
 }
 
-/** What GRUB runs first: finds the state partition, on its own disk before any other, and shows the menu there. */
+/**
+ * What GRUB's EFI program runs first: finds the state partition and shows the menu there. It may be on another disk than
+ * the ESP, but only when the ESP's own has none.
+ */
 export function efiConfig(stateLabel: string): string {
   return `# Written by holdfast install. The menu itself is grub2/grub.cfg on the partition ${stateLabel}.
 regexp --set=1:boot_disk '^\\(?([^,)]+)' "$root"

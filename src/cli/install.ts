@@ -14,6 +14,10 @@ import type { CommandContext } from './program.ts';
 
 interface InstallFlags extends ImageFlags, LifecycleFlags {
   cloudInit?: string[];
+  /** false by --no-boot-entry. */
+  bootEntry: boolean;
+  /** elemental's name for that. */
+  disableBootEntry?: boolean;
 }
 
 export async function installCommand(context: CommandContext, [disk]: string[], flags: InstallFlags): Promise<number> {
@@ -28,6 +32,7 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
       strictness: strictnessOf(flags.strict),
       force: flags.force ?? false,
       cloudInit,
+      bootEntry: flags.bootEntry && !flags.disableBootEntry,
     },
     runOptions(context, flags),
   );
@@ -41,7 +46,7 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
     `Installed ${prettyName} on ${disk} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
     `  image      ${displayName(facts.image.source)}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,
     `  content    ${formatBytes(facts.measured.contentBytes)} in ${facts.measured.entries} files`,
-    '  next       boot the machine from this disk (UEFI)',
+    `  next       boot the machine from this disk (UEFI${facts.boots.secureBoot ? ' with or without Secure Boot' : ''}${facts.boots.bios ? ', or BIOS' : ''})`,
   ]);
   return 0;
 }

@@ -89,7 +89,16 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
   define(
     'install <disk>',
     'install an image on a disk or a disk image file',
-    [...imageOptions(), force('overwrite a disk that is not empty'), cloudInit(), strict(), dryRun(), ...output()],
+    [
+      ...imageOptions(),
+      force('overwrite a disk that is not empty'),
+      cloudInit(),
+      new Option('--no-boot-entry', 'leave the boot entries of this machine’s firmware as they are'),
+      new Option('--disable-boot-entry', 'the same, as elemental spells it').hideHelp(),
+      strict(),
+      dryRun(),
+      ...output(),
+    ],
     async () => (await import('./install.ts')).installCommand,
     {
       root: true,

@@ -1,16 +1,20 @@
 // Carries out an install's plan. The disk's partitions are attached by offset, so the same code installs on a device
 // and on an image file, with or without a kernel that reads partition tables.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { installBiosBoot } from '../boot/bios-boot.ts';
+import { addBootEntry } from '../boot/boot-entry.ts';
+import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
 import { installGrub } from '../boot/install-grub.ts';
-import { announcePartitions, writePartitionTable } from '../slots/disk.ts';
+import { announcePartitions, readPartitions, writePartitionTable } from '../slots/disk.ts';
 import { type PartitionRole, SLOT_FILES, SLOT_LABELS } from '../slots/names.ts';
+import { BIOS_PARTITION } from '../slots/partitions.ts';
 import { cloneSlotFile, labelSlotFile } from '../slots/slot-file.ts';
 import { type Deployment, writeState } from '../slots/state-file.ts';
 import { activateTransition, copyActiveToPassive } from '../slots/swap.ts';
 import { freezeAndThaw, fsyncPath, renameDurably, writeFileDurably } from '../system/durable.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type EventSink, silent } from '../system/events.ts';
 import { lockUntilEnd } from '../system/lock.ts';
 import { attachLoop } from '../system/loopdevices.ts';
@@ -45,6 +49,8 @@ interface InstallState extends BuildSlotState {
   directories: Record<PartitionRole, string>;
   /** The ESP's loop device; it is written with mtools, never mounted. */
   espDevice?: string;
+  /** GRUB for BIOS, read from the new system while it was open. */
+  biosBoot?: { bootImage: Uint8Array; coreImage: Uint8Array };
   /** Unmounts and detaches the partitions, last first; filled by `format`. */
   close: (() => Promise<void>)[];
 }
@@ -110,7 +116,7 @@ const MKFS: Readonly<Record<'vfat' | 'ext4' | 'xfs', (label: string, device: str
 const performers: Performers<InstallAction, InstallState> = {
   ...buildSlotPerformers,
 
-  partition: ({ disk, partitions }) => writePartitionTable(disk, partitions),
+  partition: ({ disk, partitions, bios }) => writePartitionTable(disk, partitions, { bios }),
 
   format: async ({ partitions }, { undo }, state) => {
     for (const { role, label, filesystem, startBytes, sizeBytes } of partitions) {
@@ -171,6 +177,10 @@ const performers: Performers<InstallAction, InstallState> = {
       oemDirectory: directories.oem,
       menuEntry: built.menuEntry,
     });
+    if (state.facts.boots.bios) {
+      const read = (path: string) => readFileSync(root.resolve(path));
+      state.biosBoot = { bootImage: read(GRUB_BIOS_BOOT_SECTOR), coreImage: read(GRUB_BIOS_CORE) };
+    }
     await close();
     // mtools instead of a mount: not every kernel that installs has VFAT, and one way is tested more than two.
     await runChecked(['mcopy', '-s', '-Q', '-i', espDevice, join(directories.efi, 'EFI'), '::/']);
@@ -197,5 +207,27 @@ const performers: Performers<InstallAction, InstallState> = {
     fsyncPath(state.facts.disk.path);
     const { warning } = await announcePartitions(state.facts.disk);
     if (warning !== undefined) context.warn(warning);
+  },
+
+  'install-bios-boot': (_, __, { biosBoot, facts }) => {
+    if (biosBoot === undefined) throw new HoldfastError('HF-GRUB', 'there is no GRUB for BIOS');
+    installBiosBoot({ disk: facts.disk.path, ...biosBoot, partition: BIOS_PARTITION });
+  },
+
+  'add-boot-entry': async (_, { warn }, { facts, built }) => {
+    // The disk boots without it, so whatever fails is no reason to call the install a failure.
+    try {
+      const now = await readPartitions(facts.disk);
+      const [esp] = now;
+      if (esp === undefined) throw new HoldfastError('HF-TARGET', `${facts.disk.path} has no partitions`);
+      await addBootEntry({
+        disk: facts.disk.path,
+        partitionNumber: esp.number,
+        label: built?.menuEntry ?? 'Holdfast',
+        partitions: [esp, ...facts.found].flatMap(({ partitionUuid }) => partitionUuid ?? []),
+      });
+    } catch (error) {
+      warn(`the firmware got no boot entry: ${messageOf(error)}; choose the disk in its boot menu`);
+    }
   },
 };

@@ -1,6 +1,14 @@
 // Install: what a disk and an image are, and the plan that follows from them.
 
-import { GRUB_EFI_PROGRAM, GRUB_MENU } from '../boot/install-grub.ts';
+import { bootEntryObstacle } from '../boot/boot-entry.ts';
+import {
+  findSignedLoader,
+  GRUB_BIOS_BOOT_SECTOR,
+  GRUB_BIOS_CORE,
+  GRUB_EFI_PROGRAM,
+  GRUB_MENU,
+  SIGNED_LOADER_PATHS,
+} from '../boot/grub-files.ts';
 import type { Image } from '../image/image.ts';
 import { type Measure, measureImage } from '../image/measure.ts';
 import { type Disk, type FoundPartition, looksUsed, openDisk, readPartitions, usersOfDisk } from '../slots/disk.ts';
@@ -21,6 +29,8 @@ const INSTALL_TOOLS = [...UPGRADE_TOOLS, 'blockdev', 'lsblk', 'mcopy', 'mkfs.vfa
 
 /** Paths without which no image boots; looked for in the image before the disk is touched. */
 const REQUIRED_PATHS = ['/boot/vmlinuz', '/boot/initrd', '/etc/cos/bootargs.cfg', GRUB_MENU, GRUB_EFI_PROGRAM];
+/** Without these it boots by UEFI alone. */
+const BIOS_PATHS = [GRUB_BIOS_CORE, GRUB_BIOS_BOOT_SECTOR];
 
 export interface InstallRequest {
   image: Image;
@@ -30,6 +40,8 @@ export interface InstallRequest {
   force: boolean;
   /** Files that become /oem/90_custom.yaml, 91_custom.yaml, … */
   cloudInit: readonly { name: string; text: string }[];
+  /** Give the firmware of this machine an entry for the disk, where it takes one. */
+  bootEntry: boolean;
 }
 
 export interface InstallFacts {
@@ -39,17 +51,23 @@ export interface InstallFacts {
   looksUsed: boolean;
   measured: Omit<Measure, 'found'>;
   missingPaths: string[];
+  /** How the disk will boot, beside UEFI: what the image brings for it. */
+  boots: { bios: boolean; secureBoot: boolean };
+  /** Why this machine's firmware gets no entry for the disk; undefined when it gets one. */
+  noBootEntry: string | undefined;
   image: { digest: string | undefined; source: string };
 }
 
 export type InstallAction =
   | BuildSlotAction
-  | (Action<'partition'> & { disk: Disk; partitions: PlannedPartition[] })
+  | (Action<'partition'> & { disk: Disk; partitions: PlannedPartition[]; bios: boolean })
   | (Action<'format'> & { partitions: PlannedPartition[] })
   | (Action<'write-cloud-init'> & { files: readonly { name: string; text: string }[] })
   | Action<'make-slots'>
   | Action<'copy-recovery'>
   | Action<'install-grub'>
+  | Action<'install-bios-boot'>
+  | Action<'add-boot-entry'>
   | Action<'write-records'>
   | Action<'close-disk'>;
 
@@ -72,10 +90,23 @@ export async function inspectInstall(
   refuseDisk(request, facts);
   const measured = await measureImage(image, {
     skipLayers: 0,
-    lookFor: REQUIRED_PATHS.map((path) => path.slice(1)),
+    lookFor: [...REQUIRED_PATHS, ...BIOS_PATHS, ...SIGNED_LOADER_PATHS].map((path) => path.slice(1)),
     ...options,
   });
-  return { ...facts, measured, missingPaths: REQUIRED_PATHS.filter((path) => !measured.found.has(path.slice(1))) };
+  const has = (path: string) => measured.found.has(path.slice(1));
+  return {
+    ...facts,
+    measured,
+    missingPaths: REQUIRED_PATHS.filter((path) => !has(path)),
+    boots: { bios: BIOS_PATHS.every(has), secureBoot: findSignedLoader(has) !== undefined },
+    noBootEntry: whyNoBootEntry(request, disk),
+  };
+}
+
+function whyNoBootEntry({ bootEntry }: InstallRequest, disk: Disk): string | undefined {
+  if (!bootEntry) return 'it was not asked for';
+  if (disk.kind === 'image') return 'a disk image is for another machine';
+  return bootEntryObstacle();
 }
 
 function refuseDisk(
@@ -115,7 +146,7 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     });
   }
   const { strictness, cloudInit } = request;
-  const { disk, measured, image } = facts;
+  const { disk, measured, image, boots } = facts;
   const sizeBytes = slotSize(measured.contentBytes, measured.entries);
   const partitions = planPartitions({ diskBytes: disk.sizeBytes, slotBytes: sizeBytes });
   const sizes = partitions.map(({ label, sizeBytes: bytes }) => `${label} ${formatBytes(bytes)}`).join(', ');
@@ -129,7 +160,7 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
 
   const actions: InstallAction[] = [
     hook('before-install', 'host'),
-    { kind: 'partition', summary: `Partition ${disk.path}: ${sizes}`, disk, partitions },
+    { kind: 'partition', summary: `Partition ${disk.path}: ${sizes}`, disk, partitions, bios: boots.bios },
     { kind: 'format', summary: 'Make the filesystems', partitions },
     ...(cloudInit.length === 0
       ? []
@@ -159,11 +190,19 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     { kind: 'finish-transition', summary: 'Check the new system', label: SLOT_LABELS.active },
     { kind: 'make-slots', summary: 'Make the active and the passive slot' },
     { kind: 'copy-recovery', summary: 'Copy the recovery system', cost: { bytes: measured.contentBytes } },
-    { kind: 'install-grub', summary: 'Install the boot loader (UEFI)' },
+    {
+      kind: 'install-grub',
+      summary: `Install the boot loader for UEFI${boots.secureBoot ? ', signed for Secure Boot' : ''}`,
+    },
     { kind: 'write-records', summary: 'Write state.yaml' },
     hook('after-install', 'host'),
     hook('post-install', 'host'),
     { kind: 'close-disk', summary: `Flush everything to ${disk.path}` },
+    // From here on a BIOS starts the disk, which is complete.
+    ...(boots.bios ? [{ kind: 'install-bios-boot' as const, summary: 'Install the boot loader for BIOS' }] : []),
+    ...(facts.noBootEntry === undefined
+      ? [{ kind: 'add-boot-entry' as const, summary: 'Make the disk the first boot entry of this machine’s firmware' }]
+      : []),
   ];
   return { title: `Install ${displayName(image.source)} on ${disk.path}`, actions };
 }

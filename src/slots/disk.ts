@@ -19,6 +19,8 @@ export interface FoundPartition extends FilesystemIdentity {
   number: number;
   startBytes: number;
   sizeBytes: number;
+  /** The identity that a GPT gives it; firmware's boot entries name partitions by it. */
+  partitionUuid?: string;
 }
 
 /**
@@ -68,13 +70,14 @@ export async function readPartitions(disk: Disk): Promise<FoundPartition[]> {
       String(sizeBytes),
       disk.path,
     ]);
-    found.push({ number: index + 1, startBytes, sizeBytes, ...parseBlkidExport(probe.stdout) });
+    const partitionUuid = entry.uuid === undefined ? {} : { partitionUuid: entry.uuid };
+    found.push({ number: index + 1, startBytes, sizeBytes, ...partitionUuid, ...parseBlkidExport(probe.stdout) });
   }
   return found;
 }
 
 /** sfdisk's JSON, reduced to what is used here; start and size are in sectors of 512 bytes. */
-function partitionEntries(json: unknown): { start: number; size: number }[] {
+function partitionEntries(json: unknown): { start: number; size: number; uuid?: string }[] {
   if (typeof json !== 'object' || json === null || !('partitiontable' in json)) return [];
   const table = json.partitiontable;
   if (typeof table !== 'object' || table === null || !('partitions' in table) || !Array.isArray(table.partitions))
@@ -82,7 +85,8 @@ function partitionEntries(json: unknown): { start: number; size: number }[] {
   return table.partitions.flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null || !('start' in entry) || !('size' in entry)) return [];
     const { start, size } = entry;
-    return typeof start === 'number' && typeof size === 'number' ? [{ start, size }] : [];
+    if (typeof start !== 'number' || typeof size !== 'number') return [];
+    return [{ start, size, ...('uuid' in entry && typeof entry.uuid === 'string' ? { uuid: entry.uuid } : {}) }];
   });
 }
 
@@ -103,11 +107,15 @@ export async function usersOfDisk(disk: Disk): Promise<string[]> {
 }
 
 /** Writes a new GPT; what was on the disk is lost. */
-export async function writePartitionTable(disk: Disk, partitions: readonly PlannedPartition[]): Promise<void> {
+export async function writePartitionTable(
+  disk: Disk,
+  partitions: readonly PlannedPartition[],
+  options: { bios?: boolean } = {},
+): Promise<void> {
   await runChecked(
     ['sfdisk', '--wipe', 'always', '--wipe-partitions', 'always', '--no-reread', '--no-tell-kernel', disk.path],
     {
-      input: sfdiskScript(partitions),
+      input: sfdiskScript(partitions, options),
     },
   );
 }

@@ -9,6 +9,7 @@ const SECTOR_BYTES = 512;
 
 /** GPT partition types; no discoverable-partition types, as in every generation before (systemd must not mount these). */
 const TYPE_EFI_SYSTEM = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
+const TYPE_BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649';
 const TYPE_LINUX = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 
 export interface PlannedPartition {
@@ -19,6 +20,12 @@ export interface PlannedPartition {
   startBytes: number;
   sizeBytes: number;
 }
+
+/**
+ * Where GRUB for BIOS lies: between the partition table and the first MiB, which nothing else uses. As the last number,
+ * so that the other partitions have the numbers that they have without it; the name is elemental-toolkit 1.x's.
+ */
+export const BIOS_PARTITION = { name: 'bios', startBytes: 34 * SECTOR_BYTES, sizeBytes: 2014 * SECTOR_BYTES } as const;
 
 /** elemental-toolkit's default sizes in MiB. */
 const DEFAULT_MIB = { efi: 64, oem: 64, recovery: 4096, state: 8192 };
@@ -75,11 +82,19 @@ export function planPartitions(options: { diskBytes: number; slotBytes: number }
   });
 }
 
-/** The input of sfdisk(8) that writes this table. */
-export function sfdiskScript(partitions: readonly PlannedPartition[]): string {
-  const lines = partitions.map(
-    ({ role, typeId, startBytes, sizeBytes }) =>
-      `start=${startBytes / SECTOR_BYTES}, size=${sizeBytes / SECTOR_BYTES}, type=${typeId}, name="${role}"`,
-  );
-  return ['label: gpt', 'unit: sectors', ...lines, ''].join('\n');
+/**
+ * The input of sfdisk(8) that writes this table.
+ * @param options.bios with {@link BIOS_PARTITION}.
+ */
+export function sfdiskScript(partitions: readonly PlannedPartition[], options: { bios?: boolean } = {}): string {
+  const line = (entry: { name: string; typeId: string; startBytes: number; sizeBytes: number }) =>
+    `start=${entry.startBytes / SECTOR_BYTES}, size=${entry.sizeBytes / SECTOR_BYTES}, type=${entry.typeId}, name="${entry.name}"`;
+  return [
+    'label: gpt',
+    'unit: sectors',
+    ...(options.bios ? [`first-lba: ${BIOS_PARTITION.startBytes / SECTOR_BYTES}`] : []),
+    ...partitions.map(({ role, ...entry }) => line({ ...entry, name: role })),
+    ...(options.bios ? [line({ ...BIOS_PARTITION, typeId: TYPE_BIOS_BOOT })] : []),
+    '',
+  ].join('\n');
 }

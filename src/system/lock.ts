@@ -12,16 +12,44 @@ import { packageHint } from './tools.ts';
 const CONFLICT_STATUS = 75;
 
 /**
+ * Takes an exclusive lock on a directory for as long as the undo stack lives, waiting for whoever has it. For changes of
+ * a moment to a file in it: nothing is written, so it leaves no trace.
+ * @throws HoldfastError HF-LOCKED when it isn't free within `waitSeconds`.
+ */
+export async function lockDirectoryUntilEnd(undo: UndoStack, directory: string, waitSeconds: number): Promise<void> {
+  await holdLock(
+    undo,
+    directory,
+    ['--timeout', String(waitSeconds)],
+    () => `${directory} is locked by another process`,
+  );
+}
+
+/**
  * Takes an exclusive lock on `file` for as long as the undo stack lives.
  * @param command what this process is doing, shown to whoever comes second.
  * @throws HoldfastError HF-LOCKED with the holder's pid and command.
  */
 export async function lockUntilEnd(undo: UndoStack, file: string, command: string): Promise<void> {
   mkdirSync(dirname(file), { recursive: true });
+  await holdLock(undo, file, ['--nonblock'], () => {
+    const holder = readFileSync(file, 'utf8').trim() || 'another process';
+    return `another action is running: ${holder}`;
+  });
+  writeFileSync(file, `${command} (pid ${process.pid})\n`);
+}
+
+/** @param conflict the message for when somebody else has it. */
+async function holdLock(
+  undo: UndoStack,
+  file: string,
+  patience: readonly string[],
+  conflict: () => string,
+): Promise<void> {
   // `cat` prints a line back once it runs, that is once flock has the lock, and ends when our end of the pipe closes.
   const child = spawn(
     'flock',
-    ['--no-fork', '--nonblock', '--conflict-exit-code', String(CONFLICT_STATUS), file, 'cat'],
+    ['--no-fork', ...patience, '--conflict-exit-code', String(CONFLICT_STATUS), file, 'cat'],
     {
       stdio: ['pipe', 'pipe', 'ignore'],
       detached: true,
@@ -44,8 +72,7 @@ export async function lockUntilEnd(undo: UndoStack, file: string, command: strin
   }
   if (first !== 'held') {
     if (first !== CONFLICT_STATUS) throw new HoldfastError('HF-IO', `the lock ${file} could not be opened`);
-    const holder = readFileSync(file, 'utf8').trim() || 'another process';
-    throw new HoldfastError('HF-LOCKED', `another action is running: ${holder}`, {
+    throw new HoldfastError('HF-LOCKED', conflict(), {
       hint: 'wait until it has finished, or end it; it cleans up after itself',
     });
   }
@@ -53,5 +80,4 @@ export async function lockUntilEnd(undo: UndoStack, file: string, command: strin
     child.stdin.end();
     await ended;
   });
-  writeFileSync(file, `${command} (pid ${process.pid})\n`);
 }

@@ -24,6 +24,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   debugfs: same('e2fsprogs'),
   dumpe2fs: same('e2fsprogs'),
   e2fsck: same('e2fsprogs'),
+  efibootmgr: same('efibootmgr'),
   fallocate: same('util-linux'),
   fatlabel: same('dosfstools'),
   flock: same('util-linux'),

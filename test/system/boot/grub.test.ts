@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readGrubEnvironment, writeGrubEnvironment } from '../../../src/boot/grub-environment.ts';
-import { efiConfig, GRUB_EFI_PROGRAM, GRUB_MENU, installGrub } from '../../../src/boot/install-grub.ts';
+import { GRUB_EFI_PROGRAM, GRUB_MENU } from '../../../src/boot/grub-files.ts';
+import { efiConfig, installGrub } from '../../../src/boot/install-grub.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { Root } from '../../../src/system/root.ts';
 

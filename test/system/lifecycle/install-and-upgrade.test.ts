@@ -48,7 +48,14 @@ const open = (tag: string) => openImage(parseImageSource(`oci-layout:${images.la
 
 async function installTag(tag: string, target = disk.file, options: { force?: boolean } = {}) {
   return install(
-    { image: await open(tag), target, strictness: 'chroot', force: options.force ?? false, cloudInit: [] },
+    {
+      image: await open(tag),
+      target,
+      strictness: 'chroot',
+      force: options.force ?? false,
+      cloudInit: [],
+      bootEntry: false,
+    },
     { command: 'test', now: NOW },
   );
 }

@@ -31,7 +31,7 @@ beforeAll(async () => {
   disk = DiskImage.create(4096);
   const image = await openImage(parseImageSource(`oci-layout:${images.layout}:v1`));
   await install(
-    { image, target: disk.file, strictness: 'chroot', force: false, cloudInit: [] },
+    { image, target: disk.file, strictness: 'chroot', force: false, cloudInit: [], bootEntry: false },
     { command: 'test', now: NOW },
   );
   await upgradeDisk(disk, async (before) => {

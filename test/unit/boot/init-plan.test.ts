@@ -40,6 +40,7 @@ const ready = (changes: Partial<InitFound> = {}, paths: Record<string, FoundPath
     initrd: 'i',
   },
   grubFingerprint: 'g',
+  grubNotice: undefined,
   initrdFingerprint: 'i',
   hasGrub: true,
   hasInitrd: true,
@@ -91,8 +92,8 @@ test.each<[string, Partial<InitFound>, Record<string, FoundPath>, string[]]>([
     ['Mask e2scrub_reap.service: it has nothing to do here'],
   ],
   ['an executable', { executable: '/x/holdfast' }, {}, ['Copy /x/holdfast to /usr/bin/holdfast']],
-  ['another GRUB', { grubFingerprint: 'g2' }, {}, ['Build GRUB’s EFI program']],
-  ['a lost EFI program', { hasGrub: false }, {}, ['Build GRUB’s EFI program']],
+  ['another GRUB', { grubFingerprint: 'g2' }, {}, ['Build GRUB’s programs']],
+  ['a lost EFI program', { hasGrub: false }, {}, ['Build GRUB’s programs']],
   ['other initramfs inputs', { initrdFingerprint: 'i2' }, {}, ['Build the initramfs for 6.1 with dracut']],
   ['a lost initramfs', { hasInitrd: false }, {}, ['Build the initramfs for 6.1 with dracut']],
 ])('%s is put right, and nothing else is touched', (_, changes, paths, expected) => {
