@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readGrubEnvironment, writeGrubEnvironment } from '../../../src/boot/grub-environment.ts';
-import { GRUB_EFI_PROGRAM, GRUB_MENU } from '../../../src/boot/grub-files.ts';
+import { GRUB_EFI_PROGRAM, GRUB_FONT, GRUB_MENU } from '../../../src/boot/grub-files.ts';
 import { efiConfig, installGrub } from '../../../src/boot/install-grub.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { Root } from '../../../src/system/root.ts';
@@ -77,6 +77,24 @@ test('install writes the EFI program, the menu and both blocks', () => {
     system_label: 'COS_SYSTEM',
   });
   expect(statSync(join(oemDirectory, 'grubenv')).size).toBe(1024);
+});
+
+test('with the distribution’s signed files shim is what firmware starts, and a font comes along', () => {
+  const image = makeImage();
+  image.writeFile('/usr/lib/shim/shimx64.efi.signed', 'shim');
+  image.writeFile('/usr/lib/shim/mmx64.efi.signed', 'key manager');
+  image.writeFile('/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed', 'signed GRUB\0/EFI/debian\0');
+  image.writeFile(GRUB_FONT, 'font');
+  const [espDirectory, stateDirectory] = [join(work, 'esp'), join(work, 'state')];
+  for (const directory of [espDirectory, stateDirectory]) mkdirSync(directory);
+  installGrub({ image, espDirectory, stateDirectory, oemDirectory: work, menuEntry: 'x' });
+  const text = (path: string) => readFileSync(join(espDirectory, 'EFI', path), 'utf8');
+  expect(text('BOOT/BOOTX64.EFI')).toBe('shim');
+  expect(text('BOOT/grubx64.efi')).toMatch(/^signed GRUB/);
+  expect(text('BOOT/mmx64.efi')).toBe('key manager');
+  expect(text('BOOT/grub.cfg')).toBe(efiConfig('COS_STATE'));
+  expect(text('debian/grub.cfg')).toBe(efiConfig('COS_STATE'));
+  expect(readFileSync(join(stateDirectory, 'grub2/fonts/unicode.pf2'), 'utf8')).toBe('font');
 });
 
 test('an image without its EFI program is refused before anything is written', () => {

@@ -47,6 +47,15 @@ test('partitions follow each other in order, aligned, and leave room for both ta
   );
 });
 
+test('GRUB for BIOS gets the free space before the first partition, as the last one', () => {
+  const partitions = planPartitions({ diskBytes: 32 * GIB, slotBytes: GIB });
+  const [plain, bios] = [sfdiskScript(partitions), sfdiskScript(partitions, { bios: true })];
+  const entry = 'start=34, size=2014, type=21686148-6449-6E6F-744E-656564454649, name="bios"';
+  expect(bios).toBe(plain.replace('unit: sectors\n', 'unit: sectors\nfirst-lba: 34\n').concat(`${entry}\n`));
+  const [first] = partitions;
+  expect((34 + 2014) * 512).toBe(first?.startBytes);
+});
+
 test('the script names each partition by its role', () => {
   const script = sfdiskScript(planPartitions({ diskBytes: 32 * GIB, slotBytes: GIB }));
   expect(script.split('\n').slice(0, 4)).toEqual([
