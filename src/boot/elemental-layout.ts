@@ -35,7 +35,7 @@ export function readElementalLayout(files: readonly { name: string; text: string
   for (const { name, text } of files) {
     try {
       // The type of what is in the file is checked below, key by key.
-      const file: unknown = text.trim() === '' ? undefined : load(text, { maxAliases: 0 });
+      const file: unknown = isEmpty(text) ? undefined : load(text, { maxAliases: 0 });
       if (isSection(file) && isSection(file['mount'])) mount = merged(mount, file['mount']);
       else if (isSection(file) && file['mount'] !== undefined && file['mount'] !== null) {
         problems.push(`${name}: mount is not a mapping`);
@@ -195,6 +195,11 @@ class Reader {
     reader.complain();
     return reader;
   }
+}
+
+/** Nothing but comments and document markers, which this parser takes for an error. */
+function isEmpty(text: string): boolean {
+  return text.split('\n').every((line) => /^\s*(?:#.*|---|\.\.\.)?\s*$/.test(line));
 }
 
 function isSection(value: unknown): value is Section {

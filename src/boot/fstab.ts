@@ -38,7 +38,9 @@ export function entryOfMount(mount: Mount, mountPoint: string, sysroot: string):
       const [, name, path] = /^(lowerdir|upperdir|workdir)=(.*)$/s.exec(option) ?? [];
       return name === undefined || path === undefined ? [] : `${name}=${inside(path)}`;
     });
-    return { source: 'overlay', mountPoint, type: 'overlay', options: [access, ...layers] };
+    const upper = layers.find((option) => option.startsWith('upperdir='))?.slice('upperdir='.length);
+    const order = upper === undefined ? [] : [`x-systemd.requires-mounts-for=${upper}`];
+    return { source: 'overlay', mountPoint, type: 'overlay', options: [access, ...layers, ...order] };
   }
   if (mount.type === 'tmpfs') {
     const limits = mount.superOptions.filter((option) => /^(size|mode|nr_inodes)=/.test(option));

@@ -1,69 +1,21 @@
 // One function for each action of the mount layout. Mounts wait in a queue until something depends on them; what fails is
 // replaced by an ephemeral overlay there and then, so that whatever comes later finds a writable place.
 
-import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { listMounts, type Mount, mount, mountAt, unmount } from '../system/mounts.ts';
-import type { ApplyContext, Performers } from '../system/plan.ts';
-import { Root } from '../system/root.ts';
-import type { LayoutArguments } from './command-line.ts';
+import type { Performers } from '../system/plan.ts';
+import type { Root } from '../system/root.ts';
 import { type FstabEntry, renderFstab } from './fstab.ts';
 import { fillKeptDirectory } from './kept-directory.ts';
 import { type LayoutAction, tmpfsBase } from './layout.ts';
 import { placeNow } from './layout-inspect.ts';
-import { isAtOrBelow } from './layout-places.ts';
-import type { LayoutMount } from './layout-record.ts';
+import { mountEphemeral, queueOverlay, requireKept } from './layout-overlay.ts';
+import type { LayoutState } from './layout-state.ts';
 import { DEFAULT_OVERLAY_SIZE } from './layout-words.ts';
-import { MountQueue } from './mount-queue.ts';
 import { hasSelinux, listForRelabel } from './relabel.ts';
 import { checkVolume } from './volume-check.ts';
-
-interface LayoutStateOptions {
-  sysroot: Root;
-  runDirectory: string;
-  overlayDirectory: string;
-  stateTarget: string;
-  /** The base is mounted already. */
-  hasBase: boolean;
-  imageIdentity: string | undefined;
-  check: LayoutArguments['check'];
-  relabelDirectory?: string;
-}
-
-type Mounted = Omit<LayoutMount, 'path' | 'source'> & { entry: FstabEntry };
-
-/** What the actions share: the queue, and what was really mounted. */
-export class LayoutState {
-  readonly options: LayoutStateOptions;
-  readonly queue: MountQueue;
-  readonly mounted: Mounted[] = [];
-  hasBase: boolean;
-
-  constructor(options: LayoutStateOptions) {
-    this.options = options;
-    this.queue = new MountQueue(options.runDirectory);
-    this.hasBase = options.hasBase;
-  }
-
-  /**
-   * Where a path of the new root is now.
-   * @throws HoldfastError HF-MOUNT when a link leads elsewhere: the plan has followed the image's links, so this one is on
-   *   a volume, and mounting at its end would cover something else.
-   */
-  place(path: string): string {
-    const at = placeNow(this.options.sysroot, path);
-    const root = at === path ? new Root('/') : this.options.sysroot;
-    const real = root.resolve(path);
-    if (real === at) return at;
-    throw new HoldfastError('HF-MOUNT', `${path} is a link to ${root.inside(real)} by now; nothing is mounted there`);
-  }
-
-  /** What `layout.json` says of the mounts. */
-  recorded(): LayoutMount[] {
-    return this.mounted.map(({ entry, ...rest }) => ({ path: entry.mountPoint, source: entry.source, ...rest }));
-  }
-}
 
 export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
   'mount-base': async ({ entry, device }, context, state) => {
@@ -84,7 +36,7 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
     const { queue, options } = state;
     const fallBack = async (reason: string) => {
       context.warn(reason);
-      await mountEphemeral(entry.mountPoint, ephemeral, context, state);
+      await mountEphemeral({ path: entry.mountPoint, name: ephemeral, fallback: true }, context, state);
     };
     try {
       const at = placeNow(options.sysroot, entry.mountPoint);
@@ -92,9 +44,9 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
       state.place(entry.mountPoint);
       const check = isMounted(device)
         ? ({ outcome: 'skipped' } as const)
-        : await checkVolume(device, type, options.check, join(options.runDirectory, 'checked'));
+        : await checkVolume(device, type, state.checkOptions());
       if (check.outcome === 'failed') return await fallBack(check.text);
-      if (check.outcome === 'repaired') context.warn(check.text);
+      if (check.outcome === 'noted') context.warn(check.text);
       mkdirSync(at, { recursive: true });
       queue.add({
         source: device,
@@ -116,13 +68,14 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
   },
 
   'mount-overlay': async ({ path, name, persistent, requires, ephemeral }, context, state) => {
-    if (!persistent) return mountEphemeral(path, name, context, state, false);
+    if (!persistent) return mountEphemeral({ path, name, fallback: false }, context, state);
     const fallBack = async (reason: string) => {
       context.warn(reason);
-      await mountEphemeral(path, ephemeral, context, state);
+      await mountEphemeral({ path, name: ephemeral, fallback: true }, context, state);
     };
     try {
-      await queueOverlay(path, state.options.stateTarget, name, requires, state, { persistent }, fallBack);
+      const base = state.options.stateTarget;
+      await queueOverlay({ path, base, name, requires, persistent, failed: fallBack }, state);
     } catch (error) {
       await fallBack(messageOf(error));
     }
@@ -131,7 +84,7 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
   'bind-state': async ({ path, directory, ephemeral }, context, state) => {
     const fallBack = async (reason: string) => {
       context.warn(reason);
-      await mountEphemeral(path, ephemeral, context, state);
+      await mountEphemeral({ path, name: ephemeral, fallback: true }, context, state);
     };
     try {
       const { queue, options } = state;
@@ -176,14 +129,15 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
     state.queue.add({ ...entry, at: placeNow(state.options.sysroot, entry.mountPoint), done });
   },
 
-  'write-fstab': async ({ entries }, { warn }, state) => {
+  'write-fstab': async ({ entries, write }, { warn }, state) => {
     await state.queue.flush();
     const { sysroot } = state.options;
     const [root, ...adopted] = entries[0]?.mountPoint === '/' ? entries : [undefined, ...entries];
     for (const entry of adopted) {
-      if (entry !== undefined)
-        state.mounted.push({ entry, kind: 'found', persistent: entry.source.startsWith('/dev/') });
+      if (entry === undefined) continue;
+      state.mounted.push({ entry, kind: 'found', persistent: entry.source.startsWith('/dev/') });
     }
+    if (!write) return;
     const lines = state.mounted.map(({ entry }) => entry);
     try {
       // Not durable on purpose: /etc is an overlay in memory, and a sync of it would flush every disk.
@@ -215,8 +169,7 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
 
 /** Mounts a device as base, unless overlays can't be kept on it. */
 async function mountDeviceBase(entry: FstabEntry, device: string, state: LayoutState): Promise<void> {
-  const { options } = state;
-  const check = await checkVolume(device, 'ext4', options.check, join(options.runDirectory, 'checked'));
+  const check = await checkVolume(device, 'ext4', state.checkOptions());
   if (check.outcome === 'failed') throw new HoldfastError('HF-MOUNT', check.text);
   await mount(device, entry.mountPoint, entry);
   try {
@@ -249,110 +202,10 @@ function noteBase(entry: FstabEntry, persistent: boolean, state: LayoutState): v
   state.mounted.push({ entry, kind: 'base', persistent });
 }
 
-/** The overlay in place of what failed, or one that was meant to be ephemeral. */
-async function mountEphemeral(
-  path: string,
-  name: string | undefined,
-  { warn }: ApplyContext,
-  state: LayoutState,
-  isFallback = true,
-): Promise<void> {
-  // Live media have no base, and are writable without one.
-  if (name === undefined || !state.hasBase) return;
-  const { overlayDirectory } = state.options;
-  try {
-    if (isFallback) warn(`changes below ${path} last until the next boot`);
-    const failed = (reason: string) => warn(`${path} is not writable: ${reason}`);
-    await queueOverlay(path, overlayDirectory, name, overlayDirectory, state, { persistent: false }, failed);
-  } catch (error) {
-    warn(`${path} is not writable: ${messageOf(error)}`);
-  }
-}
-
-async function queueOverlay(
-  path: string,
-  base: string,
-  name: string,
-  requires: string,
-  state: LayoutState,
-  { persistent }: { persistent: boolean },
-  failed: (reason: string) => Promise<void> | void,
-): Promise<void> {
-  const { queue, options } = state;
-  const baseNow = base === options.overlayDirectory ? base : placeNow(options.sysroot, base);
-  const lower = placeNow(options.sysroot, path);
-  await queue.before(lower, baseNow);
-  state.place(path);
-  if (persistent) {
-    state.place(base);
-    requireKept(baseNow);
-  }
-  const directories = (under: string) => ({
-    upperdir: `${under}/${name}.overlay/upper`,
-    workdir: `${under}/${name}.overlay/work`,
-  });
-  const here = directories(baseNow);
-  for (const directory of [`${baseNow}/${name}.overlay`, here.upperdir, here.workdir]) requireDirectory(directory);
-  mkdirSync(lower, { recursive: true });
-  makeLike(here.upperdir, lower);
-  mkdirSync(here.workdir, { recursive: true });
-  const layers = (lowerdir: string, { upperdir, workdir }: typeof here) => [
-    'defaults',
-    `lowerdir=${lowerdir}`,
-    `upperdir=${upperdir}`,
-    `workdir=${workdir}`,
-  ];
-  const entry = {
-    source: 'overlay',
-    mountPoint: path,
-    type: 'overlay',
-    options: [...layers(path, directories(base)), `x-systemd.requires-mounts-for=${requires}`],
-  };
-  const kind = persistent ? 'state-overlay' : 'overlay';
-  queue.add({
-    source: 'overlay',
-    at: lower,
-    type: 'overlay',
-    options: layers(lower, here),
-    done: async (result) => {
-      if (result instanceof Error) return failed(messageOf(result));
-      state.mounted.push({ entry, kind, ...(persistent && { keptIn: `${base}/${name}.overlay` }), persistent });
-    },
-  });
-}
-
-/** Whether a directory is on a device that can be written to: what is kept in memory isn't kept. */
-function requireKept(directory: string): void {
-  const holder = listMounts()
-    .filter(({ mountPoint }) => mountPoint === '/' || isAtOrBelow(directory, mountPoint))
-    .sort((a, b) => a.mountPoint.length - b.mountPoint.length)
-    .at(-1);
-  if (holder?.source.startsWith('/dev/') && !holder.options.includes('ro') && holder.type !== 'overlay') return;
-  throw new HoldfastError(
-    'HF-MOUNT',
-    `nothing is kept in ${directory}: its volume is not mounted or can’t be written to`,
-  );
-}
-
-/** Links would let a volume's content decide on what is written where. */
-function requireDirectory(path: string): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined || stat.isDirectory()) return;
-  throw new HoldfastError('HF-MOUNT', `${path} is ${stat.isSymbolicLink() ? 'a link' : 'a file'}, not a directory`);
-}
-
 /** The check of a file system that is in use would find it inconsistent; whoever mounted it has checked it. */
 function isMounted(device: string): boolean {
   const real = realpathSync(device);
   return listMounts().some(({ source }) => source === device || source === real);
-}
-
-/** Makes a directory with the owner and mode of another, since an overlay shows those of its upper directory. */
-function makeLike(directory: string, model: string): void {
-  if (mkdirSync(directory, { recursive: true }) === undefined) return;
-  const { uid, gid, mode } = statSync(model);
-  chownSync(directory, uid, gid);
-  chmodSync(directory, mode & 0o7777);
 }
 
 /** As cOS: at shutdown /etc is in use until the end. What the image or the owner has there stays. */

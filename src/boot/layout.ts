@@ -53,7 +53,8 @@ export type LayoutAction =
   | (Action<'bind-state'> & { path: string; directory: string; requires: string; ephemeral?: string })
   | (Action<'make-directory'> & { path: string })
   | (Action<'mount-tmp'> & { entry: FstabEntry })
-  | (Action<'write-fstab'> & { entries: readonly FstabEntry[] })
+  /** `write` is false where somebody else looks after fstab; the entries are of what was there before. */
+  | (Action<'write-fstab'> & { entries: readonly FstabEntry[]; write: boolean })
   | (Action<'list-for-relabel'> & { paths: readonly string[] });
 
 export interface LayoutPlan extends Plan<LayoutAction> {
@@ -174,11 +175,11 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     const entry = { source: 'tmpfs', mountPoint: '/tmp', type: 'tmpfs', options };
     actions.push({ kind: 'mount-tmp', summary: 'Mount a tmpfs at /tmp', entry });
   }
-  if (settings.writeFstab) {
-    const root = { source: found.rootSource, mountPoint: '/', type: 'auto', options: [settings.debugRw ? 'rw' : 'ro'] };
-    const entries = [...(live ? [] : [root]), ...adopted];
-    actions.push({ kind: 'write-fstab', summary: 'Write /etc/fstab', entries });
-  }
+  const root = { source: found.rootSource, mountPoint: '/', type: 'auto', options: [settings.debugRw ? 'rw' : 'ro'] };
+  const entries = [...(live ? [] : [root]), ...adopted];
+  const write = settings.writeFstab;
+  const summary = write ? 'Write /etc/fstab' : 'Leave /etc/fstab alone';
+  actions.push({ kind: 'write-fstab', summary, entries, write });
   if (settings.relabel) {
     const paths = [...writable.keys()].filter((path) => !isBelow(path, '/run'));
     actions.push({ kind: 'list-for-relabel', summary: 'List what systemd has to label for SELinux', paths });

@@ -9,11 +9,12 @@ import { apply } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { type LayoutArguments, readLayoutArguments } from './command-line.ts';
 import { type LayoutPlan, planLayout } from './layout.ts';
-import { LayoutState, layoutPerformers } from './layout-apply.ts';
+import { layoutPerformers } from './layout-apply.ts';
 import { inspectLayout } from './layout-inspect.ts';
 import { type LayoutRecord, RECORD_DIRECTORY, writeLayoutRecord } from './layout-record.ts';
 import { readLayoutSettings } from './layout-settings.ts';
 import { readLayoutSources } from './layout-sources.ts';
+import { LayoutState } from './layout-state.ts';
 
 export interface MountLayoutOptions {
   /** Where the image is mounted, normally /sysroot. */

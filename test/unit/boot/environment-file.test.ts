@@ -17,6 +17,11 @@ test.each([
   ['export A=1', { A: '1' }],
   ['A=', { A: '' }],
   ['A=$HOME', { A: '$HOME' }],
+  ['A="one\ntwo" \nB=\'x\ny\'\nC=3', { A: 'one\ntwo', B: 'x\ny', C: '3' }],
+  ['A=  spaced  out  \nB=2', { A: 'spaced  out', B: '2' }],
+  ['A=a"b c"d', { A: 'ab cd' }],
+  ['A="open', { A: 'open' }],
+  ['A=x\\', { A: 'x\\' }],
   ['not an assignment\n1A=2', {}],
 ])('reads %j', (text, variables) => {
   expect(Object.fromEntries(parseEnvironmentFile(text))).toEqual(variables);
@@ -28,4 +33,14 @@ test('reads back every value in single quotes', () => {
       expect(parseEnvironmentFile(`A='${value}'`).get('A')).toBe(value);
     }),
   );
+});
+
+test('reads any text, and a long one at once', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('A', '=', '"', "'", '\\', '\n', ' ', '\r', '#') }), (text) => {
+      for (const [name, value] of parseEnvironmentFile(text)) expect(name + value).toMatch(/^A/);
+    }),
+  );
+  const long = `${'A="'.repeat(20_000)}\n${'x\n'.repeat(20_000)}`;
+  expect(parseEnvironmentFile(long).size).toBe(1);
 });

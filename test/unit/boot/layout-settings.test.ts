@@ -110,3 +110,33 @@ test('what isn’t understood is reported, and the rest holds', () => {
     'OVERLAY: ramdisk is neither tmpfs:SIZE nor a device; tmpfs:20% is used',
   ]);
 });
+
+test('later files win variable by variable, and unknown variables are noticed', () => {
+  const environments = [
+    { name: 'cos', text: 'RW_PATHS=/etc\nPERSISTENT_STATE_PATHS=/a' },
+    { name: 'elemental', text: 'RW_PATHS=/var\nRWPATHS=/x' },
+    { name: 'extra', text: 'CUSTOM_BIND_MOUNTS="/b /a"' },
+  ];
+  const found = readLayoutSettings({ environments, problems: ['unreadable'] }, readLayoutArguments(''));
+  expect(found.rwPaths).toEqual(['/var']);
+  expect(found.statePaths).toEqual([
+    { path: '/a', mode: 'overlay' },
+    { path: '/b', mode: 'bind' },
+  ]);
+  expect(found.problems).toEqual(['unreadable', 'elemental: RWPATHS is no variable of the layout']);
+});
+
+test('two volumes for one place: the first is taken, and the other noticed', () => {
+  const found = settings('VOLUMES="LABEL=A:/a LABEL=A:/a LABEL=B:/a"');
+  expect(found.volumes).toEqual([{ device: 'LABEL=A', mountPoint: '/a' }]);
+  expect(found.problems).toEqual(['VOLUMES: LABEL=B is left out, LABEL=A has /a']);
+});
+
+test.each(['tmpfs:0', 'tmpfs:0%', 'tmpfs:-1', 'tmpfs:5x', '/dev/../etc', 'LABEL=a\u0007'])(
+  'OVERLAY=%j is refused',
+  (text) => {
+    const found = settings(`OVERLAY='${text}'`);
+    expect(found.overlayBase).toEqual({ type: 'tmpfs', size: '20%' });
+    expect(found.problems).toHaveLength(1);
+  },
+);

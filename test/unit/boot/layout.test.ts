@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readLayoutArguments } from '../../../src/boot/command-line.ts';
-import { comparePaths, renderFstab } from '../../../src/boot/fstab.ts';
+import { comparePaths, entryOfMount, renderFstab } from '../../../src/boot/fstab.ts';
 import { type LayoutFound, planLayout } from '../../../src/boot/layout.ts';
 import { readLayoutSettings } from '../../../src/boot/layout-settings.ts';
 
@@ -289,5 +289,59 @@ test('paths are ordered by depth, then by text', () => {
     '/usr-x',
     '/a/b',
     '/usr/local',
+  ]);
+});
+
+test('what is there already has a line that holds after the switch', () => {
+  const common = { rootPath: '/', source: 'overlay', device: '0:1' };
+  const overlay = {
+    ...common,
+    mountPoint: '/sysroot/etc',
+    type: 'overlay',
+    options: ['rw', 'relatime'],
+    superOptions: ['rw', 'lowerdir=/sysroot/etc', 'upperdir=/sysroot/keep/u', 'workdir=/sysroot/keep/w'],
+  };
+  expect(entryOfMount(overlay, '/etc', '/sysroot').options).toEqual([
+    'rw',
+    'lowerdir=/etc',
+    'upperdir=/keep/u',
+    'workdir=/keep/w',
+    'x-systemd.requires-mounts-for=/keep/u',
+  ]);
+  const disk = {
+    ...common,
+    mountPoint: '/sysroot/oem',
+    source: '/dev/vda2',
+    type: 'ext4',
+    options: ['ro'],
+    superOptions: [],
+  };
+  expect(renderFstab([entryOfMount(disk, '/oem', '/sysroot')])).toContain('\n/dev/vda2 /oem ext4 ro,nofail 0 0\n');
+});
+
+describe('names on the volume', () => {
+  test('of two paths with one name the first is kept, and the other is ephemeral', () => {
+    const { actions, notices } = plan('PERSISTENT_STATE_PATHS="/a-b /a/b"', {
+      directories: new Set([...IMAGE, '/a-b', '/a/b']),
+    });
+    expect(notices).toEqual(['/a/b is not persistent: its place in /usr/local/.state is that of /a-b']);
+    expect(actions.filter(({ kind }) => kind === 'mount-overlay').slice(-2)).toMatchObject([
+      { path: '/var' },
+      { path: '/a/b', name: 'a-b~', persistent: false },
+    ]);
+  });
+
+  test('a path too long for a name is refused', () => {
+    const long = `/${'x'.repeat(120)}/${'y'.repeat(120)}`;
+    expect(plan(`RW_PATHS=${long}`).notices).toEqual([`${long} is not mounted: the path is too long`]);
+  });
+});
+
+test('the innermost volume is the one that must be there for persistent paths', () => {
+  const volumes = 'VOLUMES="LABEL=COS_PERSISTENT:/usr/local LABEL=INNER:/usr/local/.state"';
+  const { notices } = plan(`${volumes}\nPERSISTENT_STATE_PATHS=/home`);
+  expect(notices).toEqual([
+    'LABEL=INNER was not found; /usr/local/.state is not kept over a reboot',
+    '/home is not persistent: no volume is mounted for /usr/local/.state',
   ]);
 });

@@ -44,3 +44,12 @@ test.each([
 test.each(['LABEL=', 'LABEL=cos_oem', 'UUID=', 'PARTUUID=1', '/dev/vdc', ''])('%j means nothing here', (name) => {
   expect(findDevice(name, devices, 'vda')).toBeUndefined();
 });
+
+test.each([
+  ['LABEL=COS_OEM', 'vda', undefined],
+  ['LABEL=COS_OEM', undefined, 'LABEL=COS_OEM is on several devices (/dev/sda2, /dev/vda2); /dev/sda2 is taken'],
+  ['LABEL=COS_OEM', 'vdz', 'LABEL=COS_OEM is on several devices (/dev/sda2, /dev/vda2); /dev/sda2 is taken'],
+  ['LABEL=COS_PERSISTENT', 'sda', undefined],
+])('%s when booted from %s: the owner hears %j', (name, bootDisk, notice) => {
+  expect(findDevice(name, devices, bootDisk)?.notice).toBe(notice);
+});
