@@ -5,7 +5,7 @@ import { mkdirSync, realpathSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { listMounts, type Mount, mount, mountAt, unmount } from '../system/mounts.ts';
-import type { Performers } from '../system/plan.ts';
+import type { ApplyContext, Performers } from '../system/plan.ts';
 import type { Root } from '../system/root.ts';
 import { type FstabEntry, renderFstab } from './fstab.ts';
 import { fillKeptDirectory } from './kept-directory.ts';
@@ -15,13 +15,13 @@ import { mountEphemeral, queueOverlay, requireKept } from './layout-overlay.ts';
 import type { LayoutState } from './layout-state.ts';
 import { DEFAULT_OVERLAY_SIZE } from './layout-words.ts';
 import { hasSelinux, listForRelabel } from './relabel.ts';
-import { checkVolume } from './volume-check.ts';
+import { type CheckResult, checkVolume } from './volume-check.ts';
 
 export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
   'mount-base': async ({ entry, device }, context, state) => {
     if (device !== undefined) {
       try {
-        await mountDeviceBase(entry, device, state);
+        await mountDeviceBase(entry, device, context, state);
         return;
       } catch (error) {
         context.warn(`${messageOf(error)}; ephemeral changes are kept in memory`);
@@ -42,9 +42,7 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
       const at = placeNow(options.sysroot, entry.mountPoint);
       await queue.before(dirname(at));
       state.place(entry.mountPoint);
-      const check = isMounted(device)
-        ? ({ outcome: 'skipped' } as const)
-        : await checkVolume(device, type, state.checkOptions());
+      const check = await checkUnmounted(device, type, context, state);
       if (check.outcome === 'failed') return await fallBack(check.text);
       if (check.outcome === 'noted') context.warn(check.text);
       mkdirSync(at, { recursive: true });
@@ -168,10 +166,16 @@ export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
 };
 
 /** Mounts a device as base, unless overlays can't be kept on it. */
-async function mountDeviceBase(entry: FstabEntry, device: string, state: LayoutState): Promise<void> {
-  const check = await checkVolume(device, 'ext4', state.checkOptions());
+async function mountDeviceBase(
+  entry: FstabEntry,
+  device: { path: string; type: string },
+  context: ApplyContext,
+  state: LayoutState,
+): Promise<void> {
+  const check = await checkUnmounted(device.path, device.type, context, state);
+  if (check.outcome === 'noted') context.warn(check.text);
   if (check.outcome === 'failed') throw new HoldfastError('HF-MOUNT', check.text);
-  await mount(device, entry.mountPoint, entry);
+  await mount(device.path, entry.mountPoint, entry);
   try {
     // vfat and its kin have no extended attributes; iso9660 and squashfs can't be written.
     await tryOverlay(entry.mountPoint);
@@ -203,9 +207,15 @@ function noteBase(entry: FstabEntry, persistent: boolean, state: LayoutState): v
 }
 
 /** The check of a file system that is in use would find it inconsistent; whoever mounted it has checked it. */
-function isMounted(device: string): boolean {
+function checkUnmounted(
+  device: string,
+  type: string,
+  { events }: ApplyContext,
+  state: LayoutState,
+): Promise<CheckResult> | CheckResult {
   const real = realpathSync(device);
-  return listMounts().some(({ source }) => source === device || source === real);
+  if (listMounts().some(({ source }) => source === device || source === real)) return { outcome: 'skipped' };
+  return checkVolume(device, type, state.checkOptions(events));
 }
 
 /** As cOS: at shutdown /etc is in use until the end. What the image or the owner has there stays. */

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
+import type { EventSink } from '../system/events.ts';
 import { Root } from '../system/root.ts';
 import type { LayoutArguments } from './command-line.ts';
 import type { FstabEntry } from './fstab.ts';
@@ -22,8 +23,8 @@ interface LayoutStateOptions {
   relabelDirectory?: string;
 }
 
-/** Long enough for a big disk, and less than the 300 s after which systemd gives up the unit. */
-const CHECKS_MS = 240_000;
+/** Long enough for a big disk, and less than what systemd gives the unit. */
+const CHECKS_MS = 1_800_000;
 
 type Mounted = Omit<LayoutMount, 'path' | 'source'> & { entry: FstabEntry };
 
@@ -55,9 +56,11 @@ export class LayoutState {
   }
 
   /** How the next volume is checked: all checks together have the time that the unit leaves them. */
-  checkOptions(): CheckOptions {
+  checkOptions(events: EventSink): CheckOptions {
     const { check, runDirectory } = this.options;
-    return { ...check, marks: join(runDirectory, 'checked'), limitMs: Math.max(1, this.#checksEnd - Date.now()) };
+    const limitMs = Math.max(1, this.#checksEnd - Date.now());
+    const starting = (text: string) => events({ type: 'notice', level: 'info', text });
+    return { ...check, marks: join(runDirectory, 'checked'), limitMs, starting };
   }
 
   /** What `layout.json` says of the mounts. */

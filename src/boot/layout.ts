@@ -40,7 +40,7 @@ export interface LayoutFound {
 
 export type LayoutAction =
   /** `device` is absent for a tmpfs; a device that can't be used is replaced by a tmpfs. */
-  | (Action<'mount-base'> & { entry: FstabEntry; device?: string })
+  | (Action<'mount-base'> & { entry: FstabEntry; device?: { path: string; type: string } })
   /** `ephemeral` is the name of the directory for the overlay in its place; absent on live media. */
   | (Action<'mount-volume'> & { entry: FstabEntry; device: string; type: string; ephemeral?: string })
   | (Action<'mount-overlay'> & {
@@ -206,7 +206,7 @@ function planBase(base: OverlayBase, found: LayoutFound, notices: string[]): Lay
   if (device !== undefined) {
     const entry = { source: device.stableName, mountPoint, type: 'auto', options: ['defaults'] };
     const summary = `Mount ${device.path} for ephemeral changes`;
-    return { kind: 'mount-base', summary, entry, device: device.path };
+    return { kind: 'mount-base', summary, entry, device: { path: device.path, type: device.type ?? 'auto' } };
   }
   if (base.type === 'device') notices.push(`${base.device} was not found; ephemeral changes are kept in memory`);
   const entry = tmpfsBase(mountPoint, base.type === 'tmpfs' ? base.size : DEFAULT_OVERLAY_SIZE);

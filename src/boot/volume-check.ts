@@ -23,6 +23,8 @@ export type CheckOptions = LayoutArguments['check'] & {
   /** The directory where whoever has checked a device leaves a file of its name; it isn't checked twice. */
   marks: string;
   limitMs: number;
+  /** Hears of a check that begins, which may take minutes. */
+  starting: (text: string) => void;
 };
 
 /**
@@ -49,6 +51,7 @@ export async function checkVolume(device: string, type: string, options: CheckOp
   const argv: [string, ...string[]] = isExt
     ? ['e2fsck', ...force, repair, device]
     : ['fsck.fat', repair === '-p' ? '-a' : repair, device];
+  options.starting(`checking ${device}; this may take some minutes`);
   try {
     const { status, stdout, stderr } = await run(argv, { timeoutMs: limitMs });
     mkdirSync(marks, { recursive: true });

@@ -118,9 +118,10 @@ describe('volumes', () => {
 });
 
 describe('the base of ephemeral changes', () => {
-  test('on a device', async () => {
-    await rig.makeVolume('HFT_SCRATCH');
-    expect((await rig.boot('OVERLAY=LABEL=HFT_SCRATCH')).warnings).toEqual([]);
+  test.each(['ext4', 'xfs'] as const)('on a device with %s', async (type) => {
+    await rig.makeVolume('HFT_SCRATCH', type);
+    const commandLine = 'fsck.mode=force';
+    expect((await rig.boot('OVERLAY=LABEL=HFT_SCRATCH', { commandLine })).warnings).toEqual([]);
     rig.put('etc/a', 'written');
     expect(rig.get('etc/fstab')).toContain(`/dev/disk/by-label/HFT_SCRATCH ${rig.overlayDirectory} auto`);
   });

@@ -12,7 +12,7 @@ let work = '';
 let file = '';
 const marks = () => join(work, 'checked');
 const options = (rest: Partial<Parameters<typeof checkVolume>[2]> = {}) => {
-  return { mode: 'auto', repair: 'preen', marks: marks(), limitMs: 60_000, ...rest } as const;
+  return { mode: 'auto', repair: 'preen', marks: marks(), limitMs: 60_000, starting: () => {}, ...rest } as const;
 };
 
 beforeEach(async () => {
