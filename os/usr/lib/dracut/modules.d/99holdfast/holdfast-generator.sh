@@ -1,74 +1,91 @@
 #!/bin/sh
-# systemd generator of the initramfs: turns the kernel arguments into the mounts that lead to /sysroot.
-# Writes to the early directory ($2), since systemd and dracut would otherwise take root= for the root itself: it names
-# the partition that holds the image (as cOS does from 0.10 on).
+# systemd generator of the initramfs: asks for the units that lead from the kernel arguments to /sysroot. Writes to the
+# early directory ($2), since systemd and dracut would otherwise take root= for the root itself: it names the partition that
+# holds the image (as cOS does from 0.10 on). No value of the command line gets into a unit: the scripts read it themselves.
 
 early=$2
 set -f
+. "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
-root= image= oem= oem_timeout= state_timeout= permission=ro
-read -r arguments < /proc/cmdline
-for word in $arguments; do
-    case $word in
-        rd.cos.disable | rd.immucore.disable | elemental.disable) exit 0 ;;
-        rd.cos.debugrw | rd.immucore.debugrw | elemental.debugrw) permission=rw ;;
-        root=*) root=${word#root=} ;;
-        cos-img/filename=* | elemental.image=*) image=${word#*=} ;;
-        rd.cos.oemlabel=* | rd.immucore.oemlabel=* | elemental.oemlabel=*) oem=${word#*=} ;;
-        rd.cos.oemtimeout=* | rd.immucore.oemtimeout=* | elemental.oemtimeout=*) oem_timeout=${word#*=} ;;
-        rd.timeout=*) state_timeout=${word#*=} ;;
-    esac
-done
-[ -n "$image" ] || exit 0
-
-# Characters that udev escapes in /dev/disk/by-* names.
-udev_name() {
-    printf '%s' "$1" | sed -e 's,/,\\x2f,g' -e 's, ,\\x20,g'
-}
-
-# A number of seconds between $2 and $3, else the default $4.
-seconds() {
+root='' image='' oem='' oem_uuid='' state_uuid='' state_timeout='' stage_timeout='' disabled='' live='' permission=ro
+argument() {
     case $1 in
-        '' | *[!0-9]* | ??????*) echo "$4" ;;
-        *) if [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; then echo "$1"; else echo "$4"; fi ;;
+        root) root=$2 ;;
+        cos-img/filename) image=$2 ;;
+        holdfast.state) state_uuid=$2 ;;
+        holdfast.oem) oem_uuid=$2 ;;
+        rd.cos.oemlabel) oem=$2 ;;
+        rd.cos.disable) if is_on "$2"; then disabled=1; else disabled=''; fi ;;
+        rd.cos.debugrw) if is_on "$2"; then permission=rw; else permission=ro; fi ;;
+        rd.cos.stagetimeout) stage_timeout=$2 ;;
+        rd.timeout) state_timeout=$2 ;;
+        CDLABEL) live=1 ;;
     esac
 }
+each_argument
+case $root in live:* | CDLABEL=*) live=1 ;; esac
 
+# want UNIT BY
+want() {
+    mkdir -p "$early/$2.wants"
+    ln -sf "/usr/lib/systemd/system/$1" "$early/$2.wants/$1"
+}
+
+if [ -n "$stage_timeout" ]; then
+    for stage in pre-rootfs rootfs initramfs; do
+        mkdir -p "$early/cos-setup-$stage.service.d"
+        printf '[Service]\nTimeoutStartSec=%s\n' "$(seconds "$stage_timeout" 1 86400 300)" \
+            > "$early/cos-setup-$stage.service.d/50-timeout.conf"
+    done
+fi
+
+if [ -n "$disabled$live" ]; then want holdfast-live.service initrd-root-fs.target; fi
+if [ -n "$disabled" ]; then
+    # Stages run; the layout doesn't.
+    mkdir -p "$early/cos-immutable-rootfs.service.d"
+    printf '[Unit]\nConditionPathExists=!/\n' > "$early/cos-immutable-rootfs.service.d/50-disabled.conf"
+    exit 0
+fi
+
+# The path of a partition that root= names, as systemd and dracut make it up.
 case $root in
-    LABEL=*) device=/dev/disk/by-label/$(udev_name "${root#LABEL=}") ;;
+    LABEL=*) device=/dev/disk/by-label/$(printf '%s' "${root#LABEL=}" | sed -e 's,/,\\x2f,g' -e 's, ,\\x20,g') ;;
     UUID=*) device=/dev/disk/by-uuid/${root#UUID=} ;;
-    PARTLABEL=*) device=/dev/disk/by-partlabel/$(udev_name "${root#PARTLABEL=}") ;;
+    PARTLABEL=*) device=/dev/disk/by-partlabel/$(printf '%s' "${root#PARTLABEL=}" | sed -e 's,/,\\x2f,g' -e 's, ,\\x20,g') ;;
     PARTUUID=*) device=/dev/disk/by-partuuid/${root#PARTUUID=} ;;
     /dev/*) device=$root ;;
-    *) exit 0 ;;
+    *) device='' ;;
 esac
-device_unit=$(systemd-escape --path --suffix=device "$device")
-state_unit='run-initramfs-cos\x2dstate.mount'
 
-# The same file name as dracut's own drop-in, which waits for ever: this one replaces it.
-mkdir -p "$early/$device_unit.d"
-cat > "$early/$device_unit.d/timeout.conf" << END
-[Unit]
-JobTimeoutSec=infinity
-JobRunningTimeoutSec=$(seconds "$state_timeout" 1 1800 90)
-END
+if [ -n "$image" ] && [ -n "$device" ]; then
+    # Both wait for what root= names, and for ever. The disk that counts is found by holdfast-state.service, which may know
+    # a better name for it; these replace their drop-ins of the same names.
+    if unit=$(systemd-escape --path --suffix=device "$device" 2> /dev/null); then
+        wait=$(seconds "$state_timeout" 1 1800 90)
+        if [ -n "$state_uuid" ] && [ "$wait" -gt 10 ]; then wait=10; fi
+        mkdir -p "$early/$unit.d"
+        printf '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=%s\n' "$wait" > "$early/$unit.d/timeout.conf"
+    fi
+    mkdir -p "$early/initrd-root-device.target.d"
+    printf '[Unit]\nAfter=holdfast-state.service\n' > "$early/initrd-root-device.target.d/50-root-device.conf"
 
-cat > "$early/$state_unit" << END
+    cat > "$early/run-initramfs-cos\\x2dstate.mount" << END
 [Unit]
 Description=Partition with the system images
 DefaultDependencies=no
+Requires=holdfast-state.service
+After=holdfast-state.service
 Before=initrd-root-device.target
 [Mount]
-What=$device
+What=/run/holdfast/state
 Where=/run/initramfs/cos-state
 Options=$permission
 TimeoutSec=90
 END
-
-# mount(8) makes the loop device. Wants, not Requires: nothing that stops may take the root with it at switch-root.
-cat > "$early/sysroot.mount" << END
+    # mount(8) makes the loop device. Wants, not Requires: nothing that stops may take the root with it at switch-root.
+    cat > "$early/sysroot.mount" << END
 [Unit]
-Description=Root image $image
+Description=Root image
 DefaultDependencies=no
 Wants=holdfast-slot.service
 After=holdfast-slot.service
@@ -79,29 +96,25 @@ Where=/sysroot
 Options=$permission,loop
 TimeoutSec=90
 END
-mkdir -p "$early/initrd-root-fs.target.requires"
-ln -sf ../sysroot.mount "$early/initrd-root-fs.target.requires/sysroot.mount"
+    mkdir -p "$early/initrd-root-fs.target.requires"
+    ln -sf ../sysroot.mount "$early/initrd-root-fs.target.requires/sysroot.mount"
+elif [ -z "$live" ]; then
+    exit 0
+fi
 
-[ -n "$oem" ] || exit 0
-oem_device=/dev/disk/by-label/$(udev_name "$oem")
-oem_unit=$(systemd-escape --path --suffix=device "$oem_device")
-# The wait counts from the moment when the disk with the images was there, so a machine without OEM loses little.
-mkdir -p "$early/$oem_unit.d"
-cat > "$early/$oem_unit.d/timeout.conf" << END
-[Unit]
-After=$state_unit
-JobTimeoutSec=infinity
-JobRunningTimeoutSec=$(seconds "$oem_timeout" 1 1800 10)
-END
+[ -n "$oem$oem_uuid" ] || exit 0
 # The layout mounts the partition a second time, below the new root; this mount must not outlive the initramfs.
 cat > "$early/oem.mount" << END
 [Unit]
-Description=OEM partition, for stage rootfs
+Description=OEM partition, for the stages of the initramfs
 DefaultDependencies=no
-Before=cos-setup-rootfs.service initrd-switch-root.target
+Requires=holdfast-oem.service
+After=holdfast-oem.service
+ConditionPathExists=/run/holdfast/oem
+Before=cos-setup-pre-rootfs.service cos-setup-rootfs.service initrd-switch-root.target
 Conflicts=initrd-switch-root.target
 [Mount]
-What=$oem_device
+What=/run/holdfast/oem
 Where=/oem
 Options=rw
 TimeoutSec=90

@@ -2,51 +2,77 @@
 # Chooses the image file that becomes the root and says so in /run: the link slot.img, which sysroot.mount mounts, and
 # the mode files that stages test. holdfast.slot= is the UUID of the image that GRUB took the kernel from; GRUB doesn't
 # replay journals, so after a power cut the name on the command line can lead to another image than the one it read.
+# `live`: there is no image file, only the mode is said.
+
+set -f
+umask 022
+. "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
 state=/run/initramfs/cos-state
+image='' uuid='' named_mode='' root='' squashfs='' live='' disabled=''
+argument() {
+    case $1 in
+        cos-img/filename) image=$2 ;;
+        holdfast.slot) uuid=$2 ;;
+        elemental.mode) named_mode=$2 ;;
+        root) root=$2 ;;
+        rd.live.squashimg) squashfs=$2 ;;
+        rd.cos.disable) if is_on "$2"; then disabled=1; else disabled=''; fi ;;
+    esac
+}
+each_argument
 
-fail() {
-    echo "holdfast: $1" >&2
-    exit 1
+# Each program that is started here is a part of every boot.
+say_mode() {
+    mkdir -p /run/cos /run/elemental
+    umask 077
+    printf 1 > "/run/cos/$1_mode"
+    printf 1 > "/run/elemental/$1_mode"
+    umask 022
 }
 
-image= uuid=
-read -r arguments < /proc/cmdline
-for word in $arguments; do
-    case $word in
-        cos-img/filename=* | elemental.image=*) image=${word#*=} ;;
-        holdfast.slot=*) uuid=${word#*=} ;;
+if [ "${1-}" = live ]; then
+    # cOS boots a recovery.squashfs as a live system.
+    case $disabled:$root:$squashfs in
+        :live:*recovery* | :live:*COS_RECOVERY*) say_mode recovery ;;
+        *) say_mode live ;;
     esac
-done
+    exit 0
+fi
 
-# Without it there is no /dev/loop-control.
-modprobe -q loop
-mountpoint -q "$state" || fail "the partition with the system images could not be mounted"
+[ -e /dev/loop-control ] || modprobe -q loop || :
+grep -q " $state " /proc/self/mounts || fail "the partition with the system images can not be mounted"
+
+while [ "$image" != "${image#/}" ]; do image=${image#/}; done
+case /$image/ in
+    */../* | */./* | *//* | //) fail "cos-img/filename is no path of an image" ;;
+esac
 
 chosen=
 if [ -z "$uuid" ]; then
-    [ -f "$state/$image" ] || fail "$image is not on the partition with the system images"
-    chosen=$state/${image#/}
+    [ -f "$state/$image" ] || fail "there is no /$image on the partition with the system images"
+    chosen=$state/$image
 else
-    for file in "$state/${image#/}" "$state"/cOS/active.img "$state"/cOS/passive.img "$state"/cOS/*.img; do
+    set +f
+    for file in "$state/$image" "$state"/cOS/active.img "$state"/cOS/passive.img "$state"/cOS/*.img; do
         [ -f "$file" ] || continue
         [ "$(blkid --probe --match-tag UUID --output value "$file")" = "$uuid" ] || continue
         chosen=$file
         break
     done
-    [ -n "$chosen" ] || fail "no image with the UUID $uuid, which the running kernel came from: $(ls "$state/cOS")"
-    [ "$chosen" = "$state/${image#/}" ] \
-        || echo "holdfast: ${chosen#"$state"} has the running kernel, not $image; it becomes the root" >&2
+    set -f
+    [ -n "$chosen" ] || fail "no image has the UUID $uuid, which the running kernel came from ($(ls "$state/cOS" | tr '\n' ' '))"
+    [ "$chosen" = "$state/$image" ] || say "${chosen#"$state"} has the running kernel, not /$image; it becomes the root"
 fi
 
-mkdir -p /run/holdfast /run/cos
+mkdir -p /run/holdfast
 ln -sfn "$chosen" /run/holdfast/slot.img
 
+mode=
 case ${chosen##*/} in
     *recovery*) mode=recovery ;;
     *active*) mode=active ;;
     *passive*) mode=passive ;;
-    *) exit 0 ;;
+    *) case $named_mode in active | passive | recovery) mode=$named_mode ;; esac ;;
 esac
-printf 1 > "/run/cos/${mode}_mode"
-chmod 600 "/run/cos/${mode}_mode"
+[ -z "$mode" ] || say_mode "$mode"
