@@ -74,6 +74,7 @@ export async function inspectLayout(
     found: {
       rootSource: root.source,
       rootType: root.type,
+      rootReadOnly: root.options.includes('ro'),
       devices,
       realPaths,
       directories,

@@ -24,6 +24,7 @@ export interface LayoutFound {
   rootSource: string;
   /** `overlay` on live media, whose root is writable already. */
   rootType: string;
+  rootReadOnly: boolean;
   /** By the device as the settings spell it. What isn't in here wasn't found. */
   devices: ReadonlyMap<string, FoundDevice>;
   /** Where the paths of the settings (and /tmp) are when the image's links are followed; those that differ. */
@@ -80,6 +81,9 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     isBelow(path, '/run') ||
     [...writable.keys()].some((at) => isBelow(path, at));
 
+  if (settings.debugRw && found.rootReadOnly && !live) {
+    notices.push('the root stays read-only whatever fstab says: its image is attached so; rd.cos.debugrw is needed');
+  }
   if (!live && !mounted.has(overlayDirectory)) actions.push(planBase(settings.overlayBase, found, notices));
 
   const places = settlePlaces(settings, found, notices).filter((place) => !live || place.is !== 'ephemeral');

@@ -16,6 +16,7 @@ const IMAGE = ['/etc', '/root', '/home', '/opt', '/srv', '/usr/local', '/var', '
 const found = (changes: Partial<LayoutFound> = {}): LayoutFound => ({
   rootSource: '/dev/loop0',
   rootType: 'ext4',
+  rootReadOnly: true,
   devices: new Map([
     ['LABEL=COS_OEM', OEM],
     ['LABEL=COS_PERSISTENT', PERSISTENT],
@@ -344,4 +345,19 @@ test('the innermost volume is the one that must be there for persistent paths', 
     'LABEL=INNER was not found; /usr/local/.state is not kept over a reboot',
     '/home is not persistent: no volume is mounted for /usr/local/.state',
   ]);
+});
+
+test.each([
+  ['DEBUG_RW=true', true, 'rw', 1],
+  ['DEBUGRW=true', false, 'rw', 0],
+  ['', true, 'ro', 0],
+])('%j on a root that is read-only (%s): fstab says %s', (env, rootReadOnly, access, notices) => {
+  const found = plan(env, { rootReadOnly });
+  expect(found.notices.length).toBe(notices);
+  expect(found.actions).toContainEqual(
+    expect.objectContaining({
+      kind: 'write-fstab',
+      entries: [{ source: '/dev/loop0', mountPoint: '/', type: 'auto', options: [access] }],
+    }),
+  );
 });
