@@ -1,6 +1,6 @@
 // `holdfast status`: what is booted, how the boot went, and what each slot holds.
 
-import { type BootReport, describeFailedSlot, describeFailedStage } from '../lifecycle/boot-report.ts';
+import { type BootReport, describeFailedSlot, describeFailedStage, describeLayout } from '../lifecycle/boot-report.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
 import { INITRAMFS_STAGES, type StageFailure, type StageRecord } from '../stages/stagerecord.ts';
@@ -76,10 +76,11 @@ function failureLines({ file, line = 1, column = 1, subStage, name, message, out
   ];
 }
 
-function layoutLines({ layoutNotices }: BootReport): string[] {
-  if (layoutNotices === undefined) return [];
-  if (layoutNotices.length === 0) return [row('layout', 'as asked')];
-  return layoutNotices.map((notice) => row('LAYOUT', notice));
+function layoutLines({ layout }: BootReport): string[] {
+  if (layout === undefined) return [];
+  if (layout.outcome === 'skipped') return [row('layout', `none: ${layout.reason ?? 'it was not asked for'}`)];
+  const troubles = describeLayout(layout);
+  return troubles.length === 0 ? [row('layout', 'as asked')] : troubles.map((trouble) => row('LAYOUT', trouble));
 }
 
 function slotLine(slot: SlotStatus, { booted, rebootPending }: MachineStatus): string {

@@ -4,6 +4,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type LayoutRecord, parseLayoutRecord } from '../boot/layout-record.ts';
 import { readRecords, type StageRecord } from '../stages/stagerecord.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { errnoOf, messageOf } from '../system/errors.ts';
@@ -23,8 +24,8 @@ export interface BootReport {
   mode: BootMode | undefined;
   /** Those that have run, in the order of a boot. */
   stages: readonly StageRecord[];
-  /** What the layout could not do as it was asked to; undefined where this boot mounted none. */
-  layoutNotices: readonly string[] | undefined;
+  /** What was mounted, and what differs from the wish; undefined where no initramfs of ours mounted anything. */
+  layout: LayoutRecord | undefined;
   failedSlots: readonly FailedSlot[];
   /** What of all this could not be read. */
   problems: readonly string[];
@@ -47,7 +48,7 @@ export function readBootReport(run = '/run'): BootReport {
   return {
     mode,
     stages: attempt(() => readRecords(join(run, 'holdfast/stages')), []).map(asItIs),
-    layoutNotices: attempt(() => readLayoutNotices(join(run, 'holdfast/layout.json')), undefined),
+    layout: attempt(() => readLayout(join(run, 'holdfast/layout.json')), undefined),
     failedSlots: attempt(() => readFailedSlots(join(run, 'holdfast/boot_failure')), []).filter(
       ({ slot }) => slot !== mode,
     ),
@@ -83,12 +84,9 @@ function readFailedSlots(file: string): FailedSlot[] {
     });
 }
 
-function readLayoutNotices(file: string): string[] | undefined {
+function readLayout(file: string): LayoutRecord | undefined {
   const text = textOf(file);
-  if (text === undefined) return undefined;
-  const value: unknown = JSON.parse(text);
-  const notices = typeof value === 'object' && value !== null && 'notices' in value ? value.notices : [];
-  return Array.isArray(notices) ? notices.filter((notice) => typeof notice === 'string') : [];
+  return text === undefined ? undefined : parseLayoutRecord(text);
 }
 
 function textOf(file: string): string | undefined {
@@ -101,12 +99,18 @@ function textOf(file: string): string | undefined {
 }
 
 /** Everything that is wrong with this boot, a sentence each, without what programs printed: anybody may read it. */
-export function troublesOf({ stages, layoutNotices, failedSlots, mode }: BootReport): string[] {
+export function troublesOf({ stages, layout, failedSlots, mode }: BootReport): string[] {
   return [
     ...failedSlots.map((failed) => describeFailedSlot(failed, mode)),
-    ...(layoutNotices ?? []),
+    ...describeLayout(layout),
     ...stages.filter(({ outcome }) => outcome === 'failed').map(describeFailedStage),
   ];
+}
+
+/** What of the layout is not as it was asked for; none where all is, or where there is no layout. */
+export function describeLayout(layout: LayoutRecord | undefined): readonly string[] {
+  if (layout?.outcome !== 'failed') return layout?.notices ?? [];
+  return [`The layout could not be mounted: ${layout.reason ?? 'the reason is unknown'}`, ...layout.notices];
 }
 
 export function describeFailedSlot({ slot, reason }: FailedSlot, mode: BootMode | undefined): string {

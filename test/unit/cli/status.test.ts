@@ -1,6 +1,7 @@
 // What `holdfast status` prints in each state of a machine, and the line that a failed stage puts on the console.
 
 import { expect, test } from 'vitest';
+import type { LayoutRecord } from '../../../src/boot/layout-record.ts';
 import { consoleLine } from '../../../src/cli/console-line.ts';
 import { statusLines } from '../../../src/cli/status.ts';
 import type { MachineStatus } from '../../../src/lifecycle/status.ts';
@@ -33,13 +34,15 @@ const failed = (stage: BootStage): StageRecord =>
     ],
   });
 
+const LAYOUT: LayoutRecord = { version: 1, outcome: 'ok', notices: [], mounts: [], durationMs: 9 };
+
 /** A healthy installed machine; each test changes one thing. */
 const machine = (changes: Partial<MachineStatus> = {}, boot: Partial<MachineStatus['boot']> = {}): MachineStatus => ({
   booted: { slot: 'active', uuid: 'a', replaced: false },
   boot: {
     mode: 'active',
     stages: BOOT_STAGES.slice(1, 6).map((stage) => record(stage)),
-    layoutNotices: [],
+    layout: LAYOUT,
     failedSlots: [],
     problems: [],
     ...boot,
@@ -97,7 +100,10 @@ test('a passive boot after one that failed, with a layout that is not as asked',
       {
         mode: 'passive',
         failedSlots: [{ slot: 'active', reason: 'the image has no working /usr/bin/holdfast' }],
-        layoutNotices: ['LABEL=COS_PERSISTENT is missing: /usr/local is kept until the next boot only'],
+        layout: {
+          ...LAYOUT,
+          notices: ['LABEL=COS_PERSISTENT is missing: /usr/local is kept until the next boot only'],
+        },
       },
     ),
   );
@@ -115,12 +121,17 @@ test('a container: what is unknown is said', () => {
     slots: [],
     unknown: ['slots: no partition with the label COS_STATE was found'],
   });
-  const boot = { mode: undefined, stages: [], layoutNotices: undefined, failedSlots: [], problems: [] };
+  const boot = { mode: undefined, stages: [], layout: undefined, failedSlots: [], problems: [] };
   expect(statusLines({ ...nothing, boot })).toEqual([
     'booted     not from a slot',
     'stages     none of this boot is known',
     'unknown    slots: no partition with the label COS_STATE was found',
   ]);
+});
+
+test('a layout that was not to be mounted', () => {
+  const layout = { ...LAYOUT, outcome: 'skipped' as const, reason: 'rd.cos.disable is on the kernel command line' };
+  expect(statusLines(machine({}, { layout }))[2]).toBe('layout     none: rd.cos.disable is on the kernel command line');
 });
 
 test.each([

@@ -49,13 +49,15 @@ const FAILED: StageRecord = {
     { file: '/oem/91.yaml', line: 1, column: 1, subStage: 'boot', message: 'more' },
   ],
 };
+const layout = (changes: object) =>
+  JSON.stringify({ version: 1, outcome: 'ok', notices: [], mounts: [], durationMs: 1, ...changes });
 const record = (value: StageRecord) => writeRecord(value, join(run, 'holdfast/stages'));
 
 test('a machine that nobody has booted with holdfast is unknown, not broken', () => {
   expect(readBootReport(run)).toEqual({
     mode: undefined,
     stages: [],
-    layoutNotices: undefined,
+    layout: undefined,
     failedSlots: [],
     problems: [],
   });
@@ -105,11 +107,13 @@ test('slots that did not start, but not the one that runs', () => {
   ]);
 });
 
-test('notices of the layout; a damaged file is a problem that is shown', () => {
-  put('holdfast/layout.json', JSON.stringify({ notices: ['/opt is kept until the next boot only'] }));
+test('notices of the layout; one that failed, or whose record is damaged', () => {
+  put('holdfast/layout.json', layout({ notices: ['/opt is kept until the next boot only'] }));
   expect(troublesOf(readBootReport(run))).toEqual(['/opt is kept until the next boot only']);
+  put('holdfast/layout.json', layout({ outcome: 'failed', reason: '/sysroot is no mount point' }));
+  expect(troublesOf(readBootReport(run))).toEqual(['The layout could not be mounted: /sysroot is no mount point']);
   put('holdfast/layout.json', '{');
-  expect(readBootReport(run).problems).toHaveLength(1);
+  expect(troublesOf(readBootReport(run))).toEqual(['The layout could not be mounted: its record is damaged']);
 });
 
 test('the banner says what failed and where more is, never what a program printed', () => {
@@ -121,7 +125,7 @@ test('the banner says what failed and where more is, never what a program printe
 });
 
 test('the banner has few and short lines, whatever it is about', () => {
-  put('holdfast/layout.json', JSON.stringify({ notices: Array.from({ length: 50 }, () => 'x'.repeat(5000)) }));
+  put('holdfast/layout.json', layout({ notices: Array.from({ length: 50 }, () => 'x'.repeat(5000)) }));
   const lines = bannerLines(readBootReport(run));
   expect(lines).toHaveLength(7);
   expect(lines.at(-2)).toBe('holdfast: and 45 more.');
