@@ -23,7 +23,8 @@ export async function ensureOpenRc(options: BuildOptions): Promise<string> {
       mkdirSync(directory);
       await withWorkTree(join(cacheDirectory(), 'work'), async (work) => {
         const archives = await downloadPackages(work, PACKAGES, { signal: options.signal });
-        for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) await runChecked(['dpkg-deb', '--extract', join(archives, file), directory]);
+        for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb')))
+          await runChecked(['dpkg-deb', '--extract', join(archives, file), directory]);
       });
     });
     if (made.made) await pruneCache(cacheDirectory(), /^openrc-[0-9a-f]{16}$/, 2);

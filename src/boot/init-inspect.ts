@@ -9,24 +9,30 @@ import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE, GRUB_EFI_PROGRAM, GRUB_FONT } fr
 import { BIOS_CONFIG, GRUB_MODULES } from './grub-program.ts';
 import { DIRECTORIES, EXECUTABLE, type FoundPath, type InitFound } from './init-plan.ts';
 import { readRecord } from './init-record.ts';
-import { biosNotice, grubBiosDirectory, grubDirectory, grubFont, requireBootParts } from './init-requirements.ts';
+import {
+  biosNotice,
+  grubBiosDirectory,
+  grubDirectory,
+  grubFont,
+  initrdOf,
+  requireBootParts,
+} from './init-requirements.ts';
 import { OS_FILES } from './os-files.generated.ts';
 
 /**
  * @param executable a file on this machine that becomes the image's executable.
+ * @param options.initrd an initramfs is wanted.
  * @throws HoldfastError HF-NOT-BOOTABLE when the root lacks something, HF-NO-SOURCE without an executable.
  */
-export function inspectRoot(root: Root, executable: string | undefined): InitFound {
-  const kernel = requireBootParts(root);
+export function inspectRoot(root: Root, executable: string | undefined, options: { initrd: boolean }): InitFound {
+  const { canBuildInitrd, ...kernel } = requireBootParts(root, options);
   if (executable === undefined && !root.stat(EXECUTABLE)?.isFile()) {
     throw new HoldfastError('HF-NO-SOURCE', `there is no ${EXECUTABLE} in ${root.directory}`, {
       hint: 'name the executable with --executable FILE',
     });
   }
   // The name that the distribution's own kernel package uses, so that its updates replace this one.
-  const initrdPath =
-    [`/boot/initrd.img-${kernel.version}`, `/boot/initramfs-${kernel.version}.img`].find((path) => root.exists(path)) ??
-    `/boot/initrd-${kernel.version}`;
+  const initrdPath = initrdOf(root, kernel) ?? `/boot/initrd-${kernel.version}`;
   const units = ['e2scrub_reap.service'].filter((unit) => root.exists(`/lib/systemd/system/${unit}`));
   const looked = [
     ...Object.keys(OS_FILES),
@@ -39,6 +45,7 @@ export function inspectRoot(root: Root, executable: string | undefined): InitFou
   ];
   return {
     kernel,
+    canBuildInitrd,
     initrdPath,
     paths: new Map(looked.map((path) => [path, lookAt(root, path)])),
     record: readRecord(root),

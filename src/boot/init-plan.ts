@@ -29,6 +29,8 @@ export type FoundPath =
 
 export interface InitFound {
   kernel: Kernel;
+  /** An initramfs is wanted and what builds it is there. */
+  canBuildInitrd: boolean;
   /** By path; a path that isn't in here was not looked at. */
   paths: ReadonlyMap<string, FoundPath>;
   record: InitRecord;

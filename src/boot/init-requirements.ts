@@ -3,11 +3,14 @@
 
 import { HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
+import { findServiceManagers } from './init-selection.ts';
 
 interface Requirement {
   what: string;
   /** Any one of these paths will do. */
   anyOf: readonly string[];
+  /** Only for building an initramfs. */
+  initrd?: true;
   debian: string;
   opensuse: string;
   fedora: string;
@@ -33,7 +36,7 @@ const GRUB_MKIMAGE = ['grub-mkimage', 'grub2-mkimage'];
 /** Package names were looked up in Debian 12, openSUSE Leap 15.5 and Fedora 38. */
 const REQUIREMENTS: readonly Requirement[] = [
   { what: 'systemd', anyOf: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'], ...same('systemd') },
-  { what: 'dracut', anyOf: program('dracut'), ...same('dracut') },
+  { what: 'dracut', initrd: true, anyOf: program('dracut'), ...same('dracut') },
   {
     what: 'GRUB’s modules for x86_64-efi',
     anyOf: GRUB_MODULE_DIRECTORIES.map((directory) => `${directory}/normal.mod`),
@@ -48,15 +51,29 @@ const REQUIREMENTS: readonly Requirement[] = [
     opensuse: 'grub2',
     fedora: 'grub2-tools',
   },
-  { what: 'modprobe', anyOf: program('modprobe'), ...same('kmod') },
-  { what: 'e2fsck', anyOf: program('e2fsck'), ...same('e2fsprogs') },
-  { what: 'udevadm', anyOf: program('udevadm'), debian: 'udev', opensuse: 'udev', fedora: 'systemd-udev' },
-  { what: 'losetup', anyOf: program('losetup'), debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
-  { what: 'blkid', anyOf: program('blkid'), ...same('util-linux') },
-  { what: 'mountpoint', anyOf: program('mountpoint'), ...same('util-linux') },
-  { what: 'setfattr', anyOf: program('setfattr'), ...same('attr') },
-  { what: 'cpio', anyOf: program('cpio'), ...same('cpio') },
-  { what: 'zstd', anyOf: program('zstd'), ...same('zstd') },
+  { what: 'modprobe', initrd: true, anyOf: program('modprobe'), ...same('kmod') },
+  { what: 'e2fsck', initrd: true, anyOf: program('e2fsck'), ...same('e2fsprogs') },
+  {
+    what: 'udevadm',
+    initrd: true,
+    anyOf: program('udevadm'),
+    debian: 'udev',
+    opensuse: 'udev',
+    fedora: 'systemd-udev',
+  },
+  {
+    what: 'losetup',
+    initrd: true,
+    anyOf: program('losetup'),
+    debian: 'mount',
+    opensuse: 'util-linux',
+    fedora: 'util-linux',
+  },
+  { what: 'blkid', initrd: true, anyOf: program('blkid'), ...same('util-linux') },
+  { what: 'mountpoint', initrd: true, anyOf: program('mountpoint'), ...same('util-linux') },
+  { what: 'setfattr', initrd: true, anyOf: program('setfattr'), ...same('attr') },
+  { what: 'cpio', initrd: true, anyOf: program('cpio'), ...same('cpio') },
+  { what: 'zstd', initrd: true, anyOf: program('zstd'), ...same('zstd') },
 ];
 
 const KERNEL_PACKAGES = { debian: 'linux-image-amd64', opensuse: 'kernel-default', fedora: 'kernel-core' };
@@ -102,22 +119,47 @@ export function findKernel(root: Root): Kernel | undefined {
     .filter((version) => root.exists(`/lib/modules/${version}/modules.dep`))
     .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
   for (const version of versions) {
-    const path = [`/boot/vmlinuz-${version}`, `/usr/lib/modules/${version}/vmlinuz`].find((candidate) =>
-      root.stat(candidate)?.isFile(),
-    );
+    const names = [version, flavourOf(version)].map((name) => `/boot/vmlinuz-${name}`);
+    const path = [...names, `/usr/lib/modules/${version}/vmlinuz`].find((candidate) => root.stat(candidate)?.isFile());
     if (path !== undefined) return { version, path };
   }
   return undefined;
 }
 
+/** Alpine names files after what is left of `6.6.30-0-lts` without its numbers. */
+function flavourOf(version: string): string {
+  return version.replace(/^[\d.]+(-\d+)?-/, '');
+}
+
+/** The kernel's initramfs, under the name that the distribution gives it. */
+export function initrdOf(root: Root, { version }: Kernel): string | undefined {
+  return [
+    `/boot/initrd.img-${version}`,
+    `/boot/initramfs-${version}.img`,
+    `/boot/initrd-${version}`,
+    `/boot/initramfs-${flavourOf(version)}`,
+  ].find((path) => root.exists(path));
+}
+
 /**
- * @returns the kernel that the image will boot.
+ * @param options.initrd an initramfs is to be built. Where dracut is missing and an initramfs is there, or OpenRC is the
+ *   service manager, none is: init says then what that means.
+ * @returns the kernel that the image will boot, and whether an initramfs can be built for it.
  * @throws HoldfastError HF-NOT-BOOTABLE that lists everything that is missing, with its packages.
  */
-export function requireBootParts(root: Root): Kernel {
-  const missing = REQUIREMENTS.filter(({ anyOf }) => !anyOf.some((path) => root.exists(path)));
+export function requireBootParts(root: Root, options: { initrd: boolean }): Kernel & { canBuildInitrd: boolean } {
+  const { systemd, openrc } = findServiceManagers(root);
   const kernel = findKernel(root);
-  if (missing.length === 0 && kernel !== undefined) return kernel;
+  const hasDracut = program('dracut').some((path) => root.exists(path));
+  const hasInitrd = kernel !== undefined && initrdOf(root, kernel) !== undefined;
+  const canBuildInitrd = options.initrd && (hasDracut || !(hasInitrd || (openrc && !systemd)));
+  const missing = REQUIREMENTS.filter(
+    ({ what, initrd, anyOf }) =>
+      !(what === 'systemd' && openrc) &&
+      (canBuildInitrd || initrd === undefined) &&
+      !anyOf.some((path) => root.exists(path)),
+  );
+  if (missing.length === 0 && kernel !== undefined) return { ...kernel, canBuildInitrd };
   const all: Omit<Requirement, 'anyOf'>[] = [...missing];
   if (kernel === undefined) all.unshift({ what: 'a kernel with its modules', ...KERNEL_PACKAGES });
   throw new HoldfastError(

@@ -6,8 +6,10 @@ import type { EventSink } from '../system/events.ts';
 import { apply } from '../system/plan.ts';
 import type { Root } from '../system/root.ts';
 import { initPerformers } from './init-apply.ts';
+import { describeInitramfs, findInitramfsModule, type InitramfsModule } from './init-initramfs.ts';
 import { digestOf, inspectRoot } from './init-inspect.ts';
 import { type InitPlan, planInit } from './init-plan.ts';
+import { filesFor, findServiceManagers } from './init-selection.ts';
 import { OS_FILES } from './os-files.generated.ts';
 
 export interface InitializeOptions {
@@ -26,6 +28,8 @@ export interface InitializeResult {
   /** `skipped`: everything was right already. */
   outcome: 'ok' | 'skipped';
   plan: InitPlan;
+  /** What the initramfs can do; `holdfast` for one that is built here. */
+  initramfs: InitramfsModule;
   warnings: readonly string[];
 }
 
@@ -41,16 +45,17 @@ export async function initializeRoot(options: InitializeOptions): Promise<Initia
       hint: 'name the tree of an image with --root DIR, or run init while a container image is built',
     });
   }
-  const found = inspectRoot(root, options.executable);
-  const plan = planInit(OS_FILES, found, { initrd: options.initrd, digestOf });
+  const found = inspectRoot(root, options.executable, { initrd: options.initrd });
+  const initrd = found.canBuildInitrd;
+  const plan = planInit(filesFor(OS_FILES, findServiceManagers(root)), found, { initrd, digestOf });
   for (const text of plan.notices) events({ type: 'notice', level: 'info', text });
-  if (!options.initrd && !found.hasInitrd) {
-    const text = 'no initramfs was built: the image boots only once /boot/initrd has the dracut module holdfast';
-    events({ type: 'notice', level: 'warning', text });
-  }
-  if (plan.actions.length === 0) return { outcome: 'skipped', plan, warnings: [] };
-  if (options.dryRun) return { outcome: 'ok', plan, warnings: [] };
+  const initramfs = initrd ? 'holdfast' : await findInitramfsModule(root, found.initrdPath);
+  const why = options.initrd ? 'the image has no dracut' : 'nobody asked for a new one (--no-initrd)';
+  const words = describeInitramfs(initramfs, found.initrdPath, why);
+  if (words !== undefined) events({ type: 'notice', level: 'warning', text: words });
+  if (plan.actions.length === 0) return { outcome: 'skipped', plan, initramfs, warnings: [] };
+  if (options.dryRun) return { outcome: 'ok', plan, initramfs, warnings: [] };
   const { signal } = options;
   const result = await apply(plan, initPerformers, { state: { root }, events, ...(signal && { signal }) });
-  return { outcome: 'ok', plan, warnings: result.warnings };
+  return { outcome: 'ok', plan, initramfs, warnings: result.warnings };
 }

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { initializeRoot } from '../boot/init.ts';
+import type { InitramfsModule } from '../boot/init-initramfs.ts';
 import { Root } from '../system/root.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
@@ -19,7 +20,7 @@ export async function initCommand(
   flags: InitFlags,
 ): Promise<number> {
   const dryRun = flags.dryRun ?? false;
-  const { outcome, plan, warnings } = await initializeRoot({
+  const { outcome, plan, initramfs, warnings } = await initializeRoot({
     root: new Root(resolve(flags.root)),
     initrd: flags.initrd,
     dryRun,
@@ -28,11 +29,17 @@ export async function initCommand(
     ...(flags.executable === undefined ? {} : { executable: resolve(flags.executable) }),
   });
   const lines =
-    outcome === 'skipped'
+    outcome === 'skipped' && bootsFromASlot(initramfs)
       ? [`${flags.root} is ready to boot already; nothing was changed.`]
       : dryRun
         ? planLines(plan)
-        : [`${flags.root} is ready to boot as an image.`];
-  reporter.result({ outcome, plan, warnings }, lines);
+        : bootsFromASlot(initramfs)
+          ? [`${flags.root} is ready to boot as an image.`]
+          : [`${flags.root} has all of holdfast but an initramfs that boots it from a slot, see the warning.`];
+  reporter.result({ outcome, plan, initramfs, warnings }, lines);
   return 0;
+}
+
+function bootsFromASlot(initramfs: InitramfsModule): boolean {
+  return initramfs === 'holdfast' || initramfs === 'cos';
 }

@@ -22,7 +22,7 @@ export function statusLines(status: MachineStatus): string[] {
   return [
     row('booted', bootedWords(status)),
     ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
-    ...stageLines(boot.stages),
+    ...stageLines(boot),
     ...layoutLines(boot),
     ...slots.map((slot) => slotLine(slot, status)),
     ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
@@ -38,25 +38,25 @@ function bootedWords({ booted, boot }: MachineStatus): string {
   return boot.mode ?? 'not from a slot';
 }
 
-function stageLines(stages: readonly StageRecord[]): string[] {
+function stageLines({ stages, logs }: BootReport): string[] {
   if (stages.length === 0) return [row('stages', 'none of this boot is known')];
   const well = stages.filter(({ outcome }) => outcome === 'ok' || outcome === 'skipped').map(({ stage }) => stage);
   const running = stages.filter(({ outcome }) => outcome === 'running');
   return [
     ...(well.length > 0 ? [row('stages', `${well.join(', ')}: ok`)] : []),
     ...running.map(({ stage, startedAt }) => row('stages', `${stage}: running since ${startedAt}`)),
-    ...stages.filter(({ outcome }) => outcome === 'failed').flatMap(failedStageLines),
+    ...stages.filter(({ outcome }) => outcome === 'failed').flatMap((record) => failedStageLines(record, logs)),
   ];
 }
 
-function failedStageLines(record: StageRecord): string[] {
+function failedStageLines(record: StageRecord, logs: string | undefined): string[] {
   const { stage, failures, furtherFailures } = record;
   const indent = ' '.repeat(WIDTH + 1);
   return [
     row('FAILED', describeFailedStage(record)),
     ...(failures[0]?.file === undefined ? [] : failures.flatMap(failureLines)).map((line) => indent + line),
     ...(furtherFailures > 0 ? [`${indent}and ${furtherFailures} more`] : []),
-    `${indent}all of it: journalctl -b -u cos-setup-${stage}; ${again(stage)}`,
+    `${indent}all of it: ${logs === undefined ? `journalctl -b -u cos-setup-${stage}` : `${logs}/${stage}.log`}; ${again(stage)}`,
   ];
 }
 

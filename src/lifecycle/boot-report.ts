@@ -27,6 +27,8 @@ export interface BootReport {
   /** What was mounted, and what differs from the wish; undefined where no initramfs of ours mounted anything. */
   layout: LayoutRecord | undefined;
   failedSlots: readonly FailedSlot[];
+  /** Where stages leave what they print; undefined where a journal has it (OpenRC has none). */
+  logs: string | undefined;
   /** What of all this could not be read. */
   problems: readonly string[];
 }
@@ -52,6 +54,7 @@ export function readBootReport(run = '/run'): BootReport {
     failedSlots: attempt(() => readFailedSlots(join(run, 'holdfast/boot_failure')), []).filter(
       ({ slot }) => slot !== mode,
     ),
+    logs: existsSync(join(run, 'holdfast/log')) ? join(run, 'holdfast/log') : undefined,
     problems,
   };
 }

@@ -206,43 +206,6 @@ describe('marks', () => {
   });
 });
 
-describe('SELinux', () => {
-  it('without it, nothing is listed', async () => {
-    await boot();
-    expect(existsSync(join(tree, 'run/systemd'))).toBe(false);
-  });
-
-  it('what is new at each boot is listed each time, partitions once', async () => {
-    const step = readFileSync(join(OS, 'system/oem/10_selinux.yaml'), 'utf8').replaceAll(
-      '/sys/fs/selinux',
-      '/etc/selinux',
-    );
-    put('system/oem/10_selinux.yaml', step);
-    put('etc/selinux/config', 'SELINUX=enforcing\n');
-    put(
-      'mounts',
-      [
-        '/dev/loop0 / ext4 ro 0 0',
-        'overlay /etc overlay rw,lowerdir=/etc 0 0',
-        'overlay /my\\040dir overlay rw 0 0',
-        'tmpfs /run/overlay tmpfs rw 0 0',
-        '/dev/vda5 /usr/local ext4 rw,relatime 0 0',
-        '/dev/vda2 /mnt ext4 ro 0 0',
-        '',
-      ].join('\n'),
-    );
-    await run(['mount', '--bind', join(tree, 'mounts'), join(tree, 'proc/self/mounts')]);
-    put('system/oem/10_selinux.yaml', step.replaceAll('/proc/mounts', '/mounts'));
-    const list = 'run/systemd/relabel-extra.d/holdfast.relabel';
-    await boot();
-    expect(read(list)).toBe('/etc\n/my dir\n/usr/local\n');
-    expect((await stage('fs')).outcome).toBe('ok');
-    await boot();
-    expect(read(list)).toBe('/etc\n/my dir\n');
-    expect(existsSync(join(tree, 'run/holdfast/relabelled'))).toBe(false);
-  });
-});
-
 describe('SSH host keys', () => {
   const script = (verb: string) => run(['chroot', tree, '/usr/lib/holdfast/ssh-host-keys', verb]);
   const keys = (directory = 'etc/ssh') =>

@@ -42,6 +42,7 @@ const ready = (changes: Partial<InitFound> = {}, paths: Record<string, FoundPath
   grubFingerprint: 'g',
   grubNotice: undefined,
   initrdFingerprint: 'i',
+  canBuildInitrd: true,
   hasGrub: true,
   hasInitrd: true,
   secrets: [],

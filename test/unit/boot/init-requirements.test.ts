@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { initializeRoot } from '../../../src/boot/init.ts';
-import { findKernel, requireBootParts } from '../../../src/boot/init-requirements.ts';
+import { findKernel, initrdOf, requireBootParts } from '../../../src/boot/init-requirements.ts';
 import { HoldfastError } from '../../../src/system/errors.ts';
 import { silent } from '../../../src/system/events.ts';
 import { Root } from '../../../src/system/root.ts';
@@ -51,7 +51,11 @@ function errorOf(act: () => unknown): HoldfastError {
 }
 
 test('a complete root has its kernel named', () => {
-  expect(requireBootParts(makeRoot(COMPLETE))).toEqual({ version: '6.1.0-9', path: '/boot/vmlinuz-6.1.0-9' });
+  expect(requireBootParts(makeRoot(COMPLETE), { initrd: true })).toEqual({
+    version: '6.1.0-9',
+    path: '/boot/vmlinuz-6.1.0-9',
+    canBuildInitrd: true,
+  });
 });
 
 test.each([
@@ -70,7 +74,7 @@ test.each([
   ['/usr/sbin/losetup', 'losetup', ['mount', 'util-linux', 'util-linux']],
 ])('without %s it lacks %s', (path, what, [debian, opensuse, fedora]) => {
   const root = makeRoot(COMPLETE.filter((candidate) => candidate !== path));
-  const error = errorOf(() => requireBootParts(root));
+  const error = errorOf(() => requireBootParts(root, { initrd: true }));
   expect(error.code).toBe('HF-NOT-BOOTABLE');
   expect(error.message).toBe(`${directory} can't be made bootable: it lacks ${what}`);
   expect(error.hint).toBe(
@@ -81,6 +85,22 @@ test.each([
       `  Fedora: ${fedora}`,
     ].join('\n'),
   );
+});
+
+const KERNEL = ['/boot/vmlinuz-6.1.0-9', '/lib/modules/6.1.0-9/modules.dep'];
+const GRUB = ['/usr/lib/grub/x86_64-efi/normal.mod', '/usr/bin/grub-mkimage'];
+test.each<[string, string[], boolean]>([
+  ['systemd and an initramfs of somebody else', ['/lib/systemd/systemd', '/boot/initrd.img-6.1.0-9'], true],
+  ['systemd, and an initramfs isn’t wanted', ['/lib/systemd/systemd'], false],
+  ['OpenRC', ['/sbin/openrc-run'], true],
+])('neither dracut nor what it needs is required with %s', (_, paths, initrd) => {
+  expect(requireBootParts(makeRoot([...KERNEL, ...GRUB, ...paths]), { initrd }).canBuildInitrd).toBe(false);
+});
+
+test('Alpine’s kernel and initramfs have the name of their flavour', () => {
+  const root = makeRoot(['/lib/modules/6.6.30-0-lts/modules.dep', '/boot/vmlinuz-lts', '/boot/initramfs-lts']);
+  const kernel = { version: '6.6.30-0-lts', path: '/boot/vmlinuz-lts' };
+  expect([findKernel(root), initrdOf(root, kernel)]).toEqual([kernel, '/boot/initramfs-lts']);
 });
 
 test('an empty root is told everything at once, and stays empty', async () => {

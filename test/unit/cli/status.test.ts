@@ -44,6 +44,7 @@ const machine = (changes: Partial<MachineStatus> = {}, boot: Partial<MachineStat
     stages: BOOT_STAGES.slice(1, 6).map((stage) => record(stage)),
     layout: LAYOUT,
     failedSlots: [],
+    logs: undefined,
     problems: [],
     ...boot,
   },
@@ -93,6 +94,12 @@ test('a stage of the initramfs is not to be run by hand', () => {
   );
 });
 
+test('without a journal the words of a stage are in a file', () => {
+  expect(statusLines(machine({}, { stages: [failed('boot')], logs: '/run/holdfast/log' }))).toContain(
+    '           all of it: /run/holdfast/log/boot.log; when it is mended: holdfast run-stage boot',
+  );
+});
+
 test('a passive boot after one that failed, with a layout that is not as asked', () => {
   const lines = statusLines(
     machine(
@@ -121,7 +128,7 @@ test('a container: what is unknown is said', () => {
     slots: [],
     unknown: ['slots: no partition with the label COS_STATE was found'],
   });
-  const boot = { mode: undefined, stages: [], layout: undefined, failedSlots: [], problems: [] };
+  const boot = { mode: undefined, stages: [], layout: undefined, failedSlots: [], logs: undefined, problems: [] };
   expect(statusLines({ ...nothing, boot })).toEqual([
     'booted     not from a slot',
     'stages     none of this boot is known',

@@ -59,6 +59,7 @@ test('a machine that nobody has booted with holdfast is unknown, not broken', ()
     stages: [],
     layout: undefined,
     failedSlots: [],
+    logs: undefined,
     problems: [],
   });
 });
