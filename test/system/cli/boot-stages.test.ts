@@ -87,7 +87,7 @@ it('by hand nothing is said on the consoles', async () => {
 it('a stage that a time limit ends is recorded, with where it was', async () => {
   file('a.yaml', 'stages: {boot: [{name: Hangs, commands: [sleep 300]}]}\n');
   await onMachine(
-    'holdfast run-stage --boot boot > out 2>&1 & until grep -q Hangs out; do sleep 0.1; done; kill -TERM $(sed \'s/.*"pid":\\([0-9]*\\).*/\\1/\' /run/holdfast/stages/boot.json); wait || true',
+    ': > out; holdfast run-stage --boot boot > out 2>&1 & until grep -q Hangs out; do sleep 0.1; done; kill -TERM $(sed \'s/.*"pid":\\([0-9]*\\).*/\\1/\' /run/holdfast/stages/boot.json); wait || true',
   );
   expect(JSON.parse(read('run/holdfast/stages/boot.json'))).toMatchObject({ outcome: 'failed' });
   expect(read('dev/serial-a')).toContain('Stage boot did not finish: interrupted');
