@@ -4,6 +4,7 @@ import { type BootReport, describeFailedSlot, describeFailedStage, describeLayou
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
 import { INITRAMFS_STAGES, type StageFailure, type StageRecord } from '../stages/stagerecord.ts';
+import { oneLine } from '../system/oneline.ts';
 import type { CommandContext } from './program.ts';
 
 export async function statusCommand({ reporter }: CommandContext): Promise<number> {
@@ -14,6 +15,8 @@ export async function statusCommand({ reporter }: CommandContext): Promise<numbe
 
 /** Words stand in columns of this width. */
 const WIDTH = 10;
+/** A step's name may be a text of its own. */
+const MAX_CHARACTERS = 300;
 const row = (word: string, text: string) => `${word.padEnd(WIDTH)} ${text}`;
 
 /** The status of a machine as lines of text. */
@@ -53,7 +56,7 @@ function failedStageLines(record: StageRecord, logs: string | undefined): string
   const { stage, failures, furtherFailures } = record;
   const indent = ' '.repeat(WIDTH + 1);
   return [
-    row('FAILED', describeFailedStage(record)),
+    row('FAILED', oneLine(describeFailedStage(record), MAX_CHARACTERS)),
     ...(failures[0]?.file === undefined ? [] : failures.flatMap(failureLines)).map((line) => indent + line),
     ...(furtherFailures > 0 ? [`${indent}and ${furtherFailures} more`] : []),
     `${indent}all of it: ${logs === undefined ? `journalctl -b -u cos-setup-${stage}` : `${logs}/${stage}.log`}; ${again(stage)}`,
@@ -70,7 +73,7 @@ function again(stage: StageRecord['stage']): string {
 function failureLines({ file, line = 1, column = 1, subStage, name, message, outputTail }: StageFailure): string[] {
   const place = `${file}:${line}:${column}${name === undefined ? '' : ` "${name}"`}`;
   return [
-    `${place}${subStage === undefined ? '' : ` (${subStage})`}`,
+    oneLine(`${place}${subStage === undefined ? '' : ` (${subStage})`}`, MAX_CHARACTERS),
     ...message.split('\n').map((text) => `  ${text}`),
     ...(outputTail === undefined ? [] : outputTail.split('\n').map((text) => `  | ${text}`)),
   ];

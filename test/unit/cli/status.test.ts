@@ -88,6 +88,14 @@ test('a stage that failed: place, message, last words, what to do', () => {
   ]);
 });
 
+test('a name with a line break breaks no line', () => {
+  const [failure] = failed('boot').failures;
+  const stage = { ...failed('boot'), failures: failure === undefined ? [] : [{ ...failure, name: 'early\nbird' }] };
+  const lines = statusLines(machine({}, { stages: [stage] }));
+  expect(lines.filter((line) => line.includes('"early bird"'))).toHaveLength(2);
+  expect(lines.filter((line) => line.includes('\n'))).toEqual([]);
+});
+
 test('a stage of the initramfs is not to be run by hand', () => {
   expect(statusLines(machine({}, { stages: [failed('rootfs')] })).at(-4)).toBe(
     '           all of it: journalctl -b -u cos-setup-rootfs; it runs again at the next boot',
