@@ -2,9 +2,18 @@
 // line can become a unit or a part of one.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type InitramfsHost, initramfsHost } from './initramfs-shell.ts';
@@ -173,5 +182,45 @@ describe('nothing on the command line becomes a unit or a line of one', () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('dracut’s hook', () => {
+  const HOOK = GENERATOR.replace('holdfast-generator.sh', 'parse-holdfast.sh');
+  const LIVE_HOOKS = [
+    'hooks/initqueue/finished/devexists-x.sh',
+    'hooks/initqueue/timeout/99-rootfallback.sh',
+    'hooks/pre-udev/30-dmsquash-live-genrules.sh',
+    'need-initqueue',
+  ];
+  /** Runs the hook as dracut does, with a generator's file; what is left, and root and rootok. */
+  function hook(unit: string, files: readonly string[]) {
+    const work = mkdtempSync(join(tmpdir(), 'holdfast-hook-'));
+    try {
+      const early = join(work, 'early');
+      for (const file of [`early/${unit}`, ...files.map((name) => `dracut/${name}`)]) {
+        mkdirSync(dirname(join(work, file)), { recursive: true });
+        writeFileSync(join(work, file), '');
+      }
+      const script = `root=live:X; rootok=; hookdir='${work}/dracut/hooks'; . '${HOOK}'; echo "$root $rootok"`;
+      const run = spawnSync('sh', ['-c', script], { env: { ...process.env, HOLDFAST_EARLY: early }, encoding: 'utf8' });
+      expect(run.stderr).toBe('');
+      const left = files.filter((name) => existsSync(join(work, 'dracut', name)));
+      return { said: run.stdout.trim(), left };
+    } finally {
+      rmSync(work, { recursive: true });
+    }
+  }
+
+  // dracut's generator for live media writes a sysroot.mount to the early directory as well.
+  test('leaves a live boot alone', () => {
+    expect(hook('sysroot.mount', LIVE_HOOKS)).toEqual({ said: 'live:X', left: LIVE_HOOKS });
+  });
+  test('takes live media out of the boot of a slot', () => {
+    expect(hook(STATE_MOUNT, LIVE_HOOKS)).toEqual({ said: 'holdfast 1', left: [] });
+  });
+  test('leaves the queue to whoever else needs it', () => {
+    const theirs = ['hooks/initqueue/settled/theirs.sh', 'need-initqueue'];
+    expect(hook(STATE_MOUNT, [...theirs, 'hooks/initqueue/finished/devexists-x.sh']).left).toEqual(theirs);
   });
 });
