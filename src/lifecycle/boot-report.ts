@@ -75,9 +75,14 @@ function runsStage(pid: number): boolean {
   }
 }
 
-/** The initramfs keeps it in GRUB's environment and puts a copy here: `SLOT:REASON`, separated by semicolons. */
+/** The initramfs keeps it in GRUB's environment and puts a copy here. */
 function readFailedSlots(file: string): FailedSlot[] {
-  return (textOf(file) ?? '')
+  return parseFailedSlots(textOf(file) ?? '');
+}
+
+/** Parses the variable `boot_failure`: `SLOT:REASON`, separated by semicolons. */
+export function parseFailedSlots(text: string): FailedSlot[] {
+  return text
     .trim()
     .split(';')
     .filter((entry) => entry.includes(':'))

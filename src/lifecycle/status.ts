@@ -1,18 +1,20 @@
 // What is booted, how its boot went and what each slot holds, read from the slot files themselves; changes nothing and
 // mounts only COS_STATE, read-only, where it isn't mounted already.
 
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readGrubEnvironment } from '../boot/grub-environment.ts';
 import { type BootedSystem, inspectBooted, locateState } from '../slots/booted.ts';
-import { PARTITION_LABELS, SLOT_FILES, SLOT_NAMES, type SlotName } from '../slots/names.ts';
+import { PARTITION_LABELS, RECOVERY_SQUASHFS, SLOT_FILES, SLOT_NAMES, type SlotName } from '../slots/names.ts';
 import { type Deployment, type InstallationState, readState } from '../slots/state-file.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
 import { devicesWithLabel, freeBytes, probeFilesystem } from '../system/filesystems.ts';
 import { mount, mountAt, unmount } from '../system/mounts.ts';
 import { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
+import { Root } from '../system/root.ts';
 import { requireTools } from '../system/tools.ts';
-import { type BootReport, readBootReport } from './boot-report.ts';
+import { type BootReport, type FailedSlot, parseFailedSlots, readBootReport } from './boot-report.ts';
 import { parseOsRelease } from './bootable.ts';
 
 export interface SlotStatus {
@@ -79,18 +81,59 @@ async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirector
 
   const { state: installed, problem } = readState(join(stateDirectory, 'state.yaml'));
   if (problem !== undefined) status.problems.push(problem);
-  for (const slot of SLOT_NAMES) status.slots.push(await inspectSlot(slot, directories[slot], installed));
+  for (const slot of SLOT_NAMES) {
+    const found =
+      slot === 'recovery' && existsSync(join(directories.recovery ?? '/nonexistent', RECOVERY_SQUASHFS))
+        ? await inspectSquashfs(
+            join(directories.recovery ?? '', RECOVERY_SQUASHFS),
+            undo,
+            join(workDirectory, 'squashfs'),
+          )
+        : await inspectSlot(slot, directories[slot], installed);
+    status.slots.push(found);
+  }
+  status.boot = { ...status.boot, failedSlots: notedFailures(status.boot, stateDirectory) };
   const active = status.slots.find(({ slot }) => slot === 'active');
   status.rebootPending = booted.slot === 'active' && booted.uuid !== undefined && active?.uuid !== booted.uuid;
   status.stateFreeBytes = freeBytes(stateDirectory);
 }
 
-async function mountForLooking(undo: UndoStack, device: string, mountPoint: string): Promise<string> {
-  await mount(device, mountPoint, { options: ['ro'] });
+/** The recovery system's initramfs may not have seen what was noted on the state partition. */
+function notedFailures(boot: BootReport, stateDirectory: string): readonly FailedSlot[] {
+  if (boot.failedSlots.length > 0) return boot.failedSlots;
+  try {
+    const noted = readGrubEnvironment(join(stateDirectory, 'grub_oem_env')).get('boot_failure') ?? '';
+    return parseFailedSlots(noted).filter(({ slot }) => slot !== boot.mode);
+  } catch {
+    // That the block is damaged is the boot menu's business; here it means that nothing was noted.
+    return [];
+  }
+}
+
+async function mountForLooking(
+  undo: UndoStack,
+  device: string,
+  mountPoint: string,
+  options: readonly string[] = ['ro'],
+): Promise<string> {
+  await mount(device, mountPoint, { options });
   undo.always(`unmount ${mountPoint}`, async () => {
     if (mountAt(mountPoint) !== undefined) await unmount(mountPoint);
   });
   return mountPoint;
+}
+
+/** It has no UUID, so no entry of state.yaml can be held against it. */
+async function inspectSquashfs(file: string, undo: UndoStack, mountPoint: string): Promise<SlotStatus> {
+  const sizeBytes = statSync(file).size;
+  try {
+    const root = new Root(await mountForLooking(undo, file, mountPoint, ['ro', 'loop']));
+    const text = root.readTextIfThere('/usr/lib/os-release') ?? root.readTextIfThere('/etc/os-release') ?? '';
+    const { prettyName } = parseOsRelease(text);
+    return { slot: 'recovery', sizeBytes, ...(prettyName === undefined ? {} : { prettyName }) };
+  } catch (error) {
+    return { slot: 'recovery', sizeBytes, problem: `${RECOVERY_SQUASHFS} can't be read: ${messageOf(error)}` };
+  }
 }
 
 async function inspectSlot(

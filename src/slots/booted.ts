@@ -7,7 +7,7 @@ import { HoldfastError } from '../system/errors.ts';
 import { devicesWithLabel, probeFilesystem } from '../system/filesystems.ts';
 import { backingFileOf } from '../system/loopdevices.ts';
 import { listMounts, type Mount, mountAt } from '../system/mounts.ts';
-import { BOOTED_PARTITION, PARTITION_LABELS, SLOT_FILES, type SlotName } from './names.ts';
+import { BOOTED_PARTITION, PARTITION_LABELS, RECOVERY_SQUASHFS, SLOT_FILES, type SlotName } from './names.ts';
 
 export interface BootedSystem {
   /** The slot whose file is the root; undefined on live media, in containers and on ordinary systems. */
@@ -25,7 +25,10 @@ export function bootedSlot(backingFile: string | undefined): { slot: SlotName | 
   const name = basename(backingFile.replace(/ \(deleted\)$/, ''));
   // passive.img.new is how the passive file was called before its rename; the kernel keeps up with renames of the
   // name it was opened by, so this is only seen when a slot was attached in the middle of a swap.
-  const slot = (['active', 'passive', 'recovery'] as const).find((each) => basename(SLOT_FILES[each]) === name);
+  const slot =
+    name === basename(RECOVERY_SQUASHFS)
+      ? 'recovery'
+      : (['active', 'passive', 'recovery'] as const).find((each) => basename(SLOT_FILES[each]) === name);
   return { slot, replaced };
 }
 

@@ -31,6 +31,9 @@ export const SLOT_FILES: Readonly<Record<SlotName, string>> = {
   recovery: 'cOS/recovery.img',
 };
 
+/** What GRUB takes instead of the recovery slot's image file when it is there. */
+export const RECOVERY_SQUASHFS = 'cOS/recovery.squashfs';
+
 /** The slot file that is being built; nothing boots from it. */
 export const TRANSITION_FILE = 'cOS/transition.img';
 
