@@ -3,7 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeGrubEnvironment } from '../boot/grub-environment.ts';
+import { readGrubEnvironment, writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { mountPointOf } from '../slots/booted.ts';
 import { PARTITION_LABELS } from '../slots/names.ts';
 import { type Deployment, writeState } from '../slots/state-file.ts';
@@ -16,6 +16,7 @@ import { lockUntilEnd } from '../system/lock.ts';
 import { mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, type ApplyResult, apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
+import { parseFailedSlots } from './boot-report.ts';
 import { type BuildSlotState, buildSlotPerformers, describeVerification } from './build-slot.ts';
 import { RUN_DIRECTORY, removeRemains } from './leftovers.ts';
 import type { OwnerMounts } from './target.ts';
@@ -184,11 +185,13 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
         now,
       );
     });
-    await asWarning(context, () =>
-      writeGrubEnvironment(join(stateDirectory, 'grub_oem_env'), {
+    await asWarning(context, () => {
+      const file = join(stateDirectory, 'grub_oem_env');
+      writeGrubEnvironment(file, {
         default_menu_entry: state.built?.menuEntry ?? 'cOS',
-      }),
-    );
+        boot_failure: stillFailed(readGrubEnvironment(file).get('boot_failure'), movePassive),
+      });
+    });
   },
 
   'remove-old-pristines': ({ keepDigests, keepRunning }, context, { stateDirectory }) =>
@@ -196,6 +199,12 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
       removeLeftovers(stateDirectory, { keepDigests, keepRunning });
     }),
 };
+
+/** What the initramfs noted about slots that did not boot, without those whose content is another now. */
+function stillFailed(noted = '', movePassive: boolean): string | undefined {
+  const left = parseFailedSlots(noted).filter(({ slot }) => slot === 'passive' && !movePassive);
+  return left.length === 0 ? undefined : left.map(({ slot, reason }) => `${slot}:${reason}`).join(';');
+}
 
 function newDeployment({ image, built, now }: UpgradeState): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');

@@ -49,12 +49,16 @@ export class DiskImage {
     }
   }
 
-  /** Mounts one partition read-only for as long as `work` takes. */
-  withMounted<T>(label: string, work: (directory: string) => Promise<T> | T): Promise<T> {
+  /** Mounts one partition, read-only unless it is said otherwise, for as long as `work` takes. */
+  withMounted<T>(
+    label: string,
+    work: (directory: string) => Promise<T> | T,
+    { writable = false }: { writable?: boolean } = {},
+  ): Promise<T> {
     return this.withPartitions([label], async (devices) => {
       const directory = join(this.directory, label);
       mkdirSync(directory, { recursive: true });
-      await mount(devices[label] ?? '', directory, { options: ['ro'] });
+      await mount(devices[label] ?? '', directory, { options: [writable ? 'rw' : 'ro'] });
       try {
         return await work(directory);
       } finally {

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readGrubEnvironment } from '../../../src/boot/grub-environment.ts';
+import { readGrubEnvironment, writeGrubEnvironment } from '../../../src/boot/grub-environment.ts';
 import { openImage } from '../../../src/image/image.ts';
 import { parseImageSource } from '../../../src/image/reference.ts';
 import { install } from '../../../src/lifecycle/apply-install.ts';
@@ -176,7 +176,15 @@ describe('upgrade', () => {
 
   test('from the outside: only the new layer is unpacked, hooks run in the target, passive stays', async () => {
     const before = machineTraces();
-    const passive = await disk.withMounted('COS_STATE', (state) => uuidOf(state, 'passive'));
+    const passive = await disk.withMounted(
+      'COS_STATE',
+      (state) => {
+        // As the initramfs notes it; what is said of the slot that stays must stay.
+        writeGrubEnvironment(join(state, 'grub_oem_env'), { boot_failure: 'active:no init;passive:no image' });
+        return uuidOf(state, 'passive');
+      },
+      { writable: true },
+    );
     // The shape that cOS's documentation gives its example: `stages` twice.
     const oem = `stages:
 name: "Install something"
@@ -210,6 +218,7 @@ stages:
         fromAction: 'upgrade',
       });
       expect(existsSync(join(state, 'cOS/transition.img'))).toBe(false);
+      expect(readGrubEnvironment(join(state, 'grub_oem_env')).get('boot_failure')).toBe('passive:no image');
     });
     await disk.withMounted('COS_OEM', (directory) => {
       expect(existsSync(join(directory, 'written-by-hook'))).toBe(true);
