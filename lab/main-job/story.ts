@@ -167,9 +167,11 @@ export class Story {
     };
   }
 
-  /** Version 2 with the owner's package; version 1 is still there. */
+  /** Version 2 with the owner's package; version 1 is still there, and the machine is still itself. */
   async showUpgraded(): Promise<Shown> {
+    const identity = await this.machine.runChecked('cat /etc/machine-id');
     await this.restart();
+    expectThat((await this.machine.runChecked('cat /etc/machine-id')) === identity, 'the machine-id is the same');
     expectThat((await this.prettyName()) === 'Holdfast demo 2', 'version 2 runs');
     const vim = (await this.machine.runChecked('vim --version')).split('\n')[0] ?? '';
     expectThat(vim.startsWith('VIM - Vi IMproved'), 'vim runs');

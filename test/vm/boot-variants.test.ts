@@ -1,0 +1,227 @@
+// The other ways a machine comes up, one after the other on one disk: slots that can not boot lead to the recovery
+// system, recovery from an image file and from a squashfs, missing and destroyed partitions, settings that are nonsense,
+// a live system. Each must end at a login with a plain message. About five minutes.
+
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { installDemo } from '../../lab/demo/installed.ts';
+import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
+import { mount, unmount } from '../../src/system/mounts.ts';
+import { runChecked } from '../../src/system/process.ts';
+import { DiskImage, machineTraces } from '../system/lifecycle/disk-image.ts';
+import { MARKERS, markerStages, parseMarkers } from './stage-markers.ts';
+
+const log = (line: string) => process.stdout.write(`    ${line}\n`);
+const before = machineTraces();
+let directory: string;
+let disk: DiskImage;
+let machine: Machine | undefined;
+
+/** Settings as nobody should write them; what can be understood counts. */
+const NONSENSE = `stages:
+  rootfs.after:
+    - name: "Nonsense"
+      commands:
+        - |
+          cat >> /run/cos/cos-layout.env << 'END'
+          VOLUMES="nonsense LABEL=NOWHERE:/srv /dev/null:/opt LABEL=COS_OEM:/oem LABEL=COS_OEM:/oem/../etc"
+          RW_PATHS="/etc /var /root relative /no/such/directory /../climbs"
+          PERSISTENT_STATE_PATHS="/home"
+          = = =
+          END
+`;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-variants-'));
+  disk = DiskImage.at(join(directory, 'disk.img'));
+  await installDemo(disk.file, { log });
+  await onOem((oem) => writeFileSync(join(oem, '90_markers.yaml'), markerStages()));
+  log('making recovery.squashfs from the slot');
+  await onState(async (state) => {
+    for (const slot of ['active', 'passive']) {
+      await runChecked(['cp', '--reflink=auto', join(state, `cOS/${slot}.img`), join(state, `cOS/${slot}.good`)]);
+    }
+    await withSlot(state, 'active', async (tree) => {
+      const file = join(directory, 'recovery.squashfs');
+      await runChecked([
+        'mksquashfs',
+        tree,
+        file,
+        '-comp',
+        'gzip',
+        '-Xcompression-level',
+        '1',
+        '-no-progress',
+        '-quiet',
+      ]);
+      mkdirSync(join(directory, 'boot'));
+      for (const name of ['vmlinuz', 'initrd']) copyFileSync(join(tree, 'boot', name), join(directory, 'boot', name));
+    });
+  });
+});
+afterEach(async () => {
+  await machine?.powerCut();
+  machine = undefined;
+});
+afterAll(() => {
+  disk?.remove();
+  if (process.env.KEEP === undefined) rmSync(directory, { recursive: true, force: true });
+});
+
+const onOem = (work: (oem: string) => Promise<void> | void) => disk.withMounted('COS_OEM', work, { writable: true });
+const onState = (work: (state: string) => Promise<void> | void) =>
+  disk.withMounted('COS_STATE', work, { writable: true });
+const onRecovery = (work: (recovery: string) => Promise<void> | void) =>
+  disk.withMounted('COS_RECOVERY', work, { writable: true });
+
+/** Mounts a slot's image, writable, for as long as `work` takes. */
+async function withSlot(state: string, slot: string, work: (tree: string) => Promise<void> | void): Promise<void> {
+  const tree = join(directory, slot);
+  mkdirSync(tree, { recursive: true });
+  await mount(join(state, `cOS/${slot}.img`), tree, { options: ['loop'] });
+  try {
+    await work(tree);
+  } finally {
+    await unmount(tree);
+  }
+}
+
+let boots = 0;
+/** Switches the machine on and waits until it is up. */
+async function boot(options: Partial<BootOptions> = {}): Promise<Machine> {
+  machine = await Machine.boot({
+    disks: [{ file: disk.file, serial: 'system' }],
+    logFile: join(directory, `console-${++boots}.log`),
+    // With an address: what waits for the network shall not fail.
+    network: 'restricted',
+    ...options,
+  });
+  await machine.login();
+  await machine.runChecked('systemctl is-system-running --wait || true');
+  expect(await machine.runChecked('systemctl --failed --no-legend --plain')).toBe('');
+  return machine;
+}
+
+const consoleOf = (guest: Machine) => readFileSync(guest.logFile, 'utf8');
+
+describe('two broken slots, a squashfs as recovery, 512 MB of memory', () => {
+  test('the machine ends up in recovery, says why, and tries active again when it is mended', async () => {
+    await onState(async (state) => {
+      // Nothing can run the first stages.
+      await withSlot(state, 'active', (tree) => rmSync(join(tree, 'usr/bin/holdfast')));
+      // GRUB reads its kernel, and Linux refuses to mount it: the file system claims to be larger than the file.
+      await runChecked(['debugfs', '-w', '-R', 'ssv blocks_count 99999999', join(state, 'cOS/passive.img')]);
+    });
+    await onRecovery((recovery) => {
+      renameSync(join(recovery, 'cOS/recovery.img'), join(recovery, 'cOS/recovery.kept'));
+      copyFileSync(join(directory, 'recovery.squashfs'), join(recovery, 'cOS/recovery.squashfs'));
+    });
+    const guest = await boot({ memoryMiB: 512 });
+    expect(guest.resets).toBe(2);
+    expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(
+      /recovery\.squashfs[\s\S]*^recovery_mode$/m,
+    );
+    expect(await guest.runChecked('findmnt -no FSTYPE /')).toBe('squashfs\n');
+    const told = consoleOf(guest)
+      .split(/\r?\n/)
+      .filter((line) => /^.*holdfast: /.test(line))
+      .join('\n');
+    expect(told).toMatch(/active.*passive/);
+    expect(told).toMatch(/passive.*recovery/);
+    const status = await guest.runChecked('holdfast status');
+    expect(status).toContain('the image has no /usr/bin/holdfast');
+    expect(status).toContain('passive.img can not be mounted');
+    expect(status).toMatch(/^recovery +Holdfast demo 1/m);
+    const banner = await guest.runChecked('cat /etc/issue.d/*.issue');
+    expect(banner).toContain('Recovery system');
+    expect(banner).toContain('The passive slot did not start');
+    const markers = parseMarkers(await guest.runChecked(`cat ${MARKERS}`));
+    expect(markers.find(({ stage }) => stage === 'boot')).toMatchObject({
+      writable: ['/etc', '/var', '/oem', '/usr/local'],
+      modes: ['recovery_mode'],
+    });
+    await guest.powerOff();
+  });
+});
+
+describe('recovery from an image file, nonsense in the layout', () => {
+  test('it boots, keeps out of the persistent partition, and lists what it did not understand', async () => {
+    await onState((state) => {
+      for (const slot of ['active', 'passive']) {
+        rmSync(join(state, `cOS/${slot}.img`));
+        renameSync(join(state, `cOS/${slot}.good`), join(state, `cOS/${slot}.img`));
+      }
+    });
+    await onRecovery((recovery) => {
+      rmSync(join(recovery, 'cOS/recovery.squashfs'));
+      renameSync(join(recovery, 'cOS/recovery.kept'), join(recovery, 'cOS/recovery.img'));
+    });
+    await onOem(async (oem) => {
+      writeFileSync(join(oem, '91_nonsense.yaml'), NONSENSE);
+      await runChecked(['grub-editenv', join(oem, 'grubenv'), 'set', 'next_entry=recovery']);
+    });
+    const guest = await boot();
+    expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/recovery\.img[\s\S]*^recovery_mode$/m);
+    expect((await guest.run('findmnt -no SOURCE /usr/local')).stdout).not.toContain('/dev/');
+    const status = await guest.runChecked('holdfast status');
+    for (const word of ['nonsense', 'NOWHERE', 'relative', '/no/such/directory']) expect(status).toContain(word);
+    await guest.runChecked('touch /etc/x /var/x /root/x /oem/x');
+    await guest.powerOff();
+  });
+});
+
+describe('OEM destroyed, PERSISTENT gone', () => {
+  test('active boots with defaults and a plain message', async () => {
+    await disk.withPartitions(['COS_OEM', 'COS_PERSISTENT'], async (devices) => {
+      await runChecked(['dd', 'if=/dev/urandom', `of=${devices['COS_OEM']}`, 'bs=1M', 'count=8', 'conv=fsync']);
+      await runChecked(['tune2fs', '-L', 'SOMETHING', devices['COS_PERSISTENT'] ?? '']);
+    });
+    const guest = await boot();
+    expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/active\.img[\s\S]*^active_mode$/m);
+    await guest.runChecked('touch /usr/local/x /etc/x');
+    const status = await guest.runChecked('holdfast status');
+    expect(status).toContain('COS_PERSISTENT');
+    expect(status).toContain('COS_OEM');
+    expect(await guest.runChecked('cat /run/holdfast/login.issue')).toContain('holdfast status');
+    expect(await guest.runChecked('grep -c COS_ /etc/fstab || true')).toBe('0\n');
+    await guest.powerOff();
+  });
+});
+
+describe('a live system, as from a disc', () => {
+  test('the squashfs is the root, writable in memory; the layout keeps out, the stages run', async () => {
+    await onRecovery((recovery) => {
+      mkdirSync(join(recovery, 'live'));
+      copyFileSync(join(directory, 'recovery.squashfs'), join(recovery, 'live/rootfs.squashfs'));
+    });
+    const guest = await boot({
+      direct: {
+        kernel: join(directory, 'boot/vmlinuz'),
+        initrd: join(directory, 'boot/initrd'),
+        commandLine:
+          'console=ttyS0,115200 root=live:LABEL=COS_RECOVERY rd.live.dir=live rd.live.squashimg=rootfs.squashfs rd.cos.disable cryptomgr.notests panic=5',
+      },
+    });
+    expect(await guest.runChecked('findmnt -no FSTYPE /')).toMatch(/^overlay\n|^ext4\n/);
+    await guest.runChecked('touch /usr/bin/x && test -e /run/rootfsbase/usr/bin/holdfast && test ! -e /run/overlay');
+    expect(await guest.runChecked('ls /run/cos')).toBe('live_mode\n');
+    expect(await guest.runChecked('holdfast status')).toContain('live');
+    await guest.powerOff();
+  });
+
+  test('this machine is as it was', () => {
+    expect(machineTraces()).toEqual(before);
+    expect(existsSync(directory)).toBe(true);
+  });
+});
