@@ -104,6 +104,8 @@ export function version1Files(): DemoFiles {
     [`${UNITS}/serial-getty@ttyS0.service.d/autologin.conf`]: {
       text: '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200 %I vt100\n',
     },
+    // A busy host makes an emulated machine so slow that udev takes longer than the usual 90 s; there would be no login.
+    [`${UNITS}/dev-ttyS0.device.d/patience.conf`]: { text: '[Unit]\nJobRunningTimeoutSec=10min\n' },
     // Without these two each boot counts as the first after an update of /usr, and rebuilds caches: a read-only
     // system's /etc and /var begin anew each time.
     'etc/.updated': { text: '' },
