@@ -68,9 +68,9 @@ export function installGrub(options: InstallGrubOptions): void {
   if (image.stat(GRUB_FONT)?.isFile()) {
     put(join(stateDirectory, 'grub2/fonts/unicode.pf2'), readFileSync(image.resolve(GRUB_FONT)));
   }
-  const config = Buffer.from(efiConfig(labels.state_label));
   const read = (path: string) => readFileSync(image.resolve(path));
   const signed = findSignedLoader((path) => image.stat(path)?.isFile() === true);
+  const config = Buffer.from(efiConfig(labels.state_label, { signed: signed !== undefined }));
   const directories = signed === undefined ? ['EFI/BOOT'] : configDirectories(read(signed.grub), signed.vendor);
   for (const directory of directories) put(join(espDirectory, directory, 'grub.cfg'), config);
   if (signed !== undefined) {
@@ -85,9 +85,12 @@ export function installGrub(options: InstallGrubOptions): void {
 /**
  * What GRUB's EFI program runs first: finds the state partition and shows the menu there. It may be on another disk than
  * the ESP, but only when the ESP's own has none.
+ * @param options.signed for a distribution's GRUB, whose tpm module (2.06) reads every file as a whole to measure it. That
+ *   includes image files that are only attached: "out of memory".
  */
-export function efiConfig(stateLabel: string): string {
+export function efiConfig(stateLabel: string, options: { signed?: boolean } = {}): string {
   return `# Written by holdfast install. The menu itself is grub2/grub.cfg on the partition ${stateLabel}.
+${options.signed ? 'rmmod tpm\n' : ''}\
 regexp --set=1:boot_disk '^\\(?([^,)]+)' "$root"
 search --no-floppy --label --hint "$boot_disk," --set=root ${stateLabel}
 set prefix=($root)/grub2

@@ -7,6 +7,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   truncateSync,
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureBaseTar } from '../../lab/demo/base.ts';
 import { Machine } from '../../lab/machine/machine.ts';
+import { writeGrubEnvironment } from '../../src/boot/grub-environment.ts';
 import { buildGrubPrograms } from '../../src/boot/grub-program.ts';
 import { OS_FILES } from '../../src/boot/os-files.generated.ts';
 import { openImage } from '../../src/image/image.ts';
@@ -75,6 +77,9 @@ export class GrubRounds {
       },
       { command: 'test', now: '2026-11-20T10:00:00.000Z' },
     );
+    await rounds.change(rounds.#base, ({ state }) => {
+      writeGrubEnvironment(join(state, 'grub_oem_env'), { timeout: '1' });
+    });
     return rounds;
   }
 
@@ -95,6 +100,7 @@ export class GrubRounds {
     root.writeFile('/etc/resolv.conf', 'nameserver 192.0.2.1\n');
     // As `holdfast init` builds it, with this machine's GRUB.
     await copyProgram(this.tree, '/usr/bin/grub-mkimage');
+    root.writeFile('/usr/share/grub/unicode.pf2', readFileSync('/usr/share/grub/unicode.pf2'));
     for (const platform of ['x86_64-efi', 'i386-pc']) {
       cpSync(`/usr/lib/grub/${platform}`, join(this.tree, 'usr/lib/grub', platform), { recursive: true });
     }
@@ -142,8 +148,18 @@ export class GrubRounds {
       memoryMiB: 512,
       cpus: 1,
       network: 'none',
+      // A key would choose an entry, and what is chosen by hand has no fallback.
+      bootMenu: 'keep',
     });
     this.#machine = machine;
+    let end = '';
+    machine.onOutput((chunk) => {
+      // After an error GRUB waits ten seconds for somebody to have read it.
+      end = (end + chunk.toString('latin1')).slice(-4096);
+      if (!end.includes('any key')) return;
+      end = '';
+      machine.send(' ');
+    });
     try {
       const commandLines: string[][] = [];
       for (let boot = 0; boot < boots; boot++) {
@@ -160,6 +176,41 @@ export class GrubRounds {
     await this.#machine?.powerCut();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Puts a text into a slot file, in place of what is there. */
+export async function writeToSlot(slotFile: string, path: string, text: string): Promise<void> {
+  const source = `${slotFile}.text`;
+  writeFileSync(source, text);
+  const directories = path.split('/').slice(1, -1);
+  for (const [depth] of directories.entries()) {
+    // It says so on its standard output when the directory is there already.
+    await runChecked(['debugfs', '-w', '-R', `mkdir /${directories.slice(0, depth + 1).join('/')}`, slotFile]);
+  }
+  await removeFromSlot(slotFile, path);
+  await runChecked(['debugfs', '-w', '-R', `write ${source} ${path}`, slotFile]);
+  rmSync(source);
+}
+
+export async function removeFromSlot(slotFile: string, path: string): Promise<void> {
+  await runChecked(['debugfs', '-w', '-R', `rm ${path}`, slotFile]);
+}
+
+/** Gives a partition of a disk another file system label. */
+export async function relabel(file: string, label: string, newLabel: string): Promise<void> {
+  await DiskImage.at(file).withPartitions([label], async (devices) => {
+    const device = devices[label] ?? '';
+    await runChecked(label === 'COS_STATE' ? ['xfs_admin', '-L', newLabel, device] : ['e2label', device, newLabel]);
+  });
+}
+
+/** Gives the partitions of a copied disk UUIDs of their own, as another installation has. */
+export async function renewUuids(file: string): Promise<void> {
+  await DiskImage.at(file).withPartitions(['COS_STATE', 'COS_OEM'], async (devices) => {
+    await runChecked(['xfs_admin', '-U', 'generate', devices['COS_STATE'] ?? '']);
+    await runChecked(['e2fsck', '-fp', devices['COS_OEM'] ?? '']);
+    await runChecked(['tune2fs', '-U', 'random', devices['COS_OEM'] ?? '']);
+  });
 }
 
 /** Copies a program of this machine with the libraries that it loads. */

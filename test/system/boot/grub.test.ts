@@ -92,8 +92,10 @@ test('with the distribution’s signed files shim is what firmware starts, and a
   expect(text('BOOT/BOOTX64.EFI')).toBe('shim');
   expect(text('BOOT/grubx64.efi')).toMatch(/^signed GRUB/);
   expect(text('BOOT/mmx64.efi')).toBe('key manager');
-  expect(text('BOOT/grub.cfg')).toBe(efiConfig('COS_STATE'));
-  expect(text('debian/grub.cfg')).toBe(efiConfig('COS_STATE'));
+  const config = efiConfig('COS_STATE', { signed: true });
+  expect(config).toBe(efiConfig('COS_STATE').replace('\n', '\nrmmod tpm\n'));
+  expect(text('BOOT/grub.cfg')).toBe(config);
+  expect(text('debian/grub.cfg')).toBe(config);
   expect(readFileSync(join(stateDirectory, 'grub2/fonts/unicode.pf2'), 'utf8')).toBe('font');
 });
 
