@@ -9,7 +9,7 @@ umask 022
 . "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
 state=/run/initramfs/cos-state
-image='' uuid='' named_mode='' root='' squashfs='' live='' disabled=''
+image='' uuid='' named_mode='' root='' squashfs='' live_overlay='' disabled=''
 argument() {
     case $1 in
         cos-img/filename) image=$2 ;;
@@ -17,6 +17,7 @@ argument() {
         elemental.mode) named_mode=$2 ;;
         root) root=$2 ;;
         rd.live.squashimg) squashfs=$2 ;;
+        rd.live.overlay) live_overlay=$2 ;;
         rd.cos.disable) if is_on "$2"; then disabled=1; else disabled=''; fi ;;
     esac
 }
@@ -36,6 +37,11 @@ if [ "${1-}" = live ]; then
     case $disabled:$root:$squashfs in
         :live:*recovery* | :live:*COS_RECOVERY*) say_mode recovery ;;
         *) say_mode live ;;
+    esac
+    # dracut mounts a squashfs that holds the tree itself with an overlay, and makes that one's directories only with
+    # rd.live.overlay.overlayfs (dracut 059), which cOS never gave.
+    case $root:$live_overlay in
+        live:*:) mkdir -p /run/overlayfs /run/ovlwork ;;
     esac
     exit 0
 fi
