@@ -76,7 +76,7 @@ afterEach(async () => {
 });
 afterAll(() => {
   disk?.remove();
-  if (process.env.KEEP === undefined) rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 const onOem = (work: (oem: string) => Promise<void> | void) => disk.withMounted('COS_OEM', work, { writable: true });
