@@ -1,6 +1,6 @@
 // GRUB alone, from firmware to the kernel's command line: what each entry passes, what the environment blocks decide, and
-// what happens when an image is missing or damaged, or another disk looks like this one. About two minutes: twenty
-// rounds of five seconds; no system is booted.
+// what happens when an image is missing or damaged, or another disk looks like this one. About four minutes: thirty
+// boots of five seconds, and the seconds that GRUB shows an error; no system is booted.
 
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -156,7 +156,6 @@ describe('what can’t be loaded', () => {
   test.each<[string, Preparation, string]>([
     ['without the active image the passive one boots', (m) => rmSync(active(m)), '/cOS/passive.img'],
     ['a truncated active image is not booted', (m) => truncateSync(active(m), 2 ** 20), '/cOS/passive.img'],
-    ['an empty active image is not booted', (m) => truncateSync(active(m), 0), '/cOS/passive.img'],
     ['a kernel that is none is not booted', (m) => writeToSlot(active(m), '/boot/vmlinuz', 'text'), '/cOS/passive.img'],
     [
       'an image without bootargs.cfg is not booted',
