@@ -22,7 +22,7 @@ export function parseGrubEnvironment(block: Uint8Array): Map<string, string> {
   const text = Buffer.from(block).toString('utf8');
   if (!text.startsWith(SIGNATURE)) {
     throw new HoldfastError('HF-GRUB', 'this is no GRUB environment block: its first line is not GRUB’s', {
-      hint: 'remove the file; it is made anew when a variable is set',
+      hint: 'is it the right file? A damaged block may be removed; it is made anew when a variable is set',
     });
   }
   const variables = new Map<string, string>();

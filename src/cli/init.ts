@@ -1,8 +1,10 @@
 // `holdfast init`: an ordinary root file system becomes a bootable image.
 
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { initializeRoot } from '../boot/init.ts';
 import type { InitramfsModule } from '../boot/init-initramfs.ts';
+import { HoldfastError } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
@@ -20,6 +22,9 @@ export async function initCommand(
   flags: InitFlags,
 ): Promise<number> {
   const dryRun = flags.dryRun ?? false;
+  if (statSync(flags.root, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new HoldfastError('HF-USAGE', `--root ${flags.root}: there is no such directory`);
+  }
   const { outcome, plan, initramfs, warnings } = await initializeRoot({
     root: new Root(resolve(flags.root)),
     initrd: flags.initrd,

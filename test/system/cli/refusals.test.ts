@@ -47,6 +47,13 @@ test('not root', async () => {
   });
 });
 
+test('init of a directory that is not there', async () => {
+  expect(await holdfast('init', '--root', '/no/such/root')).toMatchObject({
+    status: 1,
+    stderr: 'error: --root /no/such/root: there is no such directory [HF-USAGE]\n',
+  });
+});
+
 test('a tool is missing: named with its package, before anything is written', async () => {
   const hide = 'mount --bind /dev/null "$(readlink -f "$(command -v mcopy)")" && exec "$@"';
   const result = await run([
