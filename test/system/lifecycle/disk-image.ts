@@ -97,7 +97,8 @@ export function machineTraces(): { mounts: string[]; loops: string[]; work: stri
     loops: listLoops()
       .map(({ device, file }) => `${device} ${file}`)
       .filter((text) => OURS.test(text)),
-    work: listNames('/run/holdfast').filter((name) => !name.endsWith('lock')),
+    // What is no lock and no record of a boot.
+    work: listNames('/run/holdfast').filter((name) => !/lock$|^stages$|^layout\.json$/.test(name)),
     processes: holdfastProcesses(),
   };
 }
