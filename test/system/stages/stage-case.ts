@@ -76,6 +76,7 @@ const PROGRAMS = [
   'rm',
   'sed',
   'sort',
+  'sync',
   'touch',
   'tr',
 ];
