@@ -1,9 +1,47 @@
-// `npm run bench`: every measurement, one after the other, against the executable built from the sources as they are.
+// `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
+// from the sources as they are. `--runs N` and `--wall-clock` are for the boots; with `--json` their figures come as JSON.
 
+import { parseArgs } from 'node:util';
 import { ensureExecutable } from '../lab/executable.ts';
 
-await ensureExecutable((line) => console.log(line));
-console.log('\n# Start-up');
-await import('./startup.ts');
-console.log('\n# Stages');
-await import('./run-stage.ts');
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: '3' },
+    'wall-clock': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const runs = Number(values.runs);
+if (!Number.isInteger(runs) || runs < 1)
+  throw new RangeError(`--runs ${values.runs}: a whole number from 1 on is needed`);
+
+const say = (line: string) => console.log(line);
+// What leads to the figures must not get into the JSON.
+const log = (line: string) => console.error(`    ${line}`);
+
+const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unknown> }>> = {
+  startup: { title: 'Start-up', run: () => import('./startup.ts') },
+  stages: { title: 'Stages', run: () => import('./run-stage.ts') },
+  boot: {
+    title: 'Boot',
+    run: async () => {
+      const { benchBoot } = await import('./boot.ts');
+      const { showBootReport } = await import('./boot/report.ts');
+      const report = await benchBoot({ runs, wallClock: values['wall-clock'], log });
+      if (values.json) say(JSON.stringify(report, null, 2));
+      else for (const line of showBootReport(report)) say(line);
+    },
+  },
+};
+
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+for (const name of names) {
+  if (!Object.hasOwn(BENCHES, name))
+    throw new RangeError(`there is no bench ${name}: ${Object.keys(BENCHES).join(', ')}`);
+}
+await ensureExecutable(log);
+for (const name of names) {
+  if (!values.json) say(`\n# ${BENCHES[name]?.title}`);
+  await BENCHES[name]?.run();
+}

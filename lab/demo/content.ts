@@ -63,9 +63,12 @@ const USELESS_DRIVERS = [
   'iTCO_wdt',
 ];
 
+/** Kernel arguments that the demo system is installed with beside those of bootargs.cfg. */
+export const DEMO_KERNEL_ARGUMENTS = `modprobe.blacklist=${USELESS_DRIVERS.join(',')} cryptomgr.notests`;
+
 /** What an installation of the demo system does beside unpacking it. */
 function installStages(): string {
-  const argument = `extra_cmdline=modprobe.blacklist=${USELESS_DRIVERS.join(',')} cryptomgr.notests`;
+  const argument = `extra_cmdline=${DEMO_KERNEL_ARGUMENTS}`;
   return `name: Demo
 stages:
   after-install-chroot:

@@ -46,7 +46,11 @@ export interface MachineShape {
   cpus: number;
   network: Network;
   forwards: readonly Forward[];
-  accelerator: 'tcg' | 'kvm';
+  /**
+   * `tcg-counted`: software emulation of one processor whose clock counts instructions, two nanoseconds each. What a
+   * busy host takes away isn't seen in the guest's time, so measurements can be repeated; `cpus` has to be 1.
+   */
+  accelerator: 'tcg' | 'kvm' | 'tcg-counted';
   firmware: { kind: 'bios' } | { kind: 'uefi'; code: string; variables: string; secureBoot?: boolean };
   direct?: DirectKernel;
   serialLog: string;
@@ -110,7 +114,14 @@ export function qemuArguments(shape: MachineShape, sockets: MachineSockets): str
 
 /** An accelerator with the processor that goes with it. */
 export function acceleratorArguments(accelerator: MachineShape['accelerator']): string[] {
-  return accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  switch (accelerator) {
+    case 'kvm':
+      return ['-accel', 'kvm', '-cpu', 'host'];
+    case 'tcg-counted':
+      return ['-accel', 'tcg,thread=single', '-icount', 'shift=1', '-cpu', 'max'];
+    default:
+      return ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  }
 }
 
 function diskArguments(disk: Disk, index: number): string[] {

@@ -92,9 +92,11 @@ describe('the command line of QEMU', () => {
 
   test.each([
     ['tcg', ['tcg,thread=multi'], ['max']],
+    ['tcg-counted', ['tcg,thread=single'], ['max']],
     ['kvm', ['kvm'], ['host']],
   ] as const)('the accelerator %s', (accelerator, accel, cpu) => {
     expect(valuesOf('-accel', { accelerator })).toEqual(accel);
     expect(valuesOf('-cpu', { accelerator })).toEqual(cpu);
+    expect(valuesOf('-icount', { accelerator })).toEqual(accelerator === 'tcg-counted' ? ['shift=1'] : []);
   });
 });
