@@ -1,0 +1,47 @@
+// The commands that change which system a machine runs, and the one that shows it: names, flags, help and examples.
+
+import { Option } from 'commander';
+import { cloudInit, dryRun, force, imageOptions, output, strict } from './options.ts';
+import type { Define } from './program.ts';
+
+export function defineLifecycleCommands(define: Define): void {
+  define(
+    'install <disk>',
+    'install an image on a disk or a disk image file',
+    [
+      ...imageOptions(),
+      force('overwrite a disk that is not empty'),
+      cloudInit(),
+      new Option('--no-boot-entry', 'leave the boot entries of this machine’s firmware as they are'),
+      new Option('--disable-boot-entry', 'the same, as elemental spells it').hideHelp(),
+      strict(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./install.ts')).installCommand,
+    {
+      root: true,
+      example: `  truncate --size 16G disk.img
+  holdfast install disk.img --system oci-layout:/srv/images:v1
+  holdfast install /dev/sda --system oci-layout:/mnt/images:v1 -c my.yaml`,
+    },
+  );
+  define(
+    'upgrade [image]',
+    'upgrade this machine to an image; it runs after the next reboot',
+    [...imageOptions(), force('upgrade even when this image is already installed'), strict(), dryRun(), ...output()],
+    async () => (await import('./upgrade.ts')).upgradeCommand,
+    {
+      root: true,
+      example: `  holdfast upgrade oci-layout:/mnt/images:v2
+  holdfast upgrade --dry-run oci-layout:/mnt/images:v2      what it would do`,
+    },
+  );
+  define(
+    'status',
+    'show what is booted, how its boot went, and what each slot holds',
+    output(),
+    async () => (await import('./status.ts')).statusCommand,
+    { root: true },
+  );
+}

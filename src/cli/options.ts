@@ -1,0 +1,61 @@
+// Options that several commands share, so that they are spelled and explained alike.
+
+import { Option } from 'commander';
+import { HoldfastError } from '../system/errors.ts';
+
+export function imageOptions(): Option[] {
+  return [
+    new Option('--system <image>', 'the image: docker:IMAGE:TAG, oci-layout:DIR:TAG, dir:DIR'),
+    new Option('--system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
+    new Option('-d, --docker-image <image>', 'an image of a registry'),
+    new Option('--directory <directory>', 'a directory that holds a root file system'),
+    new Option('--no-verify', 'take an image of a registry without verifying who made it'),
+    new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
+  ];
+}
+
+export function strict(): Option {
+  return new Option(
+    '--strict [which]',
+    'which hooks must succeed: without this flag those in the new system; "--strict" all, "--strict=false" none',
+  ).argParser((text: string | true) => {
+    if (text === true || text === 'true') return 'true';
+    if (text === 'false') return 'false';
+    throw new HoldfastError('HF-USAGE', `--strict is "true" or "false", not ${JSON.stringify(text)}`);
+  });
+}
+
+export function cloudInit(): Option {
+  return new Option('-c, --cloud-init <file>', 'a stage file for /oem; may be repeated').argParser(repeated);
+}
+
+export function repeated(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+export function sources(): Option {
+  return new Option(
+    '--cloud-init-paths <paths>',
+    'more directories, files or web addresses, after the default ones, comma separated',
+  );
+}
+
+export function force(what: string): Option {
+  return new Option('--force', what);
+}
+
+export function rootOption(): Option {
+  return new Option('--root <directory>', 'the tree to act on').default('/');
+}
+
+export function dryRun(): Option {
+  return new Option('--dry-run', 'show what would be done and change nothing');
+}
+
+export function output(): Option[] {
+  return [
+    new Option('--json', 'print events and the result as JSON, one object per line'),
+    new Option('--quiet', 'print only warnings, errors and the result'),
+    new Option('--debug', 'also print what external programs print'),
+  ];
+}
