@@ -28,27 +28,37 @@ export type Define = <O>(
   extra?: { example?: string; root?: boolean },
 ) => void;
 
+/** Makes the listener of a command from its flags. */
+type MakeReporter = (flags: OutputOptions) => Reporter;
+
 /**
  * Runs one command line.
+ * @param makeReporter how the command is printed, in place of holdfast's own way.
  * @returns the exit status: 0, 1 for wrong arguments, else the error's own.
  */
-export async function runCli(args: readonly string[]): Promise<number> {
+export async function runCli(args: readonly string[], makeReporter: MakeReporter = createReporter): Promise<number> {
   let status = 0;
   outliveReaders();
-  const program = buildProgram(args, (code) => {
+  if (args[0] === 'compat') return (await import('./compat/run.ts')).runCompat(args.slice(1));
+  const done = (code: number) => {
     status = code;
-  });
+  };
+  const program = buildProgram(args, done, makeReporter);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
-    return createReporter({ json: args.includes('--json') }).error(error);
+    return makeReporter({ json: args.includes('--json') }).error(error);
   }
   return status;
 }
 
 /** All commands; `done` gets the exit status of the one that ran. */
-export function buildProgram(args: readonly string[], done: (status: number) => void): Command {
+export function buildProgram(
+  args: readonly string[],
+  done: (status: number) => void,
+  makeReporter: MakeReporter = createReporter,
+): Command {
   const program = new Command('holdfast')
     .description('Immutable, image-based Linux systems that keep their owner’s changes through every upgrade.')
     .version(`holdfast ${VERSION}`, '-V, --version', 'print the version')
@@ -83,7 +93,7 @@ export function buildProgram(args: readonly string[], done: (status: number) => 
       const flags = command.opts<O & OutputOptions>();
       const positional = command.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
       void given;
-      const reporter = createReporter(flags);
+      const reporter = makeReporter(flags);
       try {
         if (extra.root && process.getuid?.() !== 0) {
           throw new HoldfastError('HF-NOT-ROOT', `${command.name()}: this command requires root privileges`, {

@@ -86,4 +86,11 @@ export function defineStageCommands(define: Define): void {
     export default defineConfig({ stages: { boot: [{ commands: ['date'] }] } });`,
     },
   );
+  define(
+    'feature <verb> [names...]',
+    'list, enable or disable features: optional stage files of the image',
+    [rootOption(), dryRun(), ...output()],
+    async () => (await import('./feature.ts')).featureCommand,
+    { example: '  holdfast feature list\n  holdfast feature enable k3s' },
+  );
 }

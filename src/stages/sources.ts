@@ -102,6 +102,10 @@ export class SourceReader {
     let text: string;
     try {
       const stats = this.#root.stat(file);
+      if (stats === undefined && isFeature(file)) {
+        problems.push(featureProblem(file));
+        return undefined;
+      }
       if (stats === undefined) throw new Error('it is a link to nothing');
       if (stats.isDirectory()) throw new Error('it is a link to a directory');
       text = readTextWithin(this.#root.resolve(file), LIMITS.textBytes);
@@ -121,6 +125,20 @@ export class SourceReader {
     this.#parsed.set(file, { text, result });
     return result;
   }
+}
+
+/** A link that cos-feature makes: it leads into the image's catalogue. */
+function isFeature(file: string): boolean {
+  return /\/features\/[^/]+$/.test(file);
+}
+
+/** Images come and go; a feature that was enabled and left the image must refuse no upgrade. */
+function featureProblem(file: string): Problem {
+  const name = file.replace(/^.*\/|\.ya?ml$/g, '');
+  return {
+    ...fileProblem(file, `the feature ${name} is enabled, but the image has it no more (a link to nothing)`, 'warning'),
+    hint: `holdfast feature disable ${name}`,
+  };
 }
 
 /** What is wrong with a source as a whole. */
