@@ -3,19 +3,34 @@
 
 /** Variables of the text; of a name that occurs twice the last value. Lines that are no assignment are left out. */
 export function parseEnvironmentFile(text: string): Map<string, string> {
-  const variables = new Map<string, string>();
+  return new Map(parseAssignments(text).map(({ name, value }) => [name, value]));
+}
+
+/** One variable and the line, counted from 1, where its assignment begins. */
+export interface Assignment {
+  name: string;
+  value: string;
+  line: number;
+}
+
+/** The assignments of the text in order. Lines that are no assignment are left out. */
+export function parseAssignments(text: string): Assignment[] {
+  const assignments: Assignment[] = [];
   let at = 0;
+  let line = 1;
+  let counted = 0;
   while (at < text.length) {
     const start = /^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)=/.exec(text.slice(at, lineEnd(text, at)));
     if (start?.[1] === undefined) {
       at = lineEnd(text, at) + 1;
       continue;
     }
+    for (; counted < at; counted++) if (text.charAt(counted) === '\n') line += 1;
     const { value, end } = readValue(text, at + start[0].length);
-    variables.set(start[1], value);
+    assignments.push({ name: start[1], value, line });
     at = end + 1;
   }
-  return variables;
+  return assignments;
 }
 
 function lineEnd(text: string, from: number): number {

@@ -29,6 +29,10 @@ export function cloudInit(): Option {
   return new Option('-c, --cloud-init <file>', 'a stage file for /oem; may be repeated').argParser(repeated);
 }
 
+export function configDir(): Option {
+  return new Option('--config-dir <directory>', 'where config.yaml and config.d are, default /etc/elemental');
+}
+
 export function repeated(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }

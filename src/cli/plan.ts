@@ -11,7 +11,8 @@ export async function planCommand(
   flags: StageFlags & { evaluateIf?: boolean },
 ): Promise<number> {
   const { reporter, signal } = context;
-  const request = files.length > 0 ? await namedRequest(context, stage, files, flags) : machineRequest(stage, flags);
+  const request =
+    files.length > 0 ? await namedRequest(context, stage, files, flags) : await machineRequest(context, stage, flags);
   const evaluateIf = flags.evaluateIf ?? false;
   const plan = await planStage({ ...request, events: reporter.events, signal, evaluateIf });
   reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));

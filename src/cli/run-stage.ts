@@ -3,13 +3,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LIMITS } from '../cloudconfig/yamltext.ts';
+import { readExtraSources } from '../lifecycle/extra-sources.ts';
 import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { planStage } from '../stages/plan.ts';
 import { renderStagePlan } from '../stages/planreport.ts';
 import { renderStageResult } from '../stages/report.ts';
 import type { StageResult } from '../stages/result.ts';
 import { type NamedText, runStage, type SourceRequest } from '../stages/run.ts';
-import { defaultSources, environmentSources, isUrl } from '../stages/sources.ts';
+import { defaultSources, isUrl } from '../stages/sources.ts';
 import { readPipeWithin, readStreamWithin } from '../system/boundedtext.ts';
 import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
@@ -28,8 +29,12 @@ export interface StageFlags {
 }
 
 /** As elemental's `run-stage`: what failed is shown, and only with --strict the exit status says so too. */
-export function runStageCommand(context: CommandContext, [stage = '']: string[], flags: StageFlags): Promise<number> {
-  const request = machineRequest(stage, flags);
+export async function runStageCommand(
+  context: CommandContext,
+  [stage = '']: string[],
+  flags: StageFlags,
+): Promise<number> {
+  const request = await machineRequest(context, stage, flags);
   const { events } = context.reporter;
   return perform(context, request, flags, {
     strict: flags.strict ?? false,
@@ -51,11 +56,19 @@ export async function cloudInitCommand(
 }
 
 /** A stage of the machine's own files. */
-export function machineRequest(stage: string, flags: StageFlags): SourceRequest {
+export async function machineRequest(
+  { reporter }: Pick<CommandContext, 'reporter'>,
+  stage: string,
+  flags: StageFlags,
+): Promise<SourceRequest> {
   const flagged = flags.cloudInitPaths?.split(',').filter((path) => path !== '') ?? [];
   const root = rootOf(flags);
   // As any program's arguments; in another tree there is no working directory.
-  const extra = [...environmentSources(), ...flagged].map((path) =>
+  const { sources, problems } = await readExtraSources(root);
+  for (const { message, location } of problems) {
+    reporter.events({ type: 'notice', level: 'warning', text: `${location.file}:${location.line}: ${message}` });
+  }
+  const extra = [...sources, ...flagged].map((path) =>
     root.isHost && !isUrl(path) && existsSync(path) ? resolve(path) : path,
   );
   return {

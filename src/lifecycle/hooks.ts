@@ -4,10 +4,11 @@
 import type { Problem } from '../cloudconfig/problem.ts';
 import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { runStage, type StageResult } from '../stages/run.ts';
-import { defaultSources, environmentSources } from '../stages/sources.ts';
+import { defaultSources } from '../stages/sources.ts';
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
-import type { Root } from '../system/root.ts';
+import { Root } from '../system/root.ts';
+import { type ExtraSources, readExtraSources } from './extra-sources.ts';
 
 /** Which hooks must succeed: those in the new system (default), all of them, or none. */
 export type Strictness = 'chroot' | 'all' | 'none';
@@ -24,17 +25,23 @@ export const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
   'post-install': 74,
 };
 
-/** Runs a hook's stages on `root` and decides what a failure means. */
+/**
+ * Runs a hook's stages on `root` and decides what a failure means.
+ * @param options.extra stage files beyond the default places; default: what settings and environment name.
+ */
 export async function runHook(
   context: ApplyContext,
   hook: string,
   root: Root,
-  options: { strictness: Strictness },
+  options: { strictness: Strictness; extra?: ExtraSources | undefined },
 ): Promise<StageResult> {
+  // Of the machine that runs it, also for a hook in the new system.
+  const extra = options.extra ?? (await readExtraSources(new Root('/')));
+  for (const problem of extra.problems) context.warn(describeProblem(problem));
   const result = await runStage({
     stage: hook,
     root,
-    sources: [...defaultSources, ...environmentSources()],
+    sources: [...defaultSources, ...extra.sources],
     // The machine's, also for a hook in the new system, as the originals read it in their chroot.
     commandLine: MACHINE_COMMAND_LINE,
     events: context.events,

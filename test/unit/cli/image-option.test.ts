@@ -1,7 +1,8 @@
 // Which image the command line names, and when one of a registry is taken without a signature.
 
 import { describe, expect, test } from 'vitest';
-import { type ImageFlags, imageText, openNamedImage } from '../../../src/cli/image-option.ts';
+import { type ImageFlags, namedImage, openNamedImage } from '../../../src/cli/image-option.ts';
+import { loadSettings } from '../../../src/lifecycle/settings.ts';
 import type { Event } from '../../../src/system/events.ts';
 import { writeLayers } from '../image/fixture.ts';
 import { serveLayout } from '../image/registry/local-registry.ts';
@@ -19,11 +20,50 @@ describe('the image that is named', () => {
     [undefined, { dockerImage: 'alpine:3' }, 'docker:alpine:3'],
     [undefined, { directory: '/x' }, 'dir:/x'],
   ])('%j and %j', (argument, flags, text) => {
-    expect(imageText(argument, flags)).toBe(text);
+    expect(namedImage(argument, flags)).toBe(text);
   });
   test('is one and no more', () => {
-    expect(() => imageText('dir:/x', { directory: '/y' })).toThrow('two images are named: dir:/x and dir:/y');
-    expect(() => imageText(undefined, {})).toThrow('no image is named');
+    expect(() => namedImage('dir:/x', { directory: '/y' })).toThrow('two images are named: dir:/x and dir:/y');
+  });
+});
+
+describe('where the command line names none', () => {
+  const open = async (cosConfig: string, otherwise?: { text: string; why: string }) => {
+    const said: string[] = [];
+    const settings = await loadSettings({ root: temporaryRoot({ '/etc/cos/config': cosConfig }) });
+    const events = (event: Event) => said.push(event.type === 'notice' ? event.text : '');
+    const context = { reporter: { events }, signal: new AbortController().signal };
+    const options = { settings, setting: 'upgrade.system', otherwise } as const;
+    return { image: await openNamedImage(undefined, {}, context, options), said };
+  };
+
+  test('the settings do, and it is said which', async () => {
+    const { image, said } = await open('UPGRADE_IMAGE=dir:/usr\n');
+    expect(image.source).toBe('dir:/usr');
+    expect(said).toEqual(['image dir:/usr from /etc/cos/config:1']);
+  });
+
+  test('or what the machine itself is', async () => {
+    const { image, said } = await open('', { text: 'dir:/usr', why: 'the system that is running' });
+    expect(image.source).toBe('dir:/usr');
+    expect(said).toEqual(['image dir:/usr: the system that is running']);
+  });
+
+  test('or nothing does', async () => {
+    await expect(open('')).rejects.toThrow('no image is named');
+    await expect(open('CHANNEL_UPGRADES=true\n')).rejects.toMatchObject({ code: 'HF-UNSUPPORTED' });
+  });
+
+  test('a setting that turns verification off is named', async () => {
+    const settings = await loadSettings({ root: temporaryRoot({ '/etc/cos/config': 'NO_VERIFY=true\n' }) });
+    const layout = `${temporaryRoot().directory}/layout`;
+    await writeLayers(layout, 'v1', [[file('a')]]);
+    const { host } = await serveLayout(layout);
+    const said: string[] = [];
+    const events = (event: Event) => said.push(event.type === 'notice' ? event.text : '');
+    const context = { reporter: { events }, signal: new AbortController().signal };
+    await openNamedImage(`docker:${host}/os:v1`, {}, context, { settings });
+    expect(said[0]).toContain('is not verified: no-verify (/etc/cos/config:1) trusts the registry');
   });
 });
 
