@@ -33,6 +33,13 @@ export function configDir(): Option {
   return new Option('--config-dir <directory>', 'where config.yaml and config.d are, default /etc/elemental');
 }
 
+export function power(): Option[] {
+  return [
+    new Option('--reboot', 'restart the machine when it is done'),
+    new Option('--poweroff', 'switch the machine off when it is done'),
+  ];
+}
+
 export function repeated(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
