@@ -1,5 +1,6 @@
 // `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
-// from the sources as they are. `--runs N` and `--wall-clock` are for the boots; with `--json` their figures come as JSON.
+// from the sources as they are. `--runs N` is for the boots and the lifecycle, `--wall-clock` for the boots;
+// with `--json` their figures come as JSON.
 
 import { parseArgs } from 'node:util';
 import { ensureExecutable } from '../lab/executable.ts';
@@ -31,6 +32,15 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
       const report = await benchBoot({ runs, wallClock: values['wall-clock'], log });
       if (values.json) say(JSON.stringify(report, null, 2));
       else for (const line of showBootReport(report)) say(line);
+    },
+  },
+  lifecycle: {
+    title: 'Install, upgrade, rollback',
+    run: async () => {
+      const { benchLifecycle, showLifecycleReport } = await import('./lifecycle.ts');
+      const report = await benchLifecycle({ runs, log });
+      if (values.json) say(JSON.stringify(report, null, 2));
+      else for (const line of showLifecycleReport(report)) say(line);
     },
   },
 };
