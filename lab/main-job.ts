@@ -45,7 +45,7 @@ process.exitCode = await interruptible(async (signal) => {
     await part('Ask for vim: a stage file in /oem', () => story.dropStageFile());
     await part('Upgrade to version 2, inside the machine', () => story.upgrade());
     await part('Reboot: version 2, and the change is still there', () => story.showUpgraded());
-    await part('Boot the passive system once, and back', () => story.showPassive());
+    await part('Roll back to version 1, and forward again', () => story.showRollback());
     await story.switchOff();
     summarise(done);
     return 0;

@@ -183,17 +183,23 @@ export class Story {
     return { shown: [`Holdfast demo 2 runs, and ${vim.replace(/ \(.*/, '')} with it`, ...status.trim().split('\n')] };
   }
 
-  /** The passive system for one boot, and back. */
-  async showPassive(): Promise<Shown> {
-    await this.machine.runChecked('holdfast grubenv set next_entry=fallback');
+  /** Back to the version before, and forward again. */
+  async showRollback(): Promise<Shown> {
+    await this.machine.runChecked('holdfast rollback');
     await this.restart();
-    expectThat((await this.prettyName()) === 'Holdfast demo 1', 'the passive entry boots version 1');
+    expectThat((await this.prettyName()) === 'Holdfast demo 1', 'after a rollback version 1 runs');
     const booted = await this.machine.runChecked('cat /proc/cmdline; ls /run/cos');
-    expectThat(/passive\.img[\s\S]*^passive_mode$/m.test(booted), 'it is the passive slot that was booted');
+    expectThat(/active\.img[\s\S]*^active_mode$/m.test(booted), 'it is the active slot that was booted');
     expectThat((await this.machine.run('command -v vim')).status !== 0, 'version 1 has no vim');
+    const status = await this.machine.runChecked('holdfast status');
+    expectThat(/^passive\s+Holdfast demo 2 /m.test(status), 'version 2 is the passive system now');
+    await this.machine.runChecked('holdfast rollback');
     await this.restart();
-    expectThat((await this.prettyName()) === 'Holdfast demo 2', 'without a choice version 2 boots again');
-    return { shown: ['one boot of the passive entry: Holdfast demo 1, without vim', 'the next boot: Holdfast demo 2'] };
+    expectThat((await this.prettyName()) === 'Holdfast demo 2', 'a second rollback brings version 2 back');
+    await this.machine.runChecked('vim --version');
+    return {
+      shown: ['holdfast rollback, reboot: Holdfast demo 1, without vim', 'once more: Holdfast demo 2, with vim'],
+    };
   }
 
   async prettyName(): Promise<string> {

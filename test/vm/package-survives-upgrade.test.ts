@@ -82,8 +82,8 @@ describe('a package survives an upgrade', () => {
     await story.showUpgraded();
   });
 
-  test('the passive entry boots version 1 once, then version 2 is back', async () => {
-    await story.showPassive();
+  test('a rollback boots version 1 as the active system, a second one version 2 with vim', async () => {
+    await story.showRollback();
   });
 
   test('what the machine says is on the disk', async () => {
