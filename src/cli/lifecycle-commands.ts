@@ -38,6 +38,17 @@ export function defineLifecycleCommands(define: Define): void {
     },
   );
   define(
+    'rollback',
+    'go back to the passive system: it becomes the active one after the next reboot',
+    [dryRun(), ...output()],
+    async () => (await import('./rollback.ts')).rollbackCommand,
+    {
+      root: true,
+      example: `  holdfast rollback
+  holdfast rollback --dry-run      what it would do`,
+    },
+  );
+  define(
     'status',
     'show what is booted, how its boot went, and what each slot holds',
     output(),

@@ -7,6 +7,7 @@ import { type ImageFlags, openNamedImage } from './image-option.ts';
 import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
+import { warningLines } from './warning-lines.ts';
 
 type UpgradeFlags = ImageFlags & LifecycleFlags;
 
@@ -39,8 +40,7 @@ export async function upgradeCommand(
     ? 'the system that is running now'
     : 'unchanged';
   reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
-    warnings.length === 0 ? 'Upgrade completed' : `Upgrade completed with ${warnings.length} warning(s):`,
-    ...warnings.map((text) => `  ! ${text.split('\n')[0]}`),
+    ...warningLines('Upgrade', warnings),
     `  active     ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
     `  passive    ${kept}`,
     '  next       reboot to start the new system',

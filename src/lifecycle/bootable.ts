@@ -4,7 +4,7 @@
 import { HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
 
-const BOOTARGS = '/etc/cos/bootargs.cfg';
+export const BOOTARGS = '/etc/cos/bootargs.cfg';
 
 /** Values that bootargs.cfg sets, read without running it: `set name=value` with a literal value. */
 export function literalSettings(bootargs: string): Map<string, string> {
@@ -14,6 +14,18 @@ export function literalSettings(bootargs: string): Map<string, string> {
     if (match?.[1] !== undefined && match[2] !== undefined) settings.set(match[1], match[2]);
   }
   return settings;
+}
+
+/**
+ * Whether a system's kernel arguments name its root by the label of its image file, as cOS does up to 0.9
+ * (`root=LABEL=$label`), and not by that of the partition with the image. Such a system boots from a slot only if the
+ * slot file carries the slot's label.
+ */
+export function findsRootByImageLabel(bootargs: string): boolean {
+  return bootargs
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .some((line) => /\broot=LABEL=(?:\$\{?label\}?|COS_ACTIVE|COS_PASSIVE|COS_SYSTEM)(?![\w])/.test(line));
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Image } from '../image/image.ts';
 import { unpackImage } from '../image/unpack-image.ts';
 import { pristineFile, TRANSITION_FILE } from '../slots/names.ts';
 import {
+  allocateSlotFile,
   checkSlotFile,
   cloneSlotFile,
   createSlotFile,
@@ -14,11 +15,13 @@ import {
   labelSlotFile,
   renewSlotId,
 } from '../slots/slot-file.ts';
+import type { Deployment, FromAction } from '../slots/state-file.ts';
 import { hasPristine, keepPristine } from '../slots/swap.ts';
+import { HoldfastError } from '../system/errors.ts';
 import { probeFilesystem, syncFilesystem } from '../system/filesystems.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
-import { readOsRelease, requireBootable } from './bootable.ts';
+import { BOOTARGS, findsRootByImageLabel, readOsRelease, requireBootable } from './bootable.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
 
@@ -48,16 +51,30 @@ export interface FinishTransition extends Action<'finish-transition'> {
 
 export type BuildSlotAction = CreateTransition | CloneTransition | Unpack | KeepPristine | RunHook | FinishTransition;
 
+/** What a finished slot says of itself. */
+export interface BuiltSystem {
+  uuid: string;
+  /** The title of its menu entry: what it asks for, else its name. */
+  menuEntry: string;
+  /** The title that it asks for (GRUB_ENTRY_NAME). */
+  wantedMenuEntry: string | undefined;
+  prettyName: string;
+  /** It finds its root by the label of its image file (cOS up to 0.9). */
+  rootByImageLabel: boolean;
+}
+
 /** What the actions find and leave for each other. */
 export interface BuildSlotState {
   image: Image;
   /** Where COS_STATE is mounted. */
   stateDirectory: string;
+  /** Where the partition is mounted on which the slot is built; default: COS_STATE. */
+  buildDirectory?: string;
   /** An own directory below /run for mount points. */
   workDirectory: string;
   owner: OwnerMounts;
   /** Set by `finish-transition`. */
-  built?: { uuid: string; menuEntry: string; prettyName: string };
+  built?: BuiltSystem;
 }
 
 export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = {
@@ -70,7 +87,9 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
   'clone-transition': async ({ digest, sizeBytes }, context, state) => {
     const file = transitionOf(state);
     removeOnFailure(context, file);
-    await cloneSlotFile(join(state.stateDirectory, pristineFile(digest)), file);
+    const { cloned } = await cloneSlotFile(join(state.stateDirectory, pristineFile(digest)), file);
+    // A copy has holes where the original has nothing; a full disk must show up now.
+    if (!cloned) await allocateSlotFile(file);
     await growSlotFile(file, sizeBytes);
     await renewSlotId(file);
     await labelSlotFile(file, 'COS_TRANSITION');
@@ -95,7 +114,10 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     removeOnFailure(context, `${pristine}.new`);
     // The pristine of an installed image may be there already, when that image is built anew.
     if (!hasPristine(state.stateDirectory, digest)) removeOnFailure(context, pristine);
-    await keepPristine(state.stateDirectory, digest);
+    if (!keepPristine(state.stateDirectory, digest)) {
+      const text = 'no unchanged copy of the image is kept: this file system can’t share blocks between files';
+      context.events({ type: 'notice', level: 'info', text });
+    }
   },
 
   'run-hook': async ({ hook, where, strictness }, context, state) => {
@@ -116,13 +138,41 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     await checkSlotFile(file);
     const { root, close } = await openSlotFile(context.undo, file, mountPointOf(state), { readOnly: true });
     requireBootable(root);
-    const { menuEntry, name, prettyName } = readOsRelease(root);
+    const described = describeSystem(root);
     await close();
     await labelSlotFile(file, label);
     const { uuid } = await probeFilesystem(file);
-    state.built = { uuid: uuid ?? '', menuEntry: menuEntry ?? name ?? 'cOS', prettyName: prettyName ?? name ?? '' };
+    state.built = { uuid: uuid ?? '', ...described };
   },
 };
+
+/** What a tree says of the system that it is. */
+export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
+  const { menuEntry, name, prettyName } = readOsRelease(root);
+  return {
+    menuEntry: menuEntry || name || 'cOS',
+    wantedMenuEntry: menuEntry || undefined,
+    prettyName: prettyName ?? name ?? '',
+    rootByImageLabel: findsRootByImageLabel(root.readTextIfThere(BOOTARGS) ?? ''),
+  };
+}
+
+/** The record of the slot that was built. */
+export function newDeployment(
+  { image, built }: Pick<BuildSlotState, 'image' | 'built'>,
+  options: { now: string; fromAction: FromAction },
+): Deployment {
+  if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');
+  return {
+    source: image.source,
+    ...(image.kind === 'oci' ? { digest: image.digest } : {}),
+    layers: image.kind === 'oci' ? image.layers.map(({ diffId }) => diffId) : [],
+    uuid: built.uuid,
+    date: options.now,
+    fromAction: options.fromAction,
+    verified: describeVerification(image),
+  };
+}
 
 /** How an image was verified, in words for state.yaml. */
 export function describeVerification(image: Image): string {
@@ -131,7 +181,7 @@ export function describeVerification(image: Image): string {
 }
 
 function transitionOf(state: BuildSlotState): string {
-  return join(state.stateDirectory, TRANSITION_FILE);
+  return join(state.buildDirectory ?? state.stateDirectory, TRANSITION_FILE);
 }
 
 function mountPointOf(state: BuildSlotState): string {

@@ -21,19 +21,29 @@ export const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
   'before-install': 50,
   'after-install': 51,
   'after-install-chroot': 52,
+  'before-reset': 61,
+  'after-reset-chroot': 62,
+  'after-reset': 63,
   'post-upgrade': 72,
+  'post-reset': 73,
   'post-install': 74,
+  // elemental has no deploy of its own: it is a reset there.
+  'before-deploy': 61,
+  'after-deploy-chroot': 62,
+  'after-deploy': 63,
+  'post-deploy': 73,
 };
 
 /**
  * Runs a hook's stages on `root` and decides what a failure means.
  * @param options.extra stage files beyond the default places; default: what settings and environment name.
+ * @param options.newSystem stage files that only the new system brings.
  */
 export async function runHook(
   context: ApplyContext,
   hook: string,
   root: Root,
-  options: { strictness: Strictness; extra?: ExtraSources | undefined },
+  options: { strictness: Strictness; extra?: ExtraSources | undefined; newSystem?: readonly string[] },
 ): Promise<StageResult> {
   // Of the machine that runs it, also for a hook in the new system.
   const extra = options.extra ?? (await readExtraSources(new Root('/')));
@@ -41,7 +51,7 @@ export async function runHook(
   const result = await runStage({
     stage: hook,
     root,
-    sources: [...defaultSources, ...extra.sources],
+    sources: [...defaultSources, ...extra.sources, ...(options.newSystem ?? [])],
     // The machine's, also for a hook in the new system, as the originals read it in their chroot.
     commandLine: MACHINE_COMMAND_LINE,
     events: context.events,

@@ -1,18 +1,27 @@
-// What an upgrade that was killed (not interrupted: that cleans up after itself) has left on this machine: mounts, loop
+// What an action that was killed (not interrupted: that cleans up after itself) has left on this machine: mounts, loop
 // devices, programs of a hook. The next one takes it away before it begins, while it holds the lock.
 
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BOOTED_PARTITION, TRANSITION_FILE } from '../slots/names.ts';
+import { BOOTED_PARTITION, LIVE_PARTITION, TRANSITION_FILE } from '../slots/names.ts';
 import { backingFileOf, detachLoop, listLoops } from '../system/loopdevices.ts';
 import { listMounts, unmount } from '../system/mounts.ts';
 import { endProcessesBelow } from '../system/processes.ts';
 
-/** Where upgrades keep their work directories. */
+/** Where actions keep their work directories: `upgrade-PID` and so on. An install has a lock of its own. */
 export const RUN_DIRECTORY = '/run/holdfast';
 
+/** The actions that share one lock, as their work directories name them. */
+export const ACTION_NAMES = ['upgrade', 'upgrade-recovery', 'rollback', 'reset', 'deploy', 'boot'] as const;
+export type ActionName = (typeof ACTION_NAMES)[number];
+const WORK_NAME = new RegExp(`^(?:${ACTION_NAMES.join('|')})-\\d+$`);
+const WORK_FILE = new RegExp(`^${RUN_DIRECTORY}/(?:${ACTION_NAMES.join('|')})-\\d+/`);
+
+/** In a work directory: where else on this machine the action has mounted something, a path per line. */
+export const EXPOSED_RECORD = 'exposed';
+
 /**
- * Takes away what killed upgrades left. The caller holds the lock, so no other upgrade is at work, and hasn't looked at
+ * Takes away what killed actions left. The caller holds the lock, so no other action is at work, and hasn't looked at
  * the machine yet: where COS_STATE is mounted may change here.
  * @returns what was found, one sentence each.
  */
@@ -23,7 +32,10 @@ export async function removeRemains(): Promise<string[]> {
     for (const { command, pid } of await endProcessesBelow(directory)) {
       remains.push(`${command} (${pid}) was still running for an upgrade that was killed; it was ended`);
     }
-    const mounts = listMounts().filter(({ mountPoint }) => mountPoint.startsWith(`${directory}/`));
+    const exposed = linesOf(join(directory, EXPOSED_RECORD));
+    const mounts = listMounts().filter(
+      ({ mountPoint }) => mountPoint.startsWith(`${directory}/`) || exposed.includes(mountPoint),
+    );
     for (const { mountPoint, source } of mounts.reverse()) {
       await unmount(mountPoint);
       if (isTransition(source)) await detachLoop(source);
@@ -36,18 +48,23 @@ export async function removeRemains(): Promise<string[]> {
   return remains;
 }
 
-/** Whether a device is a loop device over a slot that an upgrade was building; an install has a lock of its own. */
+/** Whether a device is a loop device over a slot that an action was building; an install has a lock of its own. */
 function isTransition(device: string): boolean {
   const file = backingFileOf(device)?.replace(/ \(deleted\)$/, '') ?? '';
-  const isUpgrade = file.startsWith(`${RUN_DIRECTORY}/upgrade-`) || file.startsWith(`${BOOTED_PARTITION}/`);
-  return isUpgrade && file.endsWith(`/${TRANSITION_FILE}`);
+  const isOurs =
+    WORK_FILE.test(file) || file.startsWith(`${BOOTED_PARTITION}/`) || file.startsWith(`${LIVE_PARTITION}/`);
+  return isOurs && file.endsWith(`/${TRANSITION_FILE}`);
+}
+
+function linesOf(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
 }
 
 function workDirectories(): string[] {
   try {
-    return readdirSync(RUN_DIRECTORY).filter((name) => /^upgrade-\d+$/.test(name) && name !== `upgrade-${process.pid}`);
+    return readdirSync(RUN_DIRECTORY).filter((name) => WORK_NAME.test(name) && !name.endsWith(`-${process.pid}`));
   } catch {
-    // There was no upgrade since this machine was booted.
+    // There was no action since this machine was booted.
     return [];
   }
 }

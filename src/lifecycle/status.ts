@@ -4,11 +4,19 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment } from '../boot/grub-environment.ts';
-import { type BootedSystem, inspectBooted, locateState } from '../slots/booted.ts';
-import { PARTITION_LABELS, RECOVERY_SQUASHFS, SLOT_FILES, SLOT_NAMES, type SlotName } from '../slots/names.ts';
+import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
+import { locatePartitions, requirePartition } from '../slots/locate.ts';
+import {
+  DEFAULT_LABELS,
+  PARTITION_LABELS,
+  RECOVERY_SQUASHFS,
+  SLOT_FILES,
+  SLOT_NAMES,
+  type SlotName,
+} from '../slots/names.ts';
 import { type Deployment, type InstallationState, readState } from '../slots/state-file.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
-import { devicesWithLabel, freeBytes, probeFilesystem } from '../system/filesystems.ts';
+import { freeBytes, probeFilesystem } from '../system/filesystems.ts';
 import { mount, mountAt, unmount } from '../system/mounts.ts';
 import { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
@@ -71,13 +79,17 @@ async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirector
   requireTools(['blkid', 'debugfs', 'mount', 'umount']);
   status.booted = await inspectBooted();
   const { booted } = status;
-  const state = await locateState(booted);
+  const partitions = await locatePartitions(DEFAULT_LABELS);
+  const state = requirePartition(partitions, 'state', DEFAULT_LABELS);
   const directories: Partial<Record<SlotName, string>> = {};
   const stateDirectory = state.mountPoint ?? (await mountForLooking(undo, state.device, join(workDirectory, 'state')));
   directories.active = directories.passive = stateDirectory;
-  const [recovery] = await devicesWithLabel(PARTITION_LABELS.recovery);
+  const { recovery } = partitions;
   if (recovery === undefined) status.problems.push(`no partition with the label ${PARTITION_LABELS.recovery}`);
-  else directories.recovery = await mountForLooking(undo, recovery, join(workDirectory, 'recovery'));
+  else {
+    directories.recovery =
+      recovery.mountPoint ?? (await mountForLooking(undo, recovery.device, join(workDirectory, 'recovery')));
+  }
 
   const { state: installed, problem } = readState(join(stateDirectory, 'state.yaml'));
   if (problem !== undefined) status.problems.push(problem);

@@ -7,20 +7,33 @@ import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import { commonPrefix } from '../image/layers.ts';
 import { type Measure, measureImage } from '../image/measure.ts';
-import { type BootedSystem, inspectBooted, type LocatedPartition, locateState } from '../slots/booted.ts';
-import { pristineFile, SLOT_FILES, SLOT_LABELS } from '../slots/names.ts';
+import type { BootedSystem } from '../slots/booted.ts';
+import { type Labels, pristineFile, SLOT_FILES, SLOT_LABELS } from '../slots/names.ts';
 import { requireSpace, slotSize } from '../slots/slot-file.ts';
-import { type InstallationState, readState } from '../slots/state-file.ts';
+import type { InstallationState } from '../slots/state-file.ts';
 import { hasPristine } from '../slots/swap.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
-import { probeFilesystem } from '../system/filesystems.ts';
+import { canShareBlocks } from '../system/mounts.ts';
 import type { Action, Plan } from '../system/plan.ts';
-import { requireTools } from '../system/tools.ts';
+import { Root } from '../system/root.ts';
+import { BOOTARGS, findsRootByImageLabel } from './bootable.ts';
 import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
+import type { Installation } from './records.ts';
 import { formatBytes } from './sizes.ts';
+import {
+  type Activate,
+  type CopyToPassive,
+  hookAction,
+  isReplaced,
+  type NoteResult,
+  noteResult,
+  type OpenState,
+  openState,
+  type RemoveLeftovers,
+} from './switch.ts';
 
 export const UPGRADE_TOOLS = [
   'blkid',
@@ -42,16 +55,19 @@ export interface UpgradeRequest {
   strictness: Strictness;
   /** Build and switch even when the active slot already holds this image. */
   force: boolean;
+  labels?: Labels;
 }
 
 /** Everything that the plan depends on. */
 export interface UpgradeFacts {
   booted: BootedSystem;
-  state: LocatedPartition;
+  stateDevice: string;
   installed: InstallationState;
   /** UUID of the filesystem in active.img, if there is one. */
   activeUuid: string | undefined;
   hasPassive: boolean;
+  /** The running system finds its root by the label of its image file (cOS up to 0.9). */
+  runsByImageLabel: boolean;
   /** The image whose pristine the new slot can start from. */
   base: { digest: string; layers: number; slotBytes: number } | undefined;
   image: { digest: string | undefined; source: string; layers: number };
@@ -59,16 +75,15 @@ export interface UpgradeFacts {
   warnings: string[];
 }
 
-interface OpenState extends Action<'open-state'> {
-  partition: LocatedPartition;
-}
 type SwitchAction =
   | OpenState
-  | (Action<'remove-leftovers'> & { keepDigests: string[]; keepRunning: boolean })
-  | Action<'copy-to-passive'>
-  | (Action<'activate'> & { keepRunning: boolean })
+  | RemoveLeftovers
+  | Action<'note-transition'>
+  | CopyToPassive
+  | Activate
   | (Action<'write-records'> & { movePassive: boolean })
-  | (Action<'remove-old-pristines'> & { keepDigests: string[]; keepRunning: boolean });
+  | (Action<'remove-old-pristines'> & { keepDigests: string[]; keepRunning: boolean })
+  | NoteResult;
 
 export type UpgradeAction = BuildSlotAction | SwitchAction;
 
@@ -79,26 +94,27 @@ export type UpgradeAction = BuildSlotAction | SwitchAction;
  */
 export async function inspectUpgrade(
   request: UpgradeRequest,
-  located: { booted: BootedSystem; state: LocatedPartition },
+  machine: { booted: BootedSystem; stateDevice: string; installation: Installation },
   stateDirectory: string,
   options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
 ): Promise<UpgradeFacts> {
   const { image } = request;
-  const { state: installed, problem } = readState(join(stateDirectory, 'state.yaml'));
-  const active = join(stateDirectory, SLOT_FILES.active);
-  const activeUuid = isFile(active) ? (await probeFilesystem(active)).uuid : undefined;
+  const { booted, stateDevice, installation } = machine;
+  const { state: installed, ids } = installation;
   const facts = {
-    ...located,
+    booted,
+    stateDevice,
     installed,
-    activeUuid,
-    hasPassive: isFile(join(stateDirectory, SLOT_FILES.passive)),
+    activeUuid: ids.active,
+    hasPassive: ids.passive !== undefined,
+    runsByImageLabel: booted.slot === 'active' && runsByImageLabel(),
     base: findBase(installed, image, stateDirectory),
     image: {
       digest: image.kind === 'oci' ? image.digest : undefined,
       source: image.source,
       layers: image.kind === 'oci' ? image.layers.length : 0,
     },
-    warnings: problem === undefined ? [] : [problem],
+    warnings: [...installation.problems],
   };
   if (isUpToDate(facts) && !request.force) {
     return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
@@ -106,19 +122,30 @@ export async function inspectUpgrade(
   const measured = await measureImage(image, { skipLayers: facts.base?.layers ?? 0, ...options });
   const sizeBytes = transitionSize({ ...facts, measured });
   // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
-  requireSpace(stateDirectory, sizeBytes, 'the new system');
+  requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system');
   return { ...facts, measured };
 }
 
-/** Where the machine's state is, with the tools checked first. */
-export async function locateInstallation(): Promise<{ booted: BootedSystem; state: LocatedPartition }> {
-  requireTools(UPGRADE_TOOLS);
-  const booted = await inspectBooted();
-  return { booted, state: await locateState(booted) };
+function runsByImageLabel(): boolean {
+  return findsRootByImageLabel(new Root('/').readTextIfThere(BOOTARGS) ?? '');
+}
+
+/** What a passive copy with a label of its own takes. */
+function passiveBytes(
+  facts: Pick<UpgradeFacts, 'booted' | 'activeUuid' | 'runsByImageLabel'>,
+  directory: string,
+): number {
+  if (!keepsRunning(facts) || !facts.runsByImageLabel || canShareBlocks(directory)) return 0;
+  return statSync(join(directory, SLOT_FILES.active)).blocks * 512;
+}
+
+/** Only a system that has booted is worth keeping: from passive, recovery or live media the passive slot stays. */
+function keepsRunning({ booted, activeUuid }: Pick<UpgradeFacts, 'booted' | 'activeUuid'>): boolean {
+  return booted.slot === 'active' && !isReplaced(booted, activeUuid);
 }
 
 /** The installed image that shares the most leading layers with the new one and whose pristine is there. */
-function findBase(installed: InstallationState, image: Image, stateDirectory: string): UpgradeFacts['base'] {
+export function findBase(installed: InstallationState, image: Image, stateDirectory: string): UpgradeFacts['base'] {
   if (image.kind !== 'oci') return undefined;
   let best: UpgradeFacts['base'];
   for (const slot of ['active', 'passive'] as const) {
@@ -144,7 +171,7 @@ export function isUpToDate(facts: Pick<UpgradeFacts, 'installed' | 'activeUuid' 
   );
 }
 
-function transitionSize(facts: Pick<UpgradeFacts, 'base' | 'measured'>): number {
+export function transitionSize(facts: Pick<UpgradeFacts, 'base' | 'measured'>): number {
   const { base, measured } = facts;
   if (base === undefined) return slotSize(measured.contentBytes, measured.entries);
   // The base already has headroom; what the new layers bring comes on top.
@@ -165,23 +192,22 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
   const { base, measured, booted, installed } = facts;
   const { strictness } = request;
   const sizeBytes = transitionSize(facts);
-  // Only a system that has booted is worth keeping: from passive, recovery or live media the passive slot stays.
-  const isReplaced = booted.replaced || (booted.slot === 'active' && booted.uuid !== facts.activeUuid);
-  const movePassive = booted.slot === 'active' && !isReplaced;
+  const replaced = isReplaced(booted, facts.activeUuid);
+  const movePassive = keepsRunning(facts);
   const digests = (slots: InstallationState) =>
     [slots.active?.digest, slots.passive?.digest].filter((digest) => digest !== undefined);
   const newDigest = facts.image.digest;
   const keepAfter = [newDigest, movePassive ? installed.active?.digest : installed.passive?.digest];
 
   const actions: UpgradeAction[] = [
-    { kind: 'open-state', summary: `Open COS_STATE (${facts.state.device}) for writing`, partition: facts.state },
+    openState(facts.stateDevice),
     {
       kind: 'remove-leftovers',
       summary: 'Remove what an interrupted upgrade left',
       keepDigests: digests(installed),
-      keepRunning: isReplaced,
+      keepRunning: replaced,
     },
-    { kind: 'run-hook', summary: 'Run hook before-upgrade', hook: 'before-upgrade', where: 'host', strictness },
+    hookAction('before-upgrade', 'host', strictness),
     base === undefined
       ? {
           kind: 'create-transition',
@@ -204,31 +230,33 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
     ...(newDigest === undefined
       ? []
       : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest: newDigest }]),
+    hookAction('after-upgrade-chroot', 'target', strictness),
     {
-      kind: 'run-hook',
-      summary: 'Run hook after-upgrade-chroot in the new system',
-      hook: 'after-upgrade-chroot',
-      where: 'target',
-      strictness,
+      kind: 'finish-transition',
+      summary: 'Check the new system',
+      label: request.labels?.slots.active ?? SLOT_LABELS.active,
     },
-    { kind: 'finish-transition', summary: 'Check the new system', label: SLOT_LABELS.active },
-    { kind: 'run-hook', summary: 'Run hook after-upgrade', hook: 'after-upgrade', where: 'host', strictness },
+    hookAction('after-upgrade', 'host', strictness),
+    { kind: 'note-transition', summary: 'Note what is about to become active' },
     ...(movePassive
-      ? [{ kind: 'copy-to-passive' as const, summary: 'Keep the running system as passive (the fallback)' }]
+      ? [
+          {
+            kind: 'copy-to-passive' as const,
+            summary: 'Keep the running system as passive (the fallback)',
+            mode: facts.runsByImageLabel ? ('copy' as const) : ('share' as const),
+          },
+        ]
       : []),
     { kind: 'activate', summary: 'Switch: the new system becomes active', keepRunning: movePassive },
     { kind: 'write-records', summary: 'Write state.yaml and the menu title', movePassive },
-    { kind: 'run-hook', summary: 'Run hook post-upgrade', hook: 'post-upgrade', where: 'host', strictness },
+    hookAction('post-upgrade', 'host', strictness),
     {
       kind: 'remove-old-pristines',
       summary: 'Remove copies of images that no slot holds any more',
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
-      keepRunning: movePassive || isReplaced,
+      keepRunning: movePassive || replaced,
     },
+    noteResult,
   ];
   return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -1,13 +1,11 @@
 // What this machine was booted from: decided by the file behind the root's loop device, not by labels or the kernel
 // command line, which any script can put anything into.
 
-import { existsSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { HoldfastError } from '../system/errors.ts';
-import { devicesWithLabel, probeFilesystem } from '../system/filesystems.ts';
+import { basename } from 'node:path';
+import { probeFilesystem } from '../system/filesystems.ts';
 import { backingFileOf } from '../system/loopdevices.ts';
-import { listMounts, type Mount, mountAt } from '../system/mounts.ts';
-import { BOOTED_PARTITION, PARTITION_LABELS, RECOVERY_SQUASHFS, SLOT_FILES, type SlotName } from './names.ts';
+import { mountAt } from '../system/mounts.ts';
+import { RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, type SlotName } from './names.ts';
 
 export interface BootedSystem {
   /** The slot whose file is the root; undefined on live media, in containers and on ordinary systems. */
@@ -23,6 +21,8 @@ export function bootedSlot(backingFile: string | undefined): { slot: SlotName | 
   if (backingFile === undefined) return { slot: undefined, replaced: false };
   const replaced = backingFile.endsWith(' (deleted)');
   const name = basename(backingFile.replace(/ \(deleted\)$/, ''));
+  // After a power cut GRUB may have read the old name of what has only this one by now.
+  if (name === basename(RUNNING_FILE)) return { slot: 'active', replaced: true };
   // passive.img.new is how the passive file was called before its rename; the kernel keeps up with renames of the
   // name it was opened by, so this is only seen when a slot was attached in the middle of a swap.
   const slot =
@@ -32,60 +32,18 @@ export function bootedSlot(backingFile: string | undefined): { slot: SlotName | 
   return { slot, replaced };
 }
 
+/** The squashfs below the overlay of a system that was booted as cOS boots a recovery.squashfs. */
+const LIVE_ROOT = '/run/rootfsbase';
+
 /** Looks at the running system. */
 export async function inspectBooted(): Promise<BootedSystem> {
-  const root = mountAt('/');
-  const device = root?.source;
-  if (device === undefined || !/^\/dev\/loop\d+$/.test(device))
-    return { slot: undefined, uuid: undefined, replaced: false };
-  const { slot, replaced } = bootedSlot(backingFileOf(device));
-  return { slot, replaced, uuid: (await probeFilesystem(device)).uuid };
-}
-
-/** Where a partition is, and where it is mounted if it is. */
-export interface LocatedPartition {
-  device: string;
-  mountPoint: string | undefined;
-}
-
-/**
- * Finds COS_STATE: the partition that was booted from if it is that, else by its label.
- * @throws HoldfastError HF-STATE when there is none, or more than one and none of them was booted from.
- */
-export async function locateState(booted: BootedSystem): Promise<LocatedPartition> {
-  const bootedMount = mountAt(BOOTED_PARTITION);
-  const fromState = booted.slot === 'active' || booted.slot === 'passive';
-  if (fromState && bootedMount !== undefined && existsSync(join(BOOTED_PARTITION, 'cOS'))) {
-    return { device: bootedMount.source, mountPoint: BOOTED_PARTITION };
+  for (const mountPoint of ['/', LIVE_ROOT]) {
+    const device = mountAt(mountPoint)?.source;
+    if (device === undefined || !/^\/dev\/loop\d+$/.test(device)) continue;
+    const { slot, replaced } = bootedSlot(backingFileOf(device));
+    // A live medium has its squashfs in the same place.
+    if (mountPoint === LIVE_ROOT && slot !== 'recovery') continue;
+    return { slot, replaced, uuid: (await probeFilesystem(device)).uuid };
   }
-  return locateByLabel(PARTITION_LABELS.state, 'is an installed system attached to this machine?');
-}
-
-/**
- * Finds the one partition with a label.
- * @throws HoldfastError HF-STATE when there is none or more than one: guessing between two disks could cost a system.
- */
-export async function locateByLabel(label: string, hint: string): Promise<LocatedPartition> {
-  const devices = await devicesWithLabel(label);
-  const [device, second] = devices;
-  if (device === undefined) {
-    throw new HoldfastError('HF-STATE', `no partition with the label ${label} was found`, { hint });
-  }
-  if (second !== undefined) {
-    throw new HoldfastError('HF-STATE', `the label ${label} is on several partitions: ${devices.join(', ')}`, {
-      hint: 'detach the disks that are not meant, then try again',
-    });
-  }
-  return { device, mountPoint: mountPointOf(device) };
-}
-
-/** Where a device's whole filesystem is mounted, if anywhere. */
-export function mountPointOf(device: string, mounts: readonly Mount[] = listMounts()): string | undefined {
-  const real = existsSync(device) ? realpathSync(device) : device;
-  return mounts.find(({ source, rootPath }) => rootPath === '/' && source.startsWith('/') && realOf(source) === real)
-    ?.mountPoint;
-}
-
-function realOf(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
+  return { slot: undefined, uuid: undefined, replaced: false };
 }

@@ -24,6 +24,14 @@ export const SLOT_LABELS: Readonly<Record<SlotName, string>> = {
   recovery: 'COS_SYSTEM',
 };
 
+/** The labels of one machine: cOS lets an image choose them at install time (/etc/cos/config). */
+export interface Labels {
+  partitions: Readonly<Record<PartitionRole, string>>;
+  slots: Readonly<Record<SlotName, string>>;
+}
+
+export const DEFAULT_LABELS: Labels = { partitions: PARTITION_LABELS, slots: SLOT_LABELS };
+
 /** Slot files, relative to their partition: STATE for active and passive, RECOVERY for recovery. */
 export const SLOT_FILES: Readonly<Record<SlotName, string>> = {
   active: 'cOS/active.img',
@@ -37,11 +45,20 @@ export const RECOVERY_SQUASHFS = 'cOS/recovery.squashfs';
 /** The slot file that is being built; nothing boots from it. */
 export const TRANSITION_FILE = 'cOS/transition.img';
 
+/** What is being built of a recovery system that is a squashfs, beside the one that it replaces. */
+export const NEW_SQUASHFS = `${RECOVERY_SQUASHFS}.new`;
+
+/** Where cOS's way of booting a squashfs has the partition that holds it. */
+export const LIVE_PARTITION = '/run/initramfs/live';
+
 /**
  * A second name for the file that the running system was booted from, while an upgrade waits for its reboot. Without it
  * the file would be deleted but in use, and a filesystem with such a file can't be made read-only again.
  */
 export const RUNNING_FILE = 'cOS/running.img';
+
+/** A second name for an active system that a rollback takes away, until it is the passive one. */
+export const OUTGOING_FILE = 'cOS/outgoing.img';
 
 /** A slot's content as it came from its image, before local hooks ran. */
 export function pristineFile(digest: string): string {

@@ -105,6 +105,13 @@ export function tryCloneSlotFile(from: string, to: string): boolean {
   }
 }
 
+/** Gives a file with holes all of its blocks. */
+export async function allocateSlotFile(file: string): Promise<void> {
+  const { size, blocks } = statSync(file);
+  requireSpace(dirname(file), Math.max(0, size - blocks * 512), file);
+  await runChecked(['fallocate', '--length', String(size), file]);
+}
+
 /** Gives an unmounted slot file another label. */
 export async function labelSlotFile(file: string, label: string): Promise<void> {
   await runChecked(['tune2fs', '-L', label, file]);

@@ -1,59 +1,119 @@
-// The swap: how a finished transition becomes the active slot. At every instant both names exist and each is a
-// complete system, for Linux and for GRUB, which never replays a journal: hence a freeze after each rename that must
-// not be seen out of order.
+// The swap: how a finished transition becomes the active slot, and how two slots change places. At every instant both
+// names exist and each is a complete system, for Linux and for GRUB, which never replays a journal: hence a freeze after
+// each rename that must not be seen out of order.
 
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/durable.ts';
-import { pristineFile, RUNNING_FILE, SLOT_FILES, SLOT_LABELS, TRANSITION_FILE } from './names.ts';
+import {
+  DEFAULT_LABELS,
+  type Labels,
+  OUTGOING_FILE,
+  pristineFile,
+  RUNNING_FILE,
+  SLOT_FILES,
+  TRANSITION_FILE,
+} from './names.ts';
 import { cloneSlotFile, labelSlotFile, tryCloneSlotFile } from './slot-file.ts';
 
 /**
- * Makes the passive slot what the active one is: a clone with its own label, or, where the filesystem can't clone, the
- * same file under both names. The file that is in use is only read.
+ * How a slot's second copy is made. `share`: a clone with its own label, or, where the filesystem can't clone, the same
+ * file under both names. `copy`: a file of its own in any case, for images that find their root by its label (cOS up to
+ * 0.9: `root=LABEL=COS_PASSIVE`).
+ */
+export type CopyMode = 'share' | 'copy';
+
+export interface SwapOptions {
+  mode?: CopyMode;
+  labels?: Labels;
+}
+
+/**
+ * Makes the passive slot what the active one is. The file that is in use is only read.
  * @param stateDirectory where COS_STATE is mounted.
  */
-export async function copyActiveToPassive(stateDirectory: string): Promise<void> {
-  const active = join(stateDirectory, SLOT_FILES.active);
+export function copyActiveToPassive(stateDirectory: string, options: SwapOptions = {}): Promise<void> {
+  return copyToPassive(stateDirectory, SLOT_FILES.active, options);
+}
+
+/** Makes the passive slot what another file of the partition is, by rename. */
+export async function copyToPassive(stateDirectory: string, from: string, options: SwapOptions = {}): Promise<void> {
   const passive = join(stateDirectory, SLOT_FILES.passive);
   const fresh = `${passive}.new`;
-  if (tryCloneSlotFile(active, fresh)) await labelSlotFile(fresh, SLOT_LABELS.passive);
-  else linkDurably(active, fresh);
-  renameDurably(fresh, passive);
+  const { labels = DEFAULT_LABELS } = options;
+  await secondCopy(join(stateDirectory, from), fresh, labels.slots.passive, options.mode);
+  renameOver(fresh, passive);
   await freezeAndThaw(stateDirectory);
+}
+
+/** Makes the transition from the passive slot's system; nothing boots from it yet. */
+export async function transitionFromPassive(stateDirectory: string, options: SwapOptions = {}): Promise<void> {
+  const { labels = DEFAULT_LABELS } = options;
+  const transition = join(stateDirectory, TRANSITION_FILE);
+  await secondCopy(join(stateDirectory, SLOT_FILES.passive), transition, labels.slots.active, options.mode);
+}
+
+async function secondCopy(from: string, to: string, label: string, mode: CopyMode = 'share'): Promise<void> {
+  if (tryCloneSlotFile(from, to)) return labelSlotFile(to, label);
+  if (mode === 'share') return linkDurably(from, to);
+  await cloneSlotFile(from, to);
+  await labelSlotFile(to, label);
 }
 
 /**
  * Makes the transition the active slot. It must be unmounted, checked and labelled.
  * @param options.keepRunning the old active file is in use and gets a second name.
+ * @param options.keepOutgoing the old active file gets another name, for {@link copyToPassive}.
  */
-export async function activateTransition(stateDirectory: string, options: { keepRunning: boolean }): Promise<void> {
+export async function activateTransition(
+  stateDirectory: string,
+  options: { keepRunning: boolean; keepOutgoing?: boolean },
+): Promise<void> {
   const transition = join(stateDirectory, TRANSITION_FILE);
   const active = join(stateDirectory, SLOT_FILES.active);
   fsyncPath(transition);
-  if (options.keepRunning) {
-    const running = join(stateDirectory, RUNNING_FILE);
-    rmSync(running, { force: true });
-    linkDurably(active, running);
+  const second = [
+    ...(options.keepRunning ? [RUNNING_FILE] : []),
+    ...(options.keepOutgoing && existsSync(active) ? [OUTGOING_FILE] : []),
+  ];
+  for (const name of second) {
+    rmSync(join(stateDirectory, name), { force: true });
+    linkDurably(active, join(stateDirectory, name));
   }
-  renameDurably(transition, active);
+  renameOver(transition, active);
   await freezeAndThaw(stateDirectory);
 }
 
-/** Keeps the transition's present content as the pristine of an image. It must be unmounted. */
-export async function keepPristine(stateDirectory: string, digest: string): Promise<void> {
+/** Renames durably; of two names of one file, with which rename(2) does nothing, the first is taken away. */
+function renameOver(from: string, to: string): void {
+  if (isSameFile(from, to)) rmSync(from);
+  else renameDurably(from, to);
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((file) => statSync(file, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+/**
+ * Keeps the transition's present content as the pristine of an image. It must be unmounted.
+ * @returns false where the filesystem can't clone: a whole copy would cost the room that the next upgrade needs.
+ */
+export function keepPristine(stateDirectory: string, digest: string): boolean {
   const pristine = join(stateDirectory, pristineFile(digest));
-  await cloneSlotFile(join(stateDirectory, TRANSITION_FILE), `${pristine}.new`);
+  if (!tryCloneSlotFile(join(stateDirectory, TRANSITION_FILE), `${pristine}.new`)) return false;
   renameDurably(`${pristine}.new`, pristine);
+  return true;
 }
 
 /**
  * Removes what an earlier, interrupted action left in /cOS, and pristines of images that no slot holds any more.
  * @param options.keepRunning whether the running system was booted from a file that has been replaced since.
+ * @param options.keepOutgoing whether a rollback is to be completed, which needs the system that it took away.
  */
 export function removeLeftovers(
   stateDirectory: string,
-  options: { keepDigests: readonly string[]; keepRunning: boolean },
+  options: { keepDigests: readonly string[]; keepRunning: boolean; keepOutgoing?: boolean },
 ): string[] {
   const directory = dirname(join(stateDirectory, TRANSITION_FILE));
   mkdirSync(directory, { recursive: true });
@@ -62,7 +122,11 @@ export function removeLeftovers(
     (name) =>
       name === basename(TRANSITION_FILE) ||
       name.endsWith('.img.new') ||
+      name.endsWith('.squashfs.new') ||
+      // elemental's.
+      name === 'transition.squashfs' ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
+      (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
       (name.startsWith('pristine-') && name.endsWith('.img') && !keep.has(name)),
   );
   for (const name of removed) rmSync(join(directory, name));

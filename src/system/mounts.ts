@@ -115,3 +115,14 @@ export async function unmount(mountPoint: string): Promise<void> {
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
+
+/** Whether nothing can be written through this mount. */
+export function isReadOnly({ options, superOptions }: Pick<Mount, 'options' | 'superOptions'>): boolean {
+  return options.includes('ro') || superOptions.includes('ro');
+}
+
+/** Whether files on the filesystem that is mounted at `mountPoint` can share blocks, so that a copy costs nothing. */
+export function canShareBlocks(mountPoint: string): boolean {
+  // An XFS that was made without reflink is found out by trying.
+  return ['xfs', 'btrfs', 'bcachefs'].includes(mountAt(mountPoint)?.type ?? '');
+}

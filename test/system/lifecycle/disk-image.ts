@@ -86,7 +86,8 @@ export function slotText(stateDirectory: string, slot: SlotName, path: string): 
 }
 
 /** What belongs to an action or to these tests; others may be at work on the same machine. */
-const OURS = /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|status)-|tiny-hook/;
+const OURS =
+  /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|upgrade-recovery|rollback|reset|deploy|boot|state|status)-|\/run\/cos\/(efi|oem|recovery|state|persistent)\b|tiny-hook/;
 
 /** What an action must leave as it was: mounts, attached loop devices, work directories, processes of ours. */
 export function machineTraces(): { mounts: string[]; loops: string[]; work: string[]; processes: string[] } {

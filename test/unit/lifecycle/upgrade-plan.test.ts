@@ -20,10 +20,11 @@ const deployment: Deployment = {
 
 const facts: UpgradeFacts = {
   booted: { slot: 'active', uuid: 'uuid-of-v1', replaced: false },
-  state: { device: '/dev/vda4', mountPoint: '/run/initramfs/cos-state' },
+  stateDevice: '/dev/vda4',
   installed: { active: deployment, passive: deployment },
   activeUuid: 'uuid-of-v1',
   hasPassive: true,
+  runsByImageLabel: false,
   base: { digest: V1, layers: 1, slotBytes: 1300 << 20 },
   image: { digest: V2, source: 'oci-layout:/srv:v2', layers: 2 },
   measured: { contentBytes: 1 << 20, entries: 10, compressedBytes: 1 << 19 },
@@ -48,11 +49,13 @@ test('from active: build all, keep the running system as passive, switch, then w
     'after-upgrade-chroot',
     'finish-transition',
     'after-upgrade',
+    'note-transition',
     'copy-to-passive',
     'activate',
     'write-records',
     'post-upgrade',
     'remove-old-pristines',
+    'note-result',
   ]);
 });
 
@@ -65,6 +68,17 @@ test.each([
   expect(kinds(changes)).not.toContain('copy-to-passive');
   expect(kinds(changes)).toContain('activate');
 });
+
+test.each([
+  [true, 'copy'],
+  [false, 'share'],
+])(
+  'when the running system finds its root by its image label (%s), the passive copy is made by "%s"',
+  (runsByImageLabel, mode) => {
+    const { actions } = planUpgrade(request, { ...facts, runsByImageLabel });
+    expect(actions.find(({ kind }) => kind === 'copy-to-passive')).toMatchObject({ mode });
+  },
+);
 
 test('without a pristine to start from, the slot is made anew and all layers are unpacked', () => {
   const plan = planUpgrade(request, { ...facts, base: undefined });
@@ -101,7 +115,7 @@ test('a machine without any system is refused with what to do', () => {
 });
 
 test('pristines of what is in the slots afterwards are kept', () => {
-  const last = planUpgrade(request, facts).actions.at(-1);
+  const last = planUpgrade(request, facts).actions.find(({ kind }) => kind === 'remove-old-pristines');
   expect(last).toMatchObject({ kind: 'remove-old-pristines', keepDigests: [V2, V1] });
 });
 

@@ -1,0 +1,189 @@
+// What every lifecycle action does before and after its plan: one action at a time, what a killed one left is taken away,
+// the machine's partitions are found and STATE can be read; at the end all of that is undone, however it ended.
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
+import { locatePartitions, type Partitions, requirePartition } from '../slots/locate.ts';
+import { BOOTED_PARTITION, DEFAULT_LABELS, type Labels, LIVE_PARTITION, type PartitionRole } from '../slots/names.ts';
+import { freezeAndThaw } from '../system/durable.ts';
+import { messageOf } from '../system/errors.ts';
+import { type EventSink, silent } from '../system/events.ts';
+import { lockUntilEnd } from '../system/lock.ts';
+import { isReadOnly, mount, mountAt, unmount } from '../system/mounts.ts';
+import {
+  type Action,
+  type ApplyContext,
+  type ApplyResult,
+  apply,
+  type Performers,
+  type Plan,
+  UndoStack,
+} from '../system/plan.ts';
+import { runChecked } from '../system/process.ts';
+import { requireTools } from '../system/tools.ts';
+import { type ActionName, RUN_DIRECTORY, removeRemains } from './leftovers.ts';
+import type { OwnerMounts } from './target.ts';
+
+export const LOCK_FILE = `${RUN_DIRECTORY}/lock`;
+
+/** How an action runs. */
+export interface SessionOptions {
+  events?: EventSink;
+  signal?: AbortSignal;
+  dryRun?: boolean;
+  /** The command line, shown to whoever tries at the same time. */
+  command: string;
+  /** RFC 3339 time for the records. */
+  now: string;
+  /** This machine's labels; default: cOS's. */
+  labels?: Labels;
+  beforeAction?: (index: number) => Promise<void> | void;
+}
+
+/** An action that holds the lock. */
+export interface Session {
+  name: ActionName;
+  events: EventSink;
+  signal: AbortSignal;
+  dryRun: boolean;
+  command: string;
+  now: string;
+  labels: Labels;
+  /** Undone at the very end. */
+  undo: UndoStack;
+  /** An own directory below /run for mount points. */
+  workDirectory: string;
+  booted: BootedSystem;
+  partitions: Partitions;
+  /** Warnings so far, the plan's included. */
+  warnings: readonly string[];
+  /** Why an action of the plan failed. */
+  readonly failure: string | undefined;
+  beforeAction?: SessionOptions['beforeAction'];
+}
+
+/** Runs `work` as the one action of this machine. */
+export async function withSession<T>(
+  name: ActionName,
+  options: SessionOptions & { tools: readonly string[] },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  requireTools(options.tools);
+  const warnings: string[] = [];
+  let failure: string | undefined;
+  const sink = options.events ?? silent;
+  const events: EventSink = (event) => {
+    if (event.type === 'notice' && event.level === 'warning') warnings.push(event.text);
+    if (event.type === 'action-end' && event.outcome === 'failed') failure = event.error;
+    sink(event);
+  };
+  const undo = new UndoStack();
+  const workDirectory = join(RUN_DIRECTORY, `${name}-${process.pid}`);
+  undo.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
+  try {
+    await lockUntilEnd(undo, LOCK_FILE, options.command);
+    for (const text of await removeRemains()) sink({ type: 'notice', level: 'warning', text });
+    const { labels = DEFAULT_LABELS, command, now, beforeAction } = options;
+    return await work({
+      name,
+      events,
+      signal: options.signal ?? new AbortController().signal,
+      dryRun: options.dryRun ?? false,
+      command,
+      now,
+      labels,
+      undo,
+      workDirectory,
+      booted: await inspectBooted(),
+      partitions: await locatePartitions(labels),
+      warnings,
+      get failure() {
+        return failure;
+      },
+      ...(beforeAction && { beforeAction }),
+    });
+  } finally {
+    const failed = await undo.unwind(true);
+    for (const text of failed) sink({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
+  }
+}
+
+/**
+ * Where a partition of this machine can be read: where it is mounted, else mounted read-only until the end.
+ * @throws HoldfastError HF-STATE when there is none.
+ */
+export async function readPartition(session: Session, role: PartitionRole): Promise<string> {
+  const { device, mountPoint } = requirePartition(session.partitions, role, session.labels);
+  if (mountPoint !== undefined) return mountPoint;
+  const at = join(session.workDirectory, role);
+  if (mountAt(at) === undefined) {
+    await mount(device, at, { options: ['ro'] });
+    session.undo.always(`unmount ${at}`, () => unmount(at));
+  }
+  return at;
+}
+
+/**
+ * Makes a partition writable until the plan ends; GRUB sees by then what was written. Those that the initramfs mounted
+ * end read-only even if they were found writable: that is what a killed action leaves, but not a root that is writable
+ * itself (rd.cos.debugrw).
+ */
+export async function openForWriting(undo: UndoStack, directory: string): Promise<void> {
+  const mounted = mountAt(directory);
+  if (mounted === undefined) return;
+  const wasReadOnly = isReadOnly(mounted);
+  if (wasReadOnly) await runChecked(['mount', '-o', 'remount,rw', directory]);
+  const fromBoot = directory === BOOTED_PARTITION || directory === LIVE_PARTITION;
+  const root = mountAt('/');
+  if (!wasReadOnly && !(fromBoot && root !== undefined && isReadOnly(root))) return;
+  undo.always(`remount ${directory} read-only`, async () => {
+    await freezeAndThaw(directory);
+    await runChecked(['mount', '-o', 'remount,ro', directory]);
+  });
+}
+
+/** Where COS_OEM and COS_PERSISTENT are mounted; what isn't mounted but there is mounted until the end. */
+export async function mountOwner(session: Session): Promise<OwnerMounts> {
+  const place = async (role: 'oem' | 'persistent') => {
+    const partition = session.partitions[role];
+    if (partition === undefined || partition.mountPoint !== undefined) return partition?.mountPoint;
+    const at = join(session.workDirectory, role);
+    if (mountAt(at) !== undefined) {
+      // It was looked at before.
+      await openForWriting(session.undo, at);
+      return at;
+    }
+    try {
+      await mount(partition.device, at);
+    } catch (error) {
+      // The owner's stage files are on OEM, and a system without what they install is not the one that was asked for.
+      if (role === 'oem') throw error;
+      session.events({ type: 'notice', level: 'warning', text: `${messageOf(error)}; the action goes on without it` });
+      return undefined;
+    }
+    session.undo.always(`unmount ${at}`, () => unmount(at));
+    return at;
+  };
+  return { oem: await place('oem'), persistent: await place('persistent') };
+}
+
+/** Carries a session's plan out. */
+export function applyPlan<A extends Action, S>(
+  session: Session,
+  plan: Plan<A>,
+  performers: Performers<A, S>,
+  state: S,
+): Promise<ApplyResult> {
+  const { events, signal, beforeAction } = session;
+  return apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) });
+}
+
+/** After the switch nothing may fail the action any more: a controller would do it again (elemental-cli#431). */
+export async function asWarning(context: ApplyContext, work: () => Promise<unknown> | unknown): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    context.warn(messageOf(error));
+  }
+}

@@ -1,0 +1,79 @@
+// Which disk a block device belongs to, as the kernel tells it in /sys/class/block. Partitions of an image file may be
+// loop devices of their own (by offset), and a disk with several paths shows up once more as a device-mapper device: both
+// must count as one disk.
+
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+export interface BlockDevice {
+  /** `/dev/vda4`, as blkid prints it. */
+  path: string;
+  /** What all devices of one disk have in common: a kernel name (`vda`, `dm-0`) or an image file (`/srv/disk.img`). */
+  disk: string;
+  /** Kernel names of everything that it lies on: its disk, and what device-mapper puts it together from. */
+  below: readonly string[];
+  /** The kernel's name for it. */
+  name: string;
+}
+
+/**
+ * Describes a block device.
+ * @param path a name below /dev, which may be a link.
+ * @param sys instead of /sys/class/block, for tests.
+ */
+export function describeBlockDevice(path: string, sys = '/sys/class/block'): BlockDevice {
+  const name = basename(existsSync(path) ? realpathSync(path) : path);
+  const below: string[] = [];
+  return { path, name, disk: diskOf(name, sys, below), below };
+}
+
+function diskOf(name: string, sys: string, below: string[]): string {
+  // A circle can't be, but what was read from elsewhere must end.
+  if (below.length > 64) return name;
+  const slaves = namesIn(join(sys, name, 'slaves'));
+  const uuid = textOf(join(sys, name, 'dm/uuid'));
+  const disks = slaves.map((slave) => {
+    below.push(slave);
+    return diskOf(slave, sys, below);
+  });
+  // dm-multipath(8): the paths are one disk. Partitions of it (`part4-mpath-…`) and volumes on one disk are that disk's.
+  if (uuid?.startsWith('mpath-')) return name;
+  if (slaves.length > 0) return new Set(disks).size === 1 ? (disks[0] ?? name) : name;
+  if (existsSync(join(sys, name, 'partition'))) {
+    const parent = basename(dirname(realpathSync(join(sys, name))));
+    below.push(parent);
+    return diskOf(parent, sys, below);
+  }
+  const backing = textOf(join(sys, name, 'loop/backing_file'));
+  return backing === undefined ? name : backing.replace(/ \(deleted\)$/, '');
+}
+
+/** Those of several devices that don't lie below another of them: a path of a multipath disk is not a second disk. */
+export function withoutPaths(devices: readonly BlockDevice[]): BlockDevice[] {
+  return devices.filter(
+    (device) =>
+      !devices.some(
+        (other) =>
+          other !== device &&
+          other.disk !== device.disk &&
+          (other.below.includes(device.name) || device.below.some((name) => other.below.includes(name))) &&
+          other.below.length > device.below.length,
+      ),
+  );
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').replace(/\n$/, '');
+  } catch {
+    return undefined;
+  }
+}
