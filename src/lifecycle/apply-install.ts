@@ -21,6 +21,7 @@ import { attachLoop } from '../system/loopdevices.ts';
 import { mount, unmount } from '../system/mounts.ts';
 import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
+import { prepareAssessment } from './assessment.ts';
 import { type BuildSlotState, buildSlotPerformers, describeVerification } from './build-slot.ts';
 import { type InstallAction, type InstallFacts, type InstallRequest, inspectInstall, planInstall } from './install.ts';
 import { openSlotFile } from './target.ts';
@@ -177,6 +178,7 @@ const performers: Performers<InstallAction, InstallState> = {
       oemDirectory: directories.oem,
       menuEntry: built.menuEntry,
     });
+    await prepareAssessment(stateDirectory);
     if (state.facts.boots.bios) {
       const read = (path: string) => readFileSync(root.resolve(path));
       state.biosBoot = { bootImage: read(GRUB_BIOS_BOOT_SECTOR), coreImage: read(GRUB_BIOS_CORE) };

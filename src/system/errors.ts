@@ -28,6 +28,7 @@ export const EXIT_STATUS = {
   'HF-MOUNT': 94,
   'HF-UNSUPPORTED': 95,
   'HF-NETWORK': 96,
+  'HF-FAILED-IMAGE': 97,
   'HF-INTERRUPTED': 130,
 } as const;
 
