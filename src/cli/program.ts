@@ -39,7 +39,6 @@ type MakeReporter = (flags: OutputOptions) => Reporter;
 export async function runCli(args: readonly string[], makeReporter: MakeReporter = createReporter): Promise<number> {
   let status = 0;
   outliveReaders();
-  if (args[0] === 'compat') return (await import('./compat/run.ts')).runCompat(args.slice(1));
   const done = (code: number) => {
     status = code;
   };

@@ -14,6 +14,10 @@ export interface ActionSummary {
   kind: string;
   summary: string;
   cost?: Cost;
+  /** The hook that it runs. */
+  hook?: string;
+  /** The label of the slot file that it makes or replaces. */
+  label?: string;
 }
 
 /** An estimate made before anything runs. */

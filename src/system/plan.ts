@@ -10,6 +10,10 @@ export interface Action<K extends string = string> {
   kind: K;
   summary: string;
   cost?: Cost;
+  /** The hook that it runs; listeners that tell it in other words get it. */
+  hook?: string;
+  /** The label of the slot file that it makes or replaces; likewise. */
+  label?: string;
 }
 
 export interface Plan<A extends Action = Action> {
@@ -126,7 +130,13 @@ export async function apply<A extends Action, S>(
   events({
     type: 'plan-start',
     title: plan.title,
-    actions: plan.actions.map(({ kind, summary, cost }) => ({ kind, summary, ...(cost && { cost }) })),
+    actions: plan.actions.map(({ kind, summary, cost, hook, label }) => ({
+      kind,
+      summary,
+      ...(cost && { cost }),
+      ...(hook !== undefined && { hook }),
+      ...(label !== undefined && { label }),
+    })),
   });
   try {
     for (const [index, action] of plan.actions.entries()) {

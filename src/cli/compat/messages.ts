@@ -1,0 +1,153 @@
+// What the originals say at each point of an action, since scripts and test suites wait for these words: from the plan
+// and the place in it to sentences. Pure. An action without words of theirs is told in ours.
+
+import { SLOT_LABELS } from '../../slots/names.ts';
+import type { ActionSummary } from '../../system/events.ts';
+import type { Voice } from './translation.ts';
+
+export interface Sayings {
+  before: readonly string[];
+  after: readonly string[];
+}
+
+const NOTHING: Sayings = { before: [], after: [] };
+
+/** Before the first action. */
+export function openingOf({ action, tool, source, force }: Voice, plan: readonly ActionSummary[]): string[] {
+  const activates = plan.some(({ kind, label }) => kind === 'activate' || label === SLOT_LABELS.active);
+  const recovers = plan.some(({ kind, label }) => kind === 'activate-recovery' || label === SLOT_LABELS.recovery);
+  const shell = tool === 'shell';
+  switch (action) {
+    case 'install':
+      return [...(shell && force ? ['Forcing overwrite'] : []), ...(shell ? ['Deploying system..'] : [])];
+    case 'deploy':
+      return [...(shell && force ? ['Forcing overwrite'] : []), 'Deploying system..'];
+    case 'upgrade':
+    case 'upgrade-recovery': {
+      if (action === 'upgrade-recovery' || (recovers && !activates)) {
+        return ['Upgrading recovery partition', ...(shell ? ['-> Upgrade target: recovery.img'] : [])];
+      }
+      return [
+        'Upgrading active partition',
+        ...(shell ? ['Upgrading system', '-> Upgrade target: active.img', ...sourceWords(source)] : []),
+        ...(recovers ? ['Upgrading recovery partition'] : []),
+      ];
+    }
+    case 'reset':
+      return ['Resetting the system', 'Installing the active system anew'];
+    case 'other':
+      return [];
+  }
+}
+
+function sourceWords(source: string | undefined): string[] {
+  const [, kind, value] = /^(docker|oci|dir|file):(?:\/\/)?(.*)$/.exec(source ?? '') ?? [];
+  if (value === undefined) return [];
+  if (kind === 'dir') return [`Upgrading from local folder: ${value}`];
+  return kind === 'file' ? [`Upgrading to image ${value}`] : [`Upgrading from container image: ${value}`];
+}
+
+/** Around one action of the plan. */
+export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: number): Sayings {
+  const action = plan[index];
+  if (action === undefined) return NOTHING;
+  const copying = (label: string): Sayings => ({
+    before: [`Copying ${label} image...`],
+    after: [`Finished copying ${label}...`],
+  });
+  switch (action.kind) {
+    case 'run-hook':
+      return { before: [`Running ${action.hook ?? 'the'} hook`], after: [] };
+    case 'partition':
+      return { before: ['Partitioning device...'], after: [] };
+    case 'format':
+      return {
+        before: voice.tool === 'shell' ? ['Formatting drives..'] : [action.summary],
+        after: ['Mounting disk partitions'],
+      };
+    case 'unpack':
+      return copying(labelBuilt(plan, index));
+    case 'make-slots':
+      return copying(SLOT_LABELS.passive);
+    case 'copy-recovery':
+    case 'copy-to-recovery':
+    case 'make-squashfs':
+      return voice.tool === 'shell'
+        ? {
+            before: ['Preparing recovery..', ...copying(SLOT_LABELS.recovery).before],
+            after: copying(SLOT_LABELS.recovery).after,
+          }
+        : copying(SLOT_LABELS.recovery);
+    case 'install-grub':
+      return { before: ['Installing GRUB..'], after: [] };
+    case 'copy-to-passive':
+      return { before: ['Backing up current active image'], after: [] };
+    case 'activate':
+    case 'activate-recovery': {
+      const name = action.kind === 'activate' ? 'cOS/active.img' : 'cOS/recovery.img';
+      return {
+        before: [`Moving cOS/transition.img to ${name}`],
+        after: [
+          `Finished moving cOS/transition.img to ${name}`,
+          ...(voice.tool === 'shell' ? ['Flush changes to disk'] : []),
+        ],
+      };
+    }
+    case 'close-disk':
+      return { before: ['Unmounting disk partitions'], after: [] };
+    default:
+      return { before: [action.summary], after: [] };
+  }
+}
+
+/** What is being built: the action that finishes it has its label. */
+function labelBuilt(plan: readonly ActionSummary[], from: number): string {
+  return plan.slice(from).find(({ label }) => label !== undefined)?.label ?? SLOT_LABELS.active;
+}
+
+/**
+ * After the result.
+ * @param warnings how many there are; an action with some is done, and says so.
+ */
+export function closingOf(voice: Voice, outcome: unknown, warnings: number): string[] {
+  if (outcome === 'planned' || outcome === 'up-to-date') return [];
+  const { action, tool, power } = voice;
+  if (action === 'other') return [];
+  const done = {
+    install: 'Installation completed',
+    deploy: 'Deployment completed',
+    upgrade: 'Upgrade completed',
+    'upgrade-recovery': 'Recovery upgrade completed',
+    reset: 'Reset completed',
+  }[action];
+  const shell = {
+    install: 'Installation done',
+    deploy: 'Deployment done',
+    upgrade: 'Upgrade done',
+    'upgrade-recovery': 'Upgrade done',
+    reset: 'Reset done',
+  }[action];
+  return [
+    warnings === 0 ? done : `${done} with warnings: ${warnings}`,
+    ...(tool === 'shell' && !power ? [`${shell}, now you might want to reboot`] : []),
+  ];
+}
+
+/** What the originals say of the same failure, beside our own words. */
+export function failureWords(voice: Voice, code: string, message: string): string[] {
+  const shell = voice.tool === 'shell';
+  if (code === 'HF-ALREADY-INSTALLED') {
+    return [
+      "there is already an active deployment in the system, use '--force' flag to overwrite it",
+      ...(shell ? ['There is already an active deployment'] : []),
+    ];
+  }
+  if (/can only be called from the recovery system/.test(message) && shell) {
+    return ['cos-reset can be run only from recovery'];
+  }
+  const [, device] = /^(\/\S+) does not exist$/.exec(message) ?? [];
+  if (code === 'HF-TARGET' && device !== undefined && shell) {
+    return [`You should use an available device. Device ${device} does not exist.`];
+  }
+  return [];
+}
