@@ -1,22 +1,19 @@
 // The title of the boot menu's first entry, changed on an installed machine: the one variable in GRUB's environment block
 // that an upgrade would write anew. cOS's cos-rebrand does the same.
 
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { freezeAndThaw } from '../system/durable.ts';
-import { type EventSink, silent } from '../system/events.ts';
-import { lockUntilEnd } from '../system/lock.ts';
-import { mount, mountAt, unmount } from '../system/mounts.ts';
-import { type Action, apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
-import { runChecked } from '../system/process.ts';
-import { Root } from '../system/root.ts';
+import type { Action, Performers, Plan } from '../system/plan.ts';
+import type { Root } from '../system/root.ts';
 import { readOsRelease } from './bootable.ts';
-import { RUN_DIRECTORY } from './leftovers.ts';
+import { applyPlan, openForWriting, readPartition, type SessionOptions, withSession } from './session.ts';
 import { loadSettings } from './settings.ts';
-import { locateInstallation } from './upgrade.ts';
 
 export type RebrandAction = Action<'write-menu-title'> & { file: string; title: string };
+
+/** What it runs. */
+const TOOLS = ['blkid', 'flock', 'fsfreeze', 'mount', 'umount'] as const;
 
 export function planRebrand(stateDirectory: string, title: string): Plan<RebrandAction> {
   const file = join(stateDirectory, 'grub_oem_env');
@@ -24,7 +21,7 @@ export function planRebrand(stateDirectory: string, title: string): Plan<Rebrand
   return { title: 'Rename the boot menu’s entry', actions: [{ kind: 'write-menu-title', summary, file, title }] };
 }
 
-/** The title that settings name, else the running system's own, else cOS's. */
+/** The title that settings name, else the root's own, else cOS's. */
 export async function menuTitle(root: Root, environment: NodeJS.ProcessEnv): Promise<string> {
   const settings = await loadSettings({ root, environment });
   const { menuEntry, name } = readOsRelease(root);
@@ -32,42 +29,20 @@ export async function menuTitle(root: Root, environment: NodeJS.ProcessEnv): Pro
 }
 
 /**
- * @returns the title that was written.
+ * Writes the title for the next boot menu.
  * @throws HoldfastError when COS_STATE can't be found or written.
  */
-export async function rebrand(options: {
-  environment: NodeJS.ProcessEnv;
-  events?: EventSink;
-  /** Shown to whoever tries at the same time. */
-  command: string;
-}): Promise<{ title: string }> {
-  const { environment, command, events = silent } = options;
-  const title = await menuTitle(new Root('/'), environment);
-  const setup = new UndoStack();
-  const workDirectory = `${RUN_DIRECTORY}/rebrand-${process.pid}`;
-  setup.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
-  try {
-    await lockUntilEnd(setup, `${RUN_DIRECTORY}/lock`, command);
-    const { state } = await locateInstallation();
-    const directory = state.mountPoint ?? join(workDirectory, 'state');
-    if (state.mountPoint === undefined) {
-      await mount(state.device, directory);
-      setup.always(`unmount ${directory}`, () => unmount(directory));
-    } else if (mountAt(directory)?.options.includes('ro')) {
-      await runChecked(['mount', '-o', 'remount,rw', directory]);
-      setup.always(`remount ${directory} read-only`, () => runChecked(['mount', '-o', 'remount,ro', directory]).then());
-    }
-    const plan = planRebrand(directory, title);
-    await apply(plan, performers, { state: { directory }, events });
-    return { title };
-  } finally {
-    await setup.unwind(true);
-  }
+export function rebrand(title: string, options: SessionOptions): Promise<void> {
+  return withSession('rebrand', { ...options, tools: TOOLS }, async (session) => {
+    const directory = await readPartition(session, 'state');
+    await applyPlan(session, planRebrand(directory, title), performers, { directory });
+  });
 }
 
 const performers: Performers<RebrandAction, { directory: string }> = {
-  'write-menu-title': async (action, _, { directory }) => {
-    writeGrubEnvironment(action.file, { default_menu_entry: action.title });
+  'write-menu-title': async ({ file, title }, { undo }, { directory }) => {
+    await openForWriting(undo, directory);
+    writeGrubEnvironment(file, { default_menu_entry: title });
     await freezeAndThaw(directory);
   },
 };
