@@ -97,7 +97,7 @@ async function carryOut({ voice }: Foreign, translate: () => Translation): Promi
   });
   const reporter = foreignReporter(translation.voice, log, translation.warnings);
   try {
-    const manner = translation.lenient && !(await isStrictBySetting(args)) ? ['--strict=false'] : [];
+    const manner = translation.lenient ? [(await isStrictBySetting(args)) ? '--strict' : '--strict=false'] : [];
     const status = await runCli([...args, ...manner], () => reporter);
     return statusOf(voice, status);
   } finally {
