@@ -59,6 +59,32 @@ export function assessmentVariables(variables: ReadonlyMap<string, string>): Ass
   };
 }
 
+/**
+ * What GRUB's script will do at the next start, as far as nothing else has been chosen for it (`next_entry`, and a
+ * `saved_entry` other than active, go before). Mirrors os/usr/lib/holdfast/grub_boot_assessment.
+ * @param variables as for {@link assessmentVariables}.
+ * @param activeUuid of the file system in active.img; undefined when it can't be read.
+ */
+export function nextAssessment(
+  variables: ReadonlyMap<string, string>,
+  activeUuid: string | undefined,
+): 'trial' | 'fallback' | 'none' {
+  const value = (name: string) => variables.get(name) ?? '';
+  // What speaks of one image speaks of the active one only when they are the same, or when it can't be told.
+  const isActive = (uuid: string) => uuid === 'yes' || activeUuid === undefined || uuid === activeUuid;
+  if (value('disable_boot_assessment') === 'yes') return 'none';
+  const always = value('enable_boot_assessment_always') === 'yes';
+  const image = value('boot_assessment_image');
+  const isArmed = value('enable_boot_assessment') === 'yes' && (image === '' || isActive(image));
+  const trial = value('boot_assessment_trial');
+  const begun =
+    (trial !== '' && isActive(trial)) || (value('boot_assessment_tentative') === 'yes' && (isArmed || always));
+  const bad = value('boot_assessment_failed');
+  if (bad !== '' && isActive(bad) && !(isArmed && image === '')) return 'fallback';
+  if (begun) return 'fallback';
+  return isArmed || always ? 'trial' : 'none';
+}
+
 // cOS's variables are emptied, as its own stage file does; ours are removed: an empty one in this block would hide what
 // GRUB could only write to the other.
 const ENDED = {

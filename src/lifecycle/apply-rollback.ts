@@ -13,6 +13,7 @@ import { activateTransition, copyToPassive, transitionFromPassive } from '../slo
 import { messageOf } from '../system/errors.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import { type Performers, type Plan, UndoStack } from '../system/plan.ts';
+import { forgetAssessment } from './assessment.ts';
 import { requireBootable } from './bootable.ts';
 import { type BuiltSystem, describeSystem } from './build-slot.ts';
 import { type Installation, readInstallation, writeMenu, writeStateFiles } from './records.ts';
@@ -177,6 +178,8 @@ const performers: Performers<RollbackAction, RollbackState> = {
     const { stateDirectory, session, facts, system, exchanged } = state;
     const replaced = [...(resumed ? [] : (['active'] as const)), ...(swap ? (['passive'] as const) : [])];
     await writeStateFiles(session, context, stateDirectory, newState(state, { resumed, exchanged }));
+    // What is active now has been chosen.
+    await asWarning(context, () => forgetAssessment(stateDirectory, { oemDirectory: state.oemDirectory }));
     await asWarning(context, () =>
       writeMenu(stateDirectory, { title: system.wantedMenuEntry, fallbackTitle: system.menuEntry, replaced }),
     );

@@ -4,6 +4,7 @@
 import { requirePartition } from '../slots/locate.ts';
 import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
+import { armAssessment } from './assessment.ts';
 import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { applyPlan, asWarning, mountOwner, readPartition, type SessionOptions, withSession } from './session.ts';
@@ -83,6 +84,20 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
 
   'copy-to-passive': ({ mode }, _, { stateDirectory, session }) =>
     copyActiveToPassive(stateDirectory, { mode, labels: session.labels }),
+
+  // Before the switch: it speaks of this image alone, and a power cut after the switch must not find it missing.
+  'arm-assessment': ({ enabled }, context, state) =>
+    asWarning(context, async () => {
+      const { source, digest, uuid } = newDeployment(state, { now: state.session.now, fromAction: 'upgrade' });
+      const { warnings, notices } = await armAssessment(state.stateDirectory, {
+        image: { uuid, source, digest, name: state.built?.prettyName },
+        now: state.session.now,
+        enabled,
+        oemDirectory: state.owner.oem,
+      });
+      for (const warning of warnings) context.warn(warning);
+      for (const text of notices) context.events({ type: 'notice', level: 'info', text });
+    }),
 
   activate: async ({ keepRunning }, __, state) => {
     await activateTransition(state.stateDirectory, { keepRunning });

@@ -104,13 +104,16 @@ export interface ArmOptions {
 /**
  * Makes the next boot of a new system a trial. It may be called before the switch: until that image is active nothing
  * comes of it, so that a power cut between the two can't leave a new system unassessed.
- * @returns warnings.
+ * @returns what is to be told, as sentences.
  */
-export async function armAssessment(stateDirectory: string, options: ArmOptions): Promise<string[]> {
+export async function armAssessment(
+  stateDirectory: string,
+  options: ArmOptions,
+): Promise<{ warnings: string[]; notices: string[] }> {
   const { image, now, enabled, oemDirectory } = options;
   if (!enabled) {
     if (hasAssessment(stateDirectory)) writeVariables(stateDirectory, oemDirectory, disarmed());
-    return [];
+    return { warnings: [], notices: [] };
   }
   const { renamed, obstacle } = placeAssessment(stateDirectory, await assessmentScript());
   const { record, problem } = readAssessmentRecord(stateDirectory);
@@ -120,7 +123,8 @@ export async function armAssessment(stateDirectory: string, options: ArmOptions)
   });
   if (renamed) await freezeAndThaw(stateDirectory);
   writeVariables(stateDirectory, oemDirectory, armed(image.uuid));
-  return [problem, obstacle].filter((warning) => warning !== undefined);
+  const present = (text: string | undefined) => (text === undefined ? [] : [text]);
+  return { warnings: present(problem), notices: present(obstacle) };
 }
 
 /** Puts the files on a new COS_STATE. Nothing is on trial after an install or a reset: both slots hold the same system. */

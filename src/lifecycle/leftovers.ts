@@ -12,7 +12,16 @@ import { endProcessesBelow } from '../system/processes.ts';
 export const RUN_DIRECTORY = '/run/holdfast';
 
 /** The actions that share one lock, as their work directories name them. */
-export const ACTION_NAMES = ['upgrade', 'upgrade-recovery', 'rollback', 'reset', 'deploy', 'boot', 'rebrand'] as const;
+export const ACTION_NAMES = [
+  'upgrade',
+  'upgrade-recovery',
+  'rollback',
+  'reset',
+  'deploy',
+  'boot',
+  'rebrand',
+  'assess',
+] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
 const WORK_NAME = new RegExp(`^(?:${ACTION_NAMES.join('|')})-\\d+$`);
 const WORK_FILE = new RegExp(`^${RUN_DIRECTORY}/(?:${ACTION_NAMES.join('|')})-\\d+/`);

@@ -17,6 +17,7 @@ import type { Progress } from '../system/events.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
+import { type AssessmentFacts, inspectAssessment, refuseFailedImage } from './assessment.ts';
 import { BOOTARGS, findsRootByImageLabel } from './bootable.ts';
 import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
@@ -56,6 +57,8 @@ export interface UpgradeRequest {
   /** Build and switch even when the active slot already holds this image. */
   force: boolean;
   labels?: Labels;
+  /** Whether the first boot of the new system is a trial; default true. */
+  assess?: boolean;
 }
 
 /** Everything that the plan depends on. */
@@ -72,6 +75,7 @@ export interface UpgradeFacts {
   base: { digest: string; layers: number; slotBytes: number } | undefined;
   image: { digest: string | undefined; source: string; layers: number };
   measured: Omit<Measure, 'found'>;
+  assessment: AssessmentFacts;
   warnings: string[];
 }
 
@@ -79,6 +83,7 @@ type SwitchAction =
   | OpenState
   | RemoveLeftovers
   | Action<'note-transition'>
+  | (Action<'arm-assessment'> & { enabled: boolean })
   | CopyToPassive
   | Activate
   | (Action<'write-records'> & { movePassive: boolean })
@@ -101,6 +106,7 @@ export async function inspectUpgrade(
   const { image } = request;
   const { booted, stateDevice, installation } = machine;
   const { state: installed, ids } = installation;
+  const assessment = inspectAssessment(stateDirectory);
   const facts = {
     booted,
     stateDevice,
@@ -114,8 +120,10 @@ export async function inspectUpgrade(
       source: image.source,
       layers: image.kind === 'oci' ? image.layers.length : 0,
     },
-    warnings: [...installation.problems],
+    assessment,
+    warnings: [...installation.problems, ...assessment.problems],
   };
+  refuseFailedImage(assessment, facts.image, request);
   if (isUpToDate(facts) && !request.force) {
     return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
   }
@@ -193,7 +201,9 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
   const { strictness } = request;
   const sizeBytes = transitionSize(facts);
   const replaced = isReplaced(booted, facts.activeUuid);
-  const movePassive = keepsRunning(facts);
+  const keepRunning = keepsRunning(facts);
+  // Nor is one that is on trial: passive is what the machine goes back to when it fails.
+  const movePassive = keepRunning && !facts.assessment.unproven;
   const digests = (slots: InstallationState) =>
     [slots.active?.digest, slots.passive?.digest].filter((digest) => digest !== undefined);
   const newDigest = facts.image.digest;
@@ -247,14 +257,22 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
           },
         ]
       : []),
-    { kind: 'activate', summary: 'Switch: the new system becomes active', keepRunning: movePassive },
+    {
+      kind: 'arm-assessment',
+      summary:
+        request.assess === false
+          ? 'Boot the new system without a trial, as the settings say'
+          : 'The first boot of the new system is a trial: it falls back unless it proves that it works',
+      enabled: request.assess !== false,
+    },
+    { kind: 'activate', summary: 'Switch: the new system becomes active', keepRunning },
     { kind: 'write-records', summary: 'Write state.yaml and the menu title', movePassive },
     hookAction('post-upgrade', 'host', strictness),
     {
       kind: 'remove-old-pristines',
       summary: 'Remove copies of images that no slot holds any more',
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
-      keepRunning: movePassive || replaced,
+      keepRunning: keepRunning || replaced,
     },
     noteResult,
   ];

@@ -28,6 +28,7 @@ const facts: UpgradeFacts = {
   base: { digest: V1, layers: 1, slotBytes: 1300 << 20 },
   image: { digest: V2, source: 'oci-layout:/srv:v2', layers: 2 },
   measured: { contentBytes: 1 << 20, entries: 10, compressedBytes: 1 << 19 },
+  assessment: { failed: [], unproven: false, problems: [] },
   warnings: [],
 };
 
@@ -51,6 +52,7 @@ test('from active: build all, keep the running system as passive, switch, then w
     'after-upgrade',
     'note-transition',
     'copy-to-passive',
+    'arm-assessment',
     'activate',
     'write-records',
     'post-upgrade',
@@ -63,6 +65,7 @@ test.each([
   ['from passive', { booted: { slot: 'passive' as const, uuid: 'x', replaced: false } }],
   ['from live media', { booted: { slot: undefined, uuid: undefined, replaced: false } }],
   ['with another file called active.img than the one that runs', { activeUuid: 'other' }],
+  ['while the running system is on trial', { assessment: { failed: [], unproven: true, problems: [] } }],
   ['a second time before the reboot', { booted: { slot: 'active' as const, uuid: 'uuid-of-v1', replaced: true } }],
 ])('%s: the passive slot stays as it is', (_, changes) => {
   expect(kinds(changes)).not.toContain('copy-to-passive');
@@ -121,4 +124,19 @@ test('pristines of what is in the slots afterwards are kept', () => {
 
 test('every action says in a sentence what it does', () => {
   for (const { summary } of planUpgrade(request, facts).actions) expect(summary).toMatch(/^[A-Z].{10,}/);
+});
+
+test('a system on trial that is replaced keeps a name: it is running', () => {
+  const { actions } = planUpgrade(request, { ...facts, assessment: { failed: [], unproven: true, problems: [] } });
+  expect(actions.find(({ kind }) => kind === 'activate')).toMatchObject({ keepRunning: true });
+  expect(actions.find(({ kind }) => kind === 'write-records')).toMatchObject({ movePassive: false });
+});
+
+test.each([
+  [undefined, true],
+  [true, true],
+  [false, false],
+])('the first boot is a trial unless the settings say otherwise (%s)', (assess, enabled) => {
+  const { actions } = planUpgrade({ ...request, ...(assess === undefined ? {} : { assess }) }, facts);
+  expect(actions.find(({ kind }) => kind === 'arm-assessment')).toMatchObject({ enabled });
 });

@@ -79,6 +79,8 @@ case ${chosen##*/} in
     *recovery*) mode=recovery ;;
     *active*) mode=active ;;
     *passive*) mode=passive ;;
+    # Names that an action was about to give up when the power went; GRUB still read the old ones.
+    running.img | outgoing.img) mode=active ;;
     *) case $named_mode in active | passive | recovery) mode=$named_mode ;; esac ;;
 esac
 [ -z "$mode" ] || say_mode "$mode"
