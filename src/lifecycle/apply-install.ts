@@ -1,29 +1,31 @@
-// Carries out an install's plan. The disk's partitions are attached by offset, so the same code installs on a device
-// and on an image file, with or without a kernel that reads partition tables.
+// Carries out an install's plan: the disk (install-partitions.ts), the slots (build-slot.ts), the boot loader and the
+// records. The mark of an unfinished install goes last of all that Linux writes.
 
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { installBiosBoot } from '../boot/bios-boot.ts';
 import { addBootEntry } from '../boot/boot-entry.ts';
+import { fillEsp } from '../boot/fill-esp.ts';
+import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
-import { installGrub } from '../boot/install-grub.ts';
-import { announcePartitions, readPartitions, writePartitionTable } from '../slots/disk.ts';
-import { type PartitionRole, SLOT_FILES, SLOT_LABELS } from '../slots/names.ts';
+import { type GrubLabels, installGrub } from '../boot/install-grub.ts';
+import { announcePartitions, readPartitions } from '../slots/disk.ts';
+import { DEFAULT_LABELS, type Labels, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
 import { BIOS_PARTITION } from '../slots/partitions.ts';
-import { cloneSlotFile, labelSlotFile } from '../slots/slot-file.ts';
-import { type Deployment, writeState } from '../slots/state-file.ts';
+import { labelSlotFile } from '../slots/slot-file.ts';
 import { activateTransition, copyActiveToPassive } from '../slots/swap.ts';
-import { freezeAndThaw, fsyncPath, renameDurably, writeFileDurably } from '../system/durable.ts';
+import { freezeAndThaw, fsyncPath, writeFileDurably } from '../system/durable.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type EventSink, silent } from '../system/events.ts';
 import { lockUntilEnd } from '../system/lock.ts';
-import { attachLoop } from '../system/loopdevices.ts';
-import { mount, unmount } from '../system/mounts.ts';
 import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
-import { runChecked } from '../system/process.ts';
 import { prepareAssessment } from './assessment.ts';
-import { type BuildSlotState, buildSlotPerformers, describeVerification } from './build-slot.ts';
-import { type InstallAction, type InstallFacts, type InstallRequest, inspectInstall, planInstall } from './install.ts';
+import { buildSlotPerformers } from './build-slot.ts';
+import { inspectInstall, UNFINISHED_MARK } from './inspect-install.ts';
+import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
+import { diskPerformers, showPartitions } from './install-partitions.ts';
+import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
+import type { InstallState } from './install-state.ts';
 import { openSlotFile } from './target.ts';
 
 export interface InstallOptions {
@@ -33,6 +35,8 @@ export interface InstallOptions {
   command: string;
   /** RFC 3339 time for the records. */
   now: string;
+  /** Called before each action; crash tests throw from here. */
+  beforeAction?: (index: number) => Promise<void> | void;
 }
 
 export interface InstallResult {
@@ -44,20 +48,8 @@ export interface InstallResult {
   prettyName: string | undefined;
 }
 
-interface InstallState extends BuildSlotState {
-  facts: InstallFacts;
-  now: string;
-  directories: Record<PartitionRole, string>;
-  /** The ESP's loop device; it is written with mtools, never mounted. */
-  espDevice?: string;
-  /** GRUB for BIOS, read from the new system while it was open. */
-  biosBoot?: { bootImage: Uint8Array; coreImage: Uint8Array };
-  /** Unmounts and detaches the partitions, last first; filled by `format`. */
-  close: (() => Promise<void>)[];
-}
-
 /**
- * Installs an image on a disk.
+ * Installs an image on a disk. When it returns everything is on the disk and unmounted.
  * @throws HoldfastError; when it comes from the inspection or the plan, the disk was not touched.
  */
 export async function install(request: InstallRequest, options: InstallOptions): Promise<InstallResult> {
@@ -69,6 +61,7 @@ export async function install(request: InstallRequest, options: InstallOptions):
   try {
     await lockUntilEnd(setup, '/run/holdfast/install.lock', options.command);
     const facts = await inspectInstall(request, {
+      workDirectory,
       signal,
       onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
     });
@@ -76,25 +69,9 @@ export async function install(request: InstallRequest, options: InstallOptions):
     const base = { plan, facts, warnings: [], durationMs: 0, prettyName: undefined };
     if (options.dryRun) return { ...base, outcome: 'planned' };
 
-    const directory = (role: PartitionRole) => join(workDirectory, role);
-    const directories = {
-      efi: directory('efi'),
-      oem: directory('oem'),
-      recovery: directory('recovery'),
-      state: directory('state'),
-      persistent: directory('persistent'),
-    };
-    const state: InstallState = {
-      image: request.image,
-      stateDirectory: directories.state,
-      workDirectory,
-      owner: { oem: directories.oem, persistent: directories.persistent },
-      directories,
-      facts,
-      now: options.now,
-      close: [],
-    };
-    const result = await apply(plan, performers, { state, events, signal });
+    const state = newState(request, facts, { workDirectory, now: options.now });
+    const { beforeAction } = options;
+    const result = await apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) });
     return {
       ...base,
       outcome: result.warnings.length === 0 ? 'ok' : 'ok-with-warnings',
@@ -108,62 +85,55 @@ export async function install(request: InstallRequest, options: InstallOptions):
   }
 }
 
-const MKFS: Readonly<Record<'vfat' | 'ext4' | 'xfs', (label: string, device: string) => [string, ...string[]]>> = {
-  vfat: (label, device) => ['mkfs.vfat', '-F', '32', '-n', label, device],
-  ext4: (label, device) => ['mkfs.ext4', '-q', '-F', '-L', label, device],
-  xfs: (label, device) => ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1', '-L', label, device],
-};
+function newState(
+  request: InstallRequest,
+  facts: InstallFacts,
+  { workDirectory, now }: { workDirectory: string; now: string },
+): InstallState {
+  const directory = (role: PartitionRole) => join(workDirectory, role);
+  const directories = {
+    efi: directory('efi'),
+    oem: directory('oem'),
+    recovery: directory('recovery'),
+    state: directory('state'),
+    persistent: directory('persistent'),
+  };
+  const owner = { oem: directories.oem, persistent: directories.persistent };
+  const places = { stateDirectory: directories.state, workDirectory, owner, directories };
+  return { request, image: request.image, facts, now, ...places, open: [] };
+}
 
 const performers: Performers<InstallAction, InstallState> = {
   ...buildSlotPerformers,
+  ...diskPerformers,
+  ...recoveryPerformers,
 
-  partition: ({ disk, partitions, bios }) => writePartitionTable(disk, partitions, { bios }),
-
-  format: async ({ partitions }, { undo }, state) => {
-    for (const { role, label, filesystem, startBytes, sizeBytes } of partitions) {
-      const { device, detach } = await attachLoop(undo, state.facts.disk.path, { offsetBytes: startBytes, sizeBytes });
-      await runChecked(MKFS[filesystem](label, device));
-      const mountPoint = state.directories[role];
-      if (role === 'efi') {
-        state.espDevice = device;
-        state.close.push(detach);
-        continue;
-      }
-      await mount(device, mountPoint);
-      const close = undo.always(`unmount ${mountPoint}`, () => unmount(mountPoint));
-      state.close.push(async () => {
-        await close();
-        await detach();
-      });
-    }
-    mkdirSync(join(state.directories.state, 'cOS'), { recursive: true });
-    mkdirSync(join(state.directories.recovery, 'cOS'), { recursive: true });
+  'run-hook': async (action, context, state) => {
+    const hide = action.where === 'host' && state.open.length > 0 ? await showPartitions(context, state) : undefined;
+    await buildSlotPerformers['run-hook'](action, context, state);
+    await hide?.();
   },
 
   'write-cloud-init': ({ files }, _, { directories }) => {
     for (const [index, { text }] of files.entries()) {
-      // elemental's names; secrets may be inside.
-      writeFileDurably(join(directories.oem, `${90 + index}_custom.yaml`), text, { mode: 0o600 });
+      const name = files.length === 1 ? '99_custom.yaml' : `${90 + index}_custom.yaml`;
+      // Secrets may be inside.
+      writeFileDurably(join(directories.oem, name), text, { mode: 0o600 });
     }
   },
 
-  'make-slots': async (_, __, { stateDirectory }) => {
+  'make-slots': async (_, __, { stateDirectory, request: { labels = DEFAULT_LABELS } }) => {
     await activateTransition(stateDirectory, { keepRunning: false });
     await copyActiveToPassive(stateDirectory);
-  },
-
-  'copy-recovery': async (_, { undo }, { stateDirectory, directories }) => {
-    const file = join(directories.recovery, SLOT_FILES.recovery);
-    undo.onFailure(`remove ${file}.new`, () => rmSync(`${file}.new`, { force: true }));
-    await cloneSlotFile(join(stateDirectory, SLOT_FILES.active), `${file}.new`);
-    await labelSlotFile(`${file}.new`, SLOT_LABELS.recovery);
-    renameDurably(`${file}.new`, file);
+    const passive = labels.slots.passive;
+    if (passive !== DEFAULT_LABELS.slots.passive)
+      await labelSlotFile(join(stateDirectory, SLOT_FILES.passive), passive);
   },
 
   'install-grub': async (_, { undo }, state) => {
-    const { stateDirectory, directories, built, espDevice } = state;
-    if (built === undefined || espDevice === undefined)
-      throw new HoldfastError('HF-GRUB', 'there is no system to boot');
+    const { stateDirectory, directories, built, request } = state;
+    const { labels = DEFAULT_LABELS, menuEntry, tty } = request;
+    if (built === undefined) throw new HoldfastError('HF-GRUB', 'there is no system to boot');
     const { root, close } = await openSlotFile(
       undo,
       join(stateDirectory, SLOT_FILES.active),
@@ -176,38 +146,42 @@ const performers: Performers<InstallAction, InstallState> = {
       espDirectory: directories.efi,
       stateDirectory,
       oemDirectory: directories.oem,
-      menuEntry: built.menuEntry,
+      labels: grubLabels(labels),
+      menuEntry: menuEntry ?? built.menuEntry,
     });
     await prepareAssessment(stateDirectory);
-    if (state.facts.boots.bios) {
+    if (tty !== undefined) {
+      // In the tool's block: the administrator's, on COS_OEM, is read after it and counts more.
+      writeGrubEnvironment(join(stateDirectory, 'grub_oem_env'), { extra_cmdline: `console=${tty}` });
+    }
+    const bios = state.facts.boots.bios && request.firmware !== 'efi';
+    if (bios) {
       const read = (path: string) => readFileSync(root.resolve(path));
       state.biosBoot = { bootImage: read(GRUB_BIOS_BOOT_SECTOR), coreImage: read(GRUB_BIOS_CORE) };
     }
     await close();
-    // mtools instead of a mount: not every kernel that installs has VFAT, and one way is tested more than two.
-    await runChecked(['mcopy', '-s', '-Q', '-i', espDevice, join(directories.efi, 'EFI'), '::/']);
   },
 
-  'write-records': (_, __, { image, built, now, directories }) => {
-    const deployment: Deployment = {
-      source: image.source,
-      ...(image.kind === 'oci' ? { digest: image.digest } : {}),
-      layers: image.kind === 'oci' ? image.layers.map(({ diffId }) => diffId) : [],
-      uuid: built?.uuid ?? '',
-      date: now,
-      fromAction: 'install',
-      verified: describeVerification(image),
-    };
-    for (const directory of [directories.state, directories.recovery]) {
-      writeState(join(directory, 'state.yaml'), { active: deployment, passive: deployment, recovery: deployment }, now);
-    }
-  },
+  'write-records': (_, __, state) => writeInstallRecords(state),
 
-  'close-disk': async (_, context, state) => {
+  'close-disk': async (_, __, state) => {
+    for (const { role, close } of state.open.toReversed()) if (role !== 'efi' && role !== 'state') await close();
     await freezeAndThaw(state.directories.state);
-    for (const close of state.close.reverse()) await close();
     fsyncPath(state.facts.disk.path);
-    const { warning } = await announcePartitions(state.facts.disk);
+  },
+
+  'write-esp': async (_, __, { espDevice, directories }) => {
+    if (espDevice === undefined) throw new HoldfastError('HF-GRUB', 'there is no partition for firmware');
+    await fillEsp(directories.efi, espDevice);
+  },
+
+  'close-state': async (_, context, { open, directories, facts }) => {
+    // With the mark a disk that nothing can start is known to be unfinished; without it, it is somebody's system.
+    rmSync(join(directories.state, UNFINISHED_MARK), { force: true });
+    await freezeAndThaw(directories.state);
+    for (const { close } of open.toReversed()) await close();
+    fsyncPath(facts.disk.path);
+    const { warning } = await announcePartitions(facts.disk);
     if (warning !== undefined) context.warn(warning);
   },
 
@@ -216,12 +190,12 @@ const performers: Performers<InstallAction, InstallState> = {
     installBiosBoot({ disk: facts.disk.path, ...biosBoot, partition: BIOS_PARTITION });
   },
 
-  'add-boot-entry': async (_, { warn }, { facts, built }) => {
+  'add-boot-entry': async (_, { warn }, { facts, built, request: { labels = DEFAULT_LABELS } }) => {
     // The disk boots without it, so whatever fails is no reason to call the install a failure.
     try {
       const now = await readPartitions(facts.disk);
-      const [esp] = now;
-      if (esp === undefined) throw new HoldfastError('HF-TARGET', `${facts.disk.path} has no partitions`);
+      const esp = now.find(({ label }) => label === labels.partitions.efi);
+      if (esp === undefined) throw new HoldfastError('HF-TARGET', `${facts.disk.path} has no partition for firmware`);
       await addBootEntry({
         disk: facts.disk.path,
         partitionNumber: esp.number,
@@ -233,3 +207,15 @@ const performers: Performers<InstallAction, InstallState> = {
     }
   },
 };
+
+function grubLabels({ partitions, slots }: Labels): GrubLabels {
+  return {
+    state_label: partitions.state,
+    recovery_label: partitions.recovery,
+    oem_label: partitions.oem,
+    persistent_label: partitions.persistent,
+    active_label: slots.active,
+    passive_label: slots.passive,
+    system_label: slots.recovery,
+  };
+}

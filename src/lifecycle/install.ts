@@ -1,55 +1,72 @@
-// Install: what a disk and an image are, and the plan that follows from them.
+// Install: what was asked for, and the plan that follows from it and from what was found (inspect-install.ts). Nothing
+// here touches a disk, so every refusal comes before the first write.
 
-import { bootEntryObstacle } from '../boot/boot-entry.ts';
-import {
-  findSignedLoader,
-  GRUB_BIOS_BOOT_SECTOR,
-  GRUB_BIOS_CORE,
-  GRUB_EFI_PROGRAM,
-  GRUB_MENU,
-  SIGNED_LOADER_PATHS,
-} from '../boot/grub-files.ts';
 import type { Image } from '../image/image.ts';
-import { type Measure, measureImage } from '../image/measure.ts';
-import { type Disk, type FoundPartition, looksUsed, openDisk, readPartitions, usersOfDisk } from '../slots/disk.ts';
-import { SLOT_LABELS } from '../slots/names.ts';
-import { type PlannedPartition, planPartitions } from '../slots/partitions.ts';
+import type { Measure } from '../image/measure.ts';
+import type { Disk, FoundPartition } from '../slots/disk.ts';
+import { DEFAULT_LABELS, type Labels, type PartitionRole } from '../slots/names.ts';
+import { MIB, type PartitionWishes, type PlannedPartition, planPartitions } from '../slots/partitions.ts';
 import { slotSize } from '../slots/slot-file.ts';
 import { HoldfastError } from '../system/errors.ts';
-import type { Progress } from '../system/events.ts';
 import type { Action, Plan } from '../system/plan.ts';
-import { requireTools } from '../system/tools.ts';
 import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
+import { type DiskContent, refuseContent } from './install-refusals.ts';
 import { formatBytes } from './sizes.ts';
-import { UPGRADE_TOOLS } from './upgrade.ts';
 
-const INSTALL_TOOLS = [...UPGRADE_TOOLS, 'blockdev', 'lsblk', 'mcopy', 'mkfs.vfat', 'mkfs.xfs', 'partx', 'sfdisk'];
+/** A stage file for /oem, or the layout of a disk. */
+export interface StageFile {
+  name: string;
+  text: string;
+}
 
-/** Paths without which no image boots; looked for in the image before the disk is touched. */
-const REQUIRED_PATHS = ['/boot/vmlinuz', '/boot/initrd', '/etc/cos/bootargs.cfg', GRUB_MENU, GRUB_EFI_PROGRAM];
-/** Without these it boots by UEFI alone. */
-const BIOS_PATHS = [GRUB_BIOS_CORE, GRUB_BIOS_BOOT_SECTOR];
+/** What the recovery system is made from, when it is not the image. */
+export type RecoverySource =
+  | { kind: 'image'; image: Image }
+  /** Copied as it is; an image file is ext4 as slot files are. */
+  | { kind: 'file'; file: string; type: 'squashfs' | 'image'; sizeBytes: number };
+
+/** Where the partitions come from. */
+export type Partitioning =
+  | { kind: 'new'; wishes?: Omit<PartitionWishes, 'labels'> }
+  /** Those that are on the disk, by label; none is formatted. */
+  | { kind: 'keep' }
+  /** The firmware's partition is made, the others by the stage `partitioning` of this file. */
+  | { kind: 'layout'; file: StageFile; wishes?: Omit<PartitionWishes, 'labels'> };
 
 export interface InstallRequest {
   image: Image;
+  /** Default: a copy of the installed system. */
+  recovery?: RecoverySource | undefined;
   target: string;
   strictness: Strictness;
   /** Overwrite a disk that has something on it. */
   force: boolean;
-  /** Files that become /oem/90_custom.yaml, 91_custom.yaml, … */
-  cloudInit: readonly { name: string; text: string }[];
+  /** Files for /oem: one becomes 99_custom.yaml (cOS 0.8), several 90_custom.yaml, 91_custom.yaml, … (elemental 1.x). */
+  cloudInit: readonly StageFile[];
   /** Give the firmware of this machine an entry for the disk, where it takes one. */
   bootEntry: boolean;
+  partitioning?: Partitioning | undefined;
+  /** How the disk shall boot; default: every way that the image brings. */
+  firmware?: 'efi' | 'bios' | undefined;
+  labels?: Labels | undefined;
+  /** The least sizes of slot files in bytes; 0 is as large as the content needs. */
+  slotBytes?: { system?: number | undefined; recovery?: number | undefined } | undefined;
+  /** The title of the first menu entry; default: what the image says. */
+  menuEntry?: string | undefined;
+  /** A terminal that the kernel shall talk to, `ttyS1` or `ttyS1,115200`. */
+  tty?: string | undefined;
 }
 
 export interface InstallFacts {
   disk: Disk;
   found: FoundPartition[];
   users: string[];
-  looksUsed: boolean;
+  content: DiskContent;
   measured: Omit<Measure, 'found'>;
+  /** Of the recovery system when it is another image. */
+  recoveryMeasured?: Omit<Measure, 'found'> | undefined;
   missingPaths: string[];
   /** How the disk will boot, beside UEFI: what the image brings for it. */
   boots: { bios: boolean; secureBoot: boolean };
@@ -62,94 +79,32 @@ export type InstallAction =
   | BuildSlotAction
   | (Action<'partition'> & { disk: Disk; partitions: PlannedPartition[]; bios: boolean })
   | (Action<'format'> & { partitions: PlannedPartition[] })
-  | (Action<'write-cloud-init'> & { files: readonly { name: string; text: string }[] })
+  | (Action<'run-layout'> & { file: StageFile })
+  | (Action<'adopt-partitions'> & { labels: Labels['partitions'] })
+  | (Action<'write-cloud-init'> & { files: readonly StageFile[] })
   | Action<'make-slots'>
+  | (Action<'build-recovery'> & { sizeBytes: number })
   | Action<'copy-recovery'>
   | Action<'install-grub'>
+  | Action<'write-esp'>
   | Action<'install-bios-boot'>
+  | Action<'close-state'>
   | Action<'add-boot-entry'>
   | Action<'write-records'>
   | Action<'close-disk'>;
 
-/** Looks at the disk and reads the whole image once; changes nothing. */
-export async function inspectInstall(
-  request: InstallRequest,
-  options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
-): Promise<InstallFacts> {
-  requireTools(INSTALL_TOOLS);
-  const { image } = request;
-  const disk = await openDisk(request.target);
-  const facts = {
-    disk,
-    found: await readPartitions(disk),
-    users: await usersOfDisk(disk),
-    looksUsed: looksUsed(disk),
-    image: { digest: image.kind === 'oci' ? image.digest : undefined, source: image.source },
-  };
-  // Before the minutes that reading the image takes.
-  refuseDisk(request, facts);
-  const measured = await measureImage(image, {
-    skipLayers: 0,
-    lookFor: [...REQUIRED_PATHS, ...BIOS_PATHS, ...SIGNED_LOADER_PATHS].map((path) => path.slice(1)),
-    ...options,
-  });
-  const has = (path: string) => measured.found.has(path.slice(1));
-  return {
-    ...facts,
-    measured,
-    missingPaths: REQUIRED_PATHS.filter((path) => !has(path)),
-    boots: { bios: BIOS_PATHS.every(has), secureBoot: findSignedLoader(has) !== undefined },
-    noBootEntry: whyNoBootEntry(request, disk),
-  };
-}
-
-function whyNoBootEntry({ bootEntry }: InstallRequest, disk: Disk): string | undefined {
-  if (!bootEntry) return 'it was not asked for';
-  if (disk.kind === 'image') return 'a disk image is for another machine';
-  return bootEntryObstacle();
-}
-
-function refuseDisk(
-  request: InstallRequest,
-  facts: Pick<InstallFacts, 'disk' | 'found' | 'users' | 'looksUsed'>,
-): void {
-  const { path } = facts.disk;
-  if (facts.users.length > 0) {
-    throw new HoldfastError('HF-TARGET', `${path} is in use: ${facts.users.join(', ')}`, {
-      hint: 'unmount or detach it first; --force does not override this',
-    });
-  }
-  if (request.force) return;
-  const system = facts.found.filter(({ label }) => label?.startsWith('COS_'));
-  if (system.length > 0) {
-    const labels = system.map(({ label }) => label).join(', ');
-    throw new HoldfastError('HF-ALREADY-INSTALLED', `${path} already holds an installed system (${labels})`, {
-      hint: "use '--force' flag to overwrite it; everything on the disk is lost then",
-    });
-  }
-  if (facts.looksUsed) {
-    throw new HoldfastError('HF-TARGET', `${path} is not empty`, {
-      hint: 'use --force to overwrite it; everything on the disk is lost then',
-    });
-  }
-}
-
 /**
  * Decides what an install does. Pure.
- * @throws HoldfastError HF-TARGET, HF-ALREADY-INSTALLED or HF-NOT-BOOTABLE before anything is written.
+ * @throws HoldfastError HF-TARGET, HF-ALREADY-INSTALLED, HF-NO-SPACE, HF-CONFIG or HF-NOT-BOOTABLE before anything is
+ *   written.
  */
 export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<InstallAction> {
-  refuseDisk(request, facts);
-  if (facts.missingPaths.length > 0) {
-    throw new HoldfastError('HF-NOT-BOOTABLE', `the image can't boot: it lacks ${facts.missingPaths.join(', ')}`, {
-      hint: 'add a kernel package to the image and run `holdfast init` in it as the last build step; the disk was not changed',
-    });
-  }
-  const { strictness, cloudInit } = request;
-  const { disk, measured, image, boots } = facts;
-  const sizeBytes = slotSize(measured.contentBytes, measured.entries);
-  const partitions = planPartitions({ diskBytes: disk.sizeBytes, slotBytes: sizeBytes });
-  const sizes = partitions.map(({ label, sizeBytes: bytes }) => `${label} ${formatBytes(bytes)}`).join(', ');
+  refuseContent(request, facts);
+  refuseImage(request, facts);
+  const { strictness, cloudInit, labels = DEFAULT_LABELS } = request;
+  const { disk, measured, image } = facts;
+  const bios = bootsByBios(request, facts);
+  const sizes = slotSizes(request, facts);
   const hook = (name: string, where: 'host' | 'target'): InstallAction => ({
     kind: 'run-hook',
     summary: `Run hook ${name}${where === 'target' ? ' in the new system' : ''}`,
@@ -159,9 +114,9 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
   });
 
   const actions: InstallAction[] = [
+    // As in cOS 0.8: nothing was changed yet when it runs.
     hook('before-install', 'host'),
-    { kind: 'partition', summary: `Partition ${disk.path}: ${sizes}`, disk, partitions, bios: boots.bios },
-    { kind: 'format', summary: 'Make the filesystems', partitions },
+    ...planDisk(request, facts, { ...sizes, bios }),
     ...(cloudInit.length === 0
       ? []
       : [
@@ -173,9 +128,9 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
         ]),
     {
       kind: 'create-transition',
-      summary: `Create the slot (${formatBytes(sizeBytes)}, preallocated)`,
-      sizeBytes,
-      cost: { bytes: sizeBytes },
+      summary: `Create the slot (${formatBytes(sizes.slotBytes)}, preallocated)`,
+      sizeBytes: sizes.slotBytes,
+      cost: { bytes: sizes.slotBytes },
     },
     {
       kind: 'unpack',
@@ -187,22 +142,135 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
       ? []
       : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest: image.digest }]),
     hook('after-install-chroot', 'target'),
-    { kind: 'finish-transition', summary: 'Check the new system', label: SLOT_LABELS.active },
+    { kind: 'finish-transition', summary: 'Check the new system', label: labels.slots.active },
     { kind: 'make-slots', summary: 'Make the active and the passive slot' },
-    { kind: 'copy-recovery', summary: 'Copy the recovery system', cost: { bytes: measured.contentBytes } },
+    planRecovery(request, facts, sizes.recoveryBytes),
     {
       kind: 'install-grub',
-      summary: `Install the boot loader for UEFI${boots.secureBoot ? ', signed for Secure Boot' : ''}`,
+      summary: 'Write the boot menu and what GRUB remembers',
     },
     { kind: 'write-records', summary: 'Write state.yaml' },
     hook('after-install', 'host'),
     hook('post-install', 'host'),
     { kind: 'close-disk', summary: `Flush everything to ${disk.path}` },
-    // From here on a BIOS starts the disk, which is complete.
-    ...(boots.bios ? [{ kind: 'install-bios-boot' as const, summary: 'Install the boot loader for BIOS' }] : []),
+    // Everything else is on the disk: from here on firmware may start it.
+    {
+      kind: 'write-esp',
+      summary: `Install the boot loader for UEFI${facts.boots.secureBoot ? ', signed for Secure Boot' : ''}`,
+    },
+    ...(bios ? [{ kind: 'install-bios-boot' as const, summary: 'Install the boot loader for BIOS' }] : []),
+    { kind: 'close-state', summary: `Close ${disk.path}` },
     ...(facts.noBootEntry === undefined
       ? [{ kind: 'add-boot-entry' as const, summary: 'Make the disk the first boot entry of this machine’s firmware' }]
       : []),
   ];
   return { title: `Install ${displayName(image.source)} on ${disk.path}`, actions };
+}
+
+function refuseImage({ firmware }: InstallRequest, { missingPaths, boots }: InstallFacts): void {
+  const hint =
+    'add a kernel package to the image and run `holdfast init` in it as the last build step; the disk was not changed';
+  if (missingPaths.length > 0) {
+    throw new HoldfastError('HF-NOT-BOOTABLE', `the image can't boot: it lacks ${missingPaths.join(', ')}`, { hint });
+  }
+  if (firmware === 'bios' && !boots.bios) {
+    throw new HoldfastError('HF-NOT-BOOTABLE', "the image can't boot by BIOS: it lacks GRUB for it", {
+      hint: 'add the package grub-pc-bin (Debian) or grub2-i386-pc (openSUSE) to the image before `holdfast init`',
+    });
+  }
+}
+
+/** Whether the disk gets GRUB for BIOS: it has a partition for that, or gets one. */
+function bootsByBios({ firmware, partitioning }: InstallRequest, { boots, content }: InstallFacts): boolean {
+  if (firmware === 'efi' || !boots.bios) return false;
+  if (partitioning?.kind !== 'keep' || content.hasBiosPartition) return true;
+  if (firmware !== 'bios') return false;
+  throw new HoldfastError('HF-TARGET', 'the disk has no partition for GRUB for BIOS', {
+    hint: 'install without --no-format, which makes one',
+  });
+}
+
+/** How large slot files become: what the content needs, or more where the owner asked for it. */
+function slotSizes(request: InstallRequest, facts: InstallFacts): { slotBytes: number; recoveryBytes: number } {
+  const { measured, recoveryMeasured } = facts;
+  const { system = 0, recovery = 0 } = request.slotBytes ?? {};
+  const slotBytes = Math.max(slotSize(measured.contentBytes, measured.entries), system);
+  if (request.recovery?.kind === 'file') return { slotBytes, recoveryBytes: request.recovery.sizeBytes };
+  if (recoveryMeasured === undefined) return { slotBytes, recoveryBytes: slotBytes };
+  const needed = slotSize(recoveryMeasured.contentBytes, recoveryMeasured.entries);
+  return { slotBytes, recoveryBytes: Math.max(needed, recovery) };
+}
+
+function planDisk(
+  request: InstallRequest,
+  { disk, content }: InstallFacts,
+  { slotBytes, recoveryBytes, bios }: { slotBytes: number; recoveryBytes: number; bios: boolean },
+): InstallAction[] {
+  const { partitioning = { kind: 'new' }, labels = DEFAULT_LABELS } = request;
+  const adopt = (): InstallAction => ({
+    kind: 'adopt-partitions',
+    summary: `Use the partitions ${Object.values(labels.partitions).join(', ')} of ${disk.path}`,
+    labels: labels.partitions,
+  });
+  if (partitioning.kind === 'keep') {
+    requireRoom(content, { slotBytes, recoveryBytes });
+    return [adopt()];
+  }
+  const wishes: PartitionWishes = { ...partitioning.wishes, labels: labels.partitions };
+  const all = planPartitions({ diskBytes: disk.sizeBytes, slotBytes, recoveryBytes, wishes });
+  const partitions = partitioning.kind === 'layout' ? all.filter(({ role }) => role === 'efi') : all;
+  const sizes = partitions.map(({ label, name, sizeBytes }) => `${label ?? name} ${formatBytes(sizeBytes)}`).join(', ');
+  const unfinished = content.kind === 'unfinished' ? ', where an install was cut short' : '';
+  return [
+    { kind: 'partition', summary: `Partition ${disk.path}${unfinished}: ${sizes}`, disk, partitions, bios },
+    { kind: 'format', summary: 'Make the filesystems', partitions },
+    ...(partitioning.kind === 'layout'
+      ? [
+          {
+            kind: 'run-layout' as const,
+            summary: `Make the other partitions by the stage partitioning of ${partitioning.file.name}`,
+            file: partitioning.file,
+          },
+          adopt(),
+        ]
+      : []),
+  ];
+}
+
+/** The partitions that are kept must have room for the new system beside the old one. */
+function requireRoom(content: DiskContent, need: { slotBytes: number; recoveryBytes: number }): void {
+  const { free } = content;
+  if (free === undefined) return;
+  // Without clones the passive slot is a file of its own.
+  const bytes: Partial<Record<PartitionRole, number>> = {
+    state: need.slotBytes * (free.stateClones ? 1 : 2),
+    recovery: need.recoveryBytes,
+  };
+  for (const role of ['state', 'recovery'] as const) {
+    const [needed, there] = [(bytes[role] ?? 0) + 64 * MIB, free[role]];
+    if (there === undefined || there >= needed) continue;
+    const figures = `${formatBytes(needed)} needed, ${formatBytes(there)} free`;
+    throw new HoldfastError('HF-NO-SPACE', `not enough space on the partition ${role}: ${figures}`, {
+      hint: 'remove what is not needed there, or install without --no-format; nothing was changed',
+    });
+  }
+}
+
+function planRecovery({ recovery }: InstallRequest, facts: InstallFacts, sizeBytes: number): InstallAction {
+  if (recovery === undefined) {
+    return {
+      kind: 'copy-recovery',
+      summary: 'Copy the recovery system',
+      cost: { bytes: facts.measured.contentBytes },
+    };
+  }
+  if (recovery.kind === 'file') {
+    return { kind: 'copy-recovery', summary: `Copy the recovery system ${recovery.file}`, cost: { bytes: sizeBytes } };
+  }
+  return {
+    kind: 'build-recovery',
+    summary: `Build the recovery system from ${displayName(recovery.image.source)} (${formatBytes(sizeBytes)})`,
+    sizeBytes,
+    cost: { bytes: sizeBytes },
+  };
 }

@@ -2,11 +2,11 @@
 // environment. Each name is read into settings of one canonical key, so that whatever comes later wins over what was
 // written earlier under another name.
 
+import { PARTITION_ROLES, type PartitionRole } from '../slots/names.ts';
+import type { ExtraPartition, PartitionFilesystem } from '../slots/partitions.ts';
 import {
   boolean,
-  type ExtraPartition,
   extraPartitions,
-  type Filesystem,
   filesystem,
   label,
   mebibytes,
@@ -22,10 +22,6 @@ export interface NamedSystem {
   text: string;
   style: 'uri' | 'cos';
 }
-
-/** The partitions whose size, label and file system can be chosen. */
-export type PartitionWord = 'efi' | 'oem' | 'recovery' | 'state' | 'persistent';
-const PARTITION_WORDS: readonly PartitionWord[] = ['efi', 'oem', 'recovery', 'state', 'persistent'];
 
 /** All settings by canonical key. Sizes are in MiB. */
 export type SettingValues = {
@@ -75,9 +71,11 @@ export type SettingValues = {
   reboot: boolean;
   poweroff: boolean;
   'eject-cd': boolean;
-} & { [K in PartitionWord as `labels.${K}`]: string } & {
-  [K in PartitionWord as `partitions.${K}.size`]: number;
-} & { [K in PartitionWord as `partitions.${K}.fs`]: Filesystem };
+  /** Whether a system has to prove itself after an upgrade; default true. */
+  'boot-assessment': boolean;
+} & { [K in PartitionRole as `labels.${K}`]: string } & {
+  [K in PartitionRole as `partitions.${K}.size`]: number;
+} & { [K in PartitionRole as `partitions.${K}.fs`]: PartitionFilesystem };
 
 export type SettingKey = keyof SettingValues;
 
@@ -195,6 +193,7 @@ const ELEMENTAL: Readonly<Record<string, SettingName>> = {
   reboot: flag('reboot'),
   poweroff: flag('poweroff'),
   'eject-cd': flag('eject-cd'),
+  'boot-assessment': flag('boot-assessment'),
   cosign: 'no-effect',
   'cosign-key': 'no-effect',
   repositories: 'no-effect',
@@ -255,12 +254,12 @@ function systemNames(): Record<string, SettingName> {
 
 function partitionNames(): Record<string, SettingName> {
   const names: Record<string, SettingName> = {};
-  for (const partition of PARTITION_WORDS) {
+  for (const partition of PARTITION_ROLES) {
     for (const spelled of partition === 'efi' ? ['efi', 'bootloader'] : [partition]) {
       const at = `install.partitions.${spelled}`;
       names[`${at}.size`] = size(`partitions.${partition}.size`);
       names[`${at}.label`] = labels(`labels.${partition}`);
-      names[`${at}.fs`] = sets(filesystem, ...to<Filesystem>(`partitions.${partition}.fs`));
+      names[`${at}.fs`] = sets(filesystem, ...to<PartitionFilesystem>(`partitions.${partition}.fs`));
       names[`${at}.flags`] = 'no-effect';
       names[`${at}.name`] = 'no-effect';
     }

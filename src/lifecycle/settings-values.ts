@@ -1,6 +1,8 @@
 // What a setting's value may be. Files of variables, YAML and the environment all give a `Raw`; a reader turns it into a
 // typed value or says what is wrong with which part of it, so that a message can point at the very word.
 
+import type { ExtraPartition, PartitionFilesystem } from '../slots/partitions.ts';
+
 /** A value as it was written, before its type is known. `place` says where, for whoever wrote it. */
 export type Raw<P = unknown> =
   | { kind: 'text'; text: string; place: P }
@@ -81,20 +83,10 @@ export const label: Reader<string> = (raw) => {
 };
 
 /** Filesystems that a partition can be given, by the words that Elemental has for them. */
-export const filesystem: Reader<Filesystem> = (raw) => {
+export const filesystem: Reader<PartitionFilesystem> = (raw) => {
   const word = oneOf('ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'fat', 'fat32')(raw);
   return word === 'fat' || word === 'fat32' ? 'vfat' : word;
 };
-export type Filesystem = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat';
-
-/** A partition beside the five of the layout. Sizes in MiB; 0 is what is left of the disk. */
-export interface ExtraPartition {
-  name: string;
-  sizeMib: number;
-  label?: string;
-  /** None: it is made and not formatted. */
-  filesystem?: Filesystem;
-}
 
 export const extraPartitions: Reader<readonly ExtraPartition[]> = (raw) => {
   if (raw.kind !== 'list') throw new WrongValue(raw, `must be a list of partitions, not ${shown(raw)}`);

@@ -24,7 +24,6 @@ import {
 
 export type { Origin } from './settings-files.ts';
 export type { NamedSystem, SettingKey, SettingValues } from './settings-names.ts';
-export type { ExtraPartition, Filesystem } from './settings-values.ts';
 
 /** Where Elemental's files are unless `--config-dir` says otherwise. */
 export const CONFIG_DIRECTORY = '/etc/elemental';

@@ -1,11 +1,9 @@
 // A disk to install on: a block device or an image file. Its partitions are attached as loop devices by offset and
 // size, for both kinds alike, so that nothing depends on the kernel reading the new table or on udev making nodes.
 
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { HoldfastError } from '../system/errors.ts';
 import { type FilesystemIdentity, parseBlkidExport } from '../system/filesystems.ts';
-import { listLoops } from '../system/loopdevices.ts';
-import { listMounts } from '../system/mounts.ts';
 import { run, runChecked } from '../system/process.ts';
 import { type PlannedPartition, sfdiskScript } from './partitions.ts';
 
@@ -21,6 +19,8 @@ export interface FoundPartition extends FilesystemIdentity {
   sizeBytes: number;
   /** The identity that a GPT gives it; firmware's boot entries name partitions by it. */
   partitionUuid?: string;
+  /** Its name in a GPT. */
+  name?: string;
 }
 
 /**
@@ -70,14 +70,28 @@ export async function readPartitions(disk: Disk): Promise<FoundPartition[]> {
       String(sizeBytes),
       disk.path,
     ]);
-    const partitionUuid = entry.uuid === undefined ? {} : { partitionUuid: entry.uuid };
-    found.push({ number: index + 1, startBytes, sizeBytes, ...partitionUuid, ...parseBlkidExport(probe.stdout) });
+    found.push({
+      number: entry.number ?? index + 1,
+      startBytes,
+      sizeBytes,
+      ...(entry.uuid === undefined ? {} : { partitionUuid: entry.uuid }),
+      ...(entry.name === undefined ? {} : { name: entry.name }),
+      ...parseBlkidExport(probe.stdout),
+    });
   }
   return found;
 }
 
+interface TableEntry {
+  number?: number;
+  start: number;
+  size: number;
+  uuid?: string;
+  name?: string;
+}
+
 /** sfdisk's JSON, reduced to what is used here; start and size are in sectors of 512 bytes. */
-function partitionEntries(json: unknown): { start: number; size: number; uuid?: string }[] {
+function partitionEntries(json: unknown): TableEntry[] {
   if (typeof json !== 'object' || json === null || !('partitiontable' in json)) return [];
   const table = json.partitiontable;
   if (typeof table !== 'object' || table === null || !('partitions' in table) || !Array.isArray(table.partitions))
@@ -86,38 +100,53 @@ function partitionEntries(json: unknown): { start: number; size: number; uuid?: 
     if (typeof entry !== 'object' || entry === null || !('start' in entry) || !('size' in entry)) return [];
     const { start, size } = entry;
     if (typeof start !== 'number' || typeof size !== 'number') return [];
-    return [{ start, size, ...('uuid' in entry && typeof entry.uuid === 'string' ? { uuid: entry.uuid } : {}) }];
+    // A table with gaps: the node's name ends in the partition's number.
+    const number = 'node' in entry && typeof entry.node === 'string' ? /(\d+)$/.exec(entry.node)?.[1] : undefined;
+    return [
+      {
+        start,
+        size,
+        ...(number !== undefined && { number: Number(number) }),
+        ...('uuid' in entry && typeof entry.uuid === 'string' && { uuid: entry.uuid }),
+        ...('name' in entry && typeof entry.name === 'string' && { name: entry.name }),
+      },
+    ];
   });
 }
 
-/** Why a disk must not be overwritten now: what is mounted from it or attached to it. Empty when it is free. */
-export async function usersOfDisk(disk: Disk): Promise<string[]> {
-  if (disk.kind === 'image') {
-    return listLoops()
-      .filter(({ file }) => file === disk.path)
-      .map(({ device }) => `${device} is attached to it`);
-  }
-  const names = (await runChecked(['lsblk', '--list', '--noheadings', '--paths', '--output', 'NAME', disk.path]))
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  return listMounts()
-    .filter(({ source }) => names.includes(source))
-    .map(({ source, mountPoint }) => `${source} is mounted at ${mountPoint}`);
-}
-
-/** Writes a new GPT; what was on the disk is lost. */
+/**
+ * Writes a new GPT; what was on the disk is lost.
+ * @param options.found what is on it now: firmware must find nothing to start there before the new table is written.
+ */
 export async function writePartitionTable(
   disk: Disk,
   partitions: readonly PlannedPartition[],
-  options: { bios?: boolean } = {},
+  options: { bios?: boolean; found?: readonly FoundPartition[] } = {},
 ): Promise<void> {
+  const { found = [] } = options;
+  clear(disk, [0, ...found.map(({ startBytes }) => startBytes)]);
   await runChecked(
     ['sfdisk', '--wipe', 'always', '--wipe-partitions', 'always', '--no-reread', '--no-tell-kernel', disk.path],
     {
       input: sfdiskScript(partitions, options),
     },
   );
+}
+
+/** Overwrites the first MiB at each of these offsets: boot code, tables, superblocks. */
+function clear(disk: Disk, offsets: readonly number[]): void {
+  const zeros = Buffer.alloc(1 << 20);
+  const fd = openSync(disk.path, 'r+');
+  try {
+    for (const offset of offsets) {
+      // A partition at the end may be shorter.
+      const length = Math.min(zeros.length, Math.max(0, disk.sizeBytes - offset));
+      if (length > 0) writeSync(fd, zeros, 0, length, offset);
+    }
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Tells the kernel about a device's new table, so that its partition nodes appear. A kernel that can't is no error. */
@@ -129,13 +158,21 @@ export async function announcePartitions(disk: Disk): Promise<{ warning?: string
     : { warning: `the kernel did not take the new table of ${disk.path}; reboot to see it` };
 }
 
+/** Whether a BIOS would find a program in the first sector; 440 bytes hold one, the rest belongs to the table. */
+export function hasBootCode(disk: Disk): boolean {
+  return readHead(disk, 440).some((byte) => byte !== 0);
+}
+
 /** Whether the disk already has a partition table or filesystem of any kind in its first MiB. */
 export function looksUsed(disk: Disk): boolean {
+  return readHead(disk, 1 << 20).some((byte) => byte !== 0);
+}
+
+function readHead(disk: Disk, bytes: number): Buffer {
   const fd = openSync(disk.path, 'r');
   try {
-    const head = Buffer.alloc(1 << 20);
-    const got = readSync(fd, head, 0, head.length, 0);
-    return head.subarray(0, got).some((byte) => byte !== 0);
+    const head = Buffer.alloc(bytes);
+    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
   } finally {
     closeSync(fd);
   }

@@ -1,8 +1,11 @@
 // Which partitions a disk gets: pure arithmetic. Names, labels and order are those of elemental-toolkit 1.x, sizes its
-// defaults where the disk has room for them and what the image needs where it hasn't.
+// defaults where the disk has room for them and what the image needs where it hasn't, unless the owner chose others.
 
 import { HoldfastError } from '../system/errors.ts';
 import { PARTITION_LABELS, PARTITION_ROLES, type PartitionRole } from './names.ts';
+import { checkWishes, type PartitionFilesystem, type PartitionWishes } from './partition-wishes.ts';
+
+export type { ExtraPartition, PartitionFilesystem, PartitionWishes } from './partition-wishes.ts';
 
 export const MIB = 1 << 20;
 const SECTOR_BYTES = 512;
@@ -13,13 +16,26 @@ const TYPE_BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649';
 const TYPE_LINUX = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 
 export interface PlannedPartition {
-  role: PartitionRole;
-  label: string;
-  filesystem: 'vfat' | 'ext4' | 'xfs';
+  /** Absent for one beside the layout. */
+  role?: PartitionRole;
+  /** In the table. */
+  name: string;
+  label?: string;
+  filesystem?: PartitionFilesystem;
   typeId: string;
   startBytes: number;
   sizeBytes: number;
 }
+
+/** A partition of the layout, which always has a label and a file system. */
+export type RolePartition = PlannedPartition & {
+  role: PartitionRole;
+  label: string;
+  filesystem: PartitionFilesystem;
+};
+
+export const isRolePartition = (partition: PlannedPartition): partition is RolePartition =>
+  partition.role !== undefined;
 
 /**
  * Where GRUB for BIOS lies: between the partition table and the first MiB, which nothing else uses. As the last number,
@@ -34,52 +50,121 @@ const PERSISTENT_MIN_MIB = { roomy: 2048, small: 512 };
 /** Filesystem overhead of a partition that holds slot files. */
 const OVERHEAD_MIB = 256;
 
-/**
- * Partitions for a disk of `diskBytes` that shall hold slot files of `slotBytes`: one on RECOVERY, three on STATE
- * (active, passive and the transition of an upgrade).
- * @throws HoldfastError HF-TARGET with both figures when the disk is too small.
- */
-export function planPartitions(options: { diskBytes: number; slotBytes: number }): PlannedPartition[] {
-  const diskMib = Math.floor(options.diskBytes / MIB);
-  // The first MiB aligns the first partition, the last one holds the backup table.
-  const usableMib = diskMib - 2;
-  const slotMib = Math.ceil(options.slotBytes / MIB);
-  const needed = { recovery: slotMib + OVERHEAD_MIB, state: 3 * slotMib + OVERHEAD_MIB };
-  const fixedMib = DEFAULT_MIB.efi + DEFAULT_MIB.oem;
+/** GRUB reads XFS, and a copy of a slot file on it is a clone: no time, no bytes. */
+export const DEFAULT_FILESYSTEMS: Readonly<Record<PartitionRole, PartitionFilesystem>> = {
+  efi: 'vfat',
+  oem: 'ext4',
+  recovery: 'ext4',
+  state: 'xfs',
+  persistent: 'ext4',
+};
 
-  let recovery = Math.max(DEFAULT_MIB.recovery, needed.recovery);
-  let state = Math.max(DEFAULT_MIB.state, needed.state);
-  if (fixedMib + recovery + state + PERSISTENT_MIN_MIB.roomy > usableMib) {
-    ({ recovery, state } = needed);
-    // What a small disk can spare goes half to STATE (room for growing images) and half to the owner's data.
-    const spareMib = usableMib - fixedMib - recovery - state - PERSISTENT_MIN_MIB.small;
-    if (spareMib < 0) {
-      const minimumMib = diskMib - spareMib;
-      throw new HoldfastError(
-        'HF-TARGET',
-        `the disk is too small: it has ${diskMib} MiB, and this image needs at least ${minimumMib} MiB`,
-        { hint: 'use a larger disk or a smaller image; the disk was not changed' },
-      );
-    }
-    state += Math.min(Math.floor(spareMib / 2), Math.max(0, DEFAULT_MIB.state - state));
-  }
-  const persistent = usableMib - fixedMib - recovery - state;
-  const sizesMib: Record<PartitionRole, number> = { ...DEFAULT_MIB, recovery, state, persistent };
+export interface PartitionRequest {
+  diskBytes: number;
+  /** Of one slot file on STATE; there it has room for three (active, passive and the transition of an upgrade). */
+  slotBytes: number;
+  /** Of the recovery system; default as the slot file. RECOVERY gets room for two where the disk has it: an upgrade of
+   * recovery is built beside the old one. */
+  recoveryBytes?: number;
+  wishes?: PartitionWishes;
+}
+
+/**
+ * Partitions for a disk, in the order in which they lie on it.
+ * @throws HoldfastError HF-TARGET with the figures when something doesn't fit, HF-CONFIG for wishes that contradict each
+ *   other or the boot.
+ */
+export function planPartitions(request: PartitionRequest): PlannedPartition[] {
+  const { wishes = {} } = request;
+  const extra = wishes.extra ?? [];
+  const label = (role: PartitionRole) => wishes.labels?.[role] ?? PARTITION_LABELS[role];
+  const filesystem = (role: PartitionRole) => wishes.filesystems?.[role] ?? DEFAULT_FILESYSTEMS[role];
+  const sizesMib = chooseSizes(request);
+  const layout = PARTITION_ROLES.map((role) => ({
+    role,
+    name: role as string,
+    label: label(role),
+    filesystem: filesystem(role),
+    sizeMib: sizesMib[role],
+  }));
+  // elemental-toolkit 1.x: what takes the rest of the disk is last, so that it can grow with it.
+  const takesRest = !wishes.sizesMib?.persistent;
+  checkWishes(layout, extra, { persistentTakesRest: takesRest });
+
+  const [persistent, ...others] = layout.toReversed();
+  const sized = extra.map((partition) => ({ ...partition, sizeMib: partition.sizeMib || sizesMib.rest }));
+  const fixed = sized.filter((_, index) => extra[index]?.sizeMib !== 0);
+  const rest = sized.filter((_, index) => extra[index]?.sizeMib === 0);
+  const last = persistent === undefined ? [] : [persistent];
+  const ordered = [...others.reverse(), ...(takesRest ? [...fixed, ...last] : [...last, ...fixed]), ...rest];
 
   let startMib = 1;
-  return PARTITION_ROLES.map((role) => {
-    const partition: PlannedPartition = {
-      role,
-      label: PARTITION_LABELS[role],
-      // GRUB reads XFS, and a copy of a slot file on it is a clone: no time, no bytes.
-      filesystem: role === 'efi' ? 'vfat' : role === 'state' ? 'xfs' : 'ext4',
-      typeId: role === 'efi' ? TYPE_EFI_SYSTEM : TYPE_LINUX,
-      startBytes: startMib * MIB,
-      sizeBytes: sizesMib[role] * MIB,
-    };
-    startMib += sizesMib[role];
-    return partition;
+  return ordered.map(({ sizeMib, ...partition }) => {
+    const startBytes = startMib * MIB;
+    startMib += sizeMib;
+    // sgdisk as elemental-toolkit 2.x calls it: every FAT is an EFI system partition.
+    const typeId = partition.filesystem === 'vfat' ? TYPE_EFI_SYSTEM : TYPE_LINUX;
+    return { ...partition, typeId, startBytes, sizeBytes: sizeMib * MIB };
   });
+}
+
+/** All sizes in MiB; `rest` is for the extra partition that takes what is left. */
+function chooseSizes(request: PartitionRequest): Record<PartitionRole | 'rest', number> {
+  const { diskBytes, slotBytes, recoveryBytes = slotBytes, wishes = {} } = request;
+  const wished = wishes.sizesMib ?? {};
+  const extra = wishes.extra ?? [];
+  const diskMib = Math.floor(diskBytes / MIB);
+  // The first MiB aligns the first partition, the last one holds the backup table.
+  const usableMib = diskMib - 2;
+  const slotMib = Math.ceil(slotBytes / MIB);
+  const recoveryMib = Math.ceil(recoveryBytes / MIB);
+  const needed = { recovery: recoveryMib + OVERHEAD_MIB, state: 3 * slotMib + OVERHEAD_MIB };
+  requireWished('state', wished.state, needed.state, 'three slots: the active, the passive and the next one');
+  requireWished('recovery', wished.recovery, needed.recovery, 'the recovery system');
+
+  const efi = wished.efi || DEFAULT_MIB.efi;
+  const oem = wished.oem || DEFAULT_MIB.oem;
+  const fixedMib = efi + oem + extra.reduce((sum, { sizeMib }) => sum + (sizeMib || (sizeMib === 0 ? 1 : 0)), 0);
+  const persistentMib = (size: 'roomy' | 'small') => wished.persistent || PERSISTENT_MIN_MIB[size];
+
+  let recovery = wished.recovery || Math.max(DEFAULT_MIB.recovery, needed.recovery + recoveryMib);
+  let state = wished.state || Math.max(DEFAULT_MIB.state, needed.state);
+  if (fixedMib + recovery + state + persistentMib('roomy') > usableMib) {
+    recovery = wished.recovery || needed.recovery;
+    state = wished.state || needed.state;
+    let spareMib = usableMib - fixedMib - recovery - state - persistentMib('small');
+    if (spareMib < 0) {
+      throw new HoldfastError(
+        'HF-TARGET',
+        `the disk is too small: it has ${diskMib} MiB, and this image needs at least ${diskMib - spareMib} MiB`,
+        {
+          hint: `use a larger disk or ${hasSizes(wishes) ? 'smaller partitions' : 'a smaller image'}; the disk was not changed`,
+        },
+      );
+    }
+    if (!wished.recovery && spareMib >= recoveryMib) {
+      recovery += recoveryMib;
+      spareMib -= recoveryMib;
+    }
+    // What a small disk can spare goes half to STATE (room for growing images) and half to the owner's data.
+    if (!wished.state) state += Math.min(Math.floor(spareMib / 2), Math.max(0, DEFAULT_MIB.state - state));
+  }
+  const rest = usableMib - fixedMib - recovery - state;
+  const persistent = wished.persistent || rest;
+  return { efi, oem, recovery, state, persistent, rest: 1 + rest - persistent };
+}
+
+function hasSizes({ sizesMib = {}, extra = [] }: PartitionWishes): boolean {
+  return extra.length > 0 || Object.values(sizesMib).some((size) => size > 0);
+}
+
+function requireWished(role: PartitionRole, wishedMib: number | undefined, neededMib: number, purpose: string): void {
+  if (!wishedMib || wishedMib >= neededMib) return;
+  throw new HoldfastError(
+    'HF-TARGET',
+    `the partition ${role} is to have ${wishedMib} MiB, and needs at least ${neededMib} MiB for ${purpose}`,
+    { hint: `make install.partitions.${role}.size larger or leave it out; the disk was not changed` },
+  );
 }
 
 /**
@@ -93,7 +178,7 @@ export function sfdiskScript(partitions: readonly PlannedPartition[], options: {
     'label: gpt',
     'unit: sectors',
     ...(options.bios ? [`first-lba: ${BIOS_PARTITION.startBytes / SECTOR_BYTES}`] : []),
-    ...partitions.map(({ role, ...entry }) => line({ ...entry, name: role })),
+    ...partitions.map(line),
     ...(options.bios ? [line({ ...BIOS_PARTITION, typeId: TYPE_BIOS_BOOT })] : []),
     '',
   ].join('\n');

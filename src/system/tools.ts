@@ -35,6 +35,8 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   losetup: same('util-linux'),
   lsblk: same('util-linux'),
   mcopy: same('mtools'),
+  mdir: same('mtools'),
+  mren: same('mtools'),
   modprobe: same('kmod'),
   'mkfs.btrfs': { debian: 'btrfs-progs', opensuse: 'btrfsprogs', fedora: 'btrfs-progs' },
   'mkfs.ext2': same('e2fsprogs'),

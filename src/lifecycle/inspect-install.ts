@@ -1,0 +1,209 @@
+// What an install finds: the disk with what is on it, and the image with what it needs. Nothing is written; partitions
+// are looked into read-only, without replaying their journals.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { bootEntryObstacle } from '../boot/boot-entry.ts';
+import { hasEfiProgram } from '../boot/fill-esp.ts';
+import {
+  findSignedLoader,
+  GRUB_BIOS_BOOT_SECTOR,
+  GRUB_BIOS_CORE,
+  GRUB_EFI_PROGRAM,
+  GRUB_MENU,
+  SIGNED_LOADER_PATHS,
+} from '../boot/grub-files.ts';
+import { measureImage } from '../image/measure.ts';
+import { type Disk, type FoundPartition, hasBootCode, looksUsed, openDisk, readPartitions } from '../slots/disk.ts';
+import { usersOfDisk } from '../slots/disk-users.ts';
+import { DEFAULT_LABELS, type Labels, PARTITION_ROLES, SLOT_FILES } from '../slots/names.ts';
+import { BIOS_PARTITION } from '../slots/partitions.ts';
+import { HoldfastError } from '../system/errors.ts';
+import type { Progress } from '../system/events.ts';
+import { freeBytes } from '../system/filesystems.ts';
+import { attachLoop } from '../system/loopdevices.ts';
+import { mountUntilEnd } from '../system/mounts.ts';
+import { UndoStack } from '../system/plan.ts';
+import { requireTools } from '../system/tools.ts';
+import type { InstallFacts, InstallRequest } from './install.ts';
+import { type DiskContent, refuseContent } from './install-refusals.ts';
+import { UPGRADE_TOOLS } from './upgrade.ts';
+
+const INSTALL_TOOLS = [
+  ...UPGRADE_TOOLS,
+  'blockdev',
+  'lsblk',
+  'mcopy',
+  'mdir',
+  'mkfs.vfat',
+  'mkfs.xfs',
+  'mren',
+  'partx',
+  'sfdisk',
+];
+
+/** Paths without which no image boots; looked for in the image before the disk is touched. */
+const REQUIRED_PATHS = ['/boot/vmlinuz', '/boot/initrd', '/etc/cos/bootargs.cfg', GRUB_MENU, GRUB_EFI_PROGRAM];
+/** Without these it boots by UEFI alone. */
+const BIOS_PATHS = [GRUB_BIOS_CORE, GRUB_BIOS_BOOT_SECTOR];
+
+/**
+ * On COS_STATE from its making until firmware can start the disk: an install that was cut short is known by it, as long as
+ * nothing on the disk can be started.
+ */
+export const UNFINISHED_MARK = '.holdfast-install-unfinished';
+
+export interface InspectOptions {
+  /** An own directory below /run for mount points. */
+  workDirectory: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Looks at the disk and reads the whole image once; changes nothing. */
+export async function inspectInstall(request: InstallRequest, options: InspectOptions): Promise<InstallFacts> {
+  const { image, partitioning, labels = DEFAULT_LABELS } = request;
+  const filesystems = partitioning !== undefined && 'wishes' in partitioning ? partitioning.wishes : undefined;
+  const wished = [
+    ...Object.values(filesystems?.filesystems ?? {}),
+    ...(filesystems?.extra ?? []).map((one) => one.filesystem),
+  ];
+  requireTools([...INSTALL_TOOLS, ...new Set(wished.flatMap((type) => (type === undefined ? [] : `mkfs.${type}`)))]);
+  const disk = await openDisk(request.target);
+  const found = await readPartitions(disk);
+  const users = await usersOfDisk(disk);
+  // A disk in use can't be looked into from outside, and needn't.
+  const content: DiskContent =
+    users.length > 0
+      ? { kind: 'other', labels: [], hasBiosPartition: false }
+      : await inspectContent(disk, found, labels, join(options.workDirectory, 'look'));
+  // Before the minutes that reading the image takes.
+  refuseContent(request, { disk, users, content });
+  const { workDirectory: _, ...reading } = options;
+  const measured = await measureImage(image, {
+    skipLayers: 0,
+    lookFor: [...REQUIRED_PATHS, ...BIOS_PATHS, ...SIGNED_LOADER_PATHS].map((path) => path.slice(1)),
+    ...reading,
+  });
+  const has = (path: string) => measured.found.has(path.slice(1));
+  const { recovery } = request;
+  return {
+    disk,
+    found,
+    users,
+    content,
+    image: { digest: image.kind === 'oci' ? image.digest : undefined, source: image.source },
+    measured,
+    recoveryMeasured: recovery?.kind === 'image' ? await measureRecovery(recovery.image, reading) : undefined,
+    missingPaths: REQUIRED_PATHS.filter((path) => !has(path)),
+    boots: { bios: BIOS_PATHS.every(has), secureBoot: findSignedLoader(has) !== undefined },
+    noBootEntry: whyNoBootEntry(request, disk),
+  };
+}
+
+async function measureRecovery(
+  image: InstallRequest['image'],
+  reading: Omit<InspectOptions, 'workDirectory'>,
+): Promise<InstallFacts['measured']> {
+  const needed = REQUIRED_PATHS.slice(0, 3);
+  const measured = await measureImage(image, {
+    skipLayers: 0,
+    lookFor: needed.map((path) => path.slice(1)),
+    ...reading,
+  });
+  const missing = needed.filter((path) => !measured.found.has(path.slice(1)));
+  if (missing.length === 0) return measured;
+  throw new HoldfastError(
+    'HF-NOT-BOOTABLE',
+    `the image of the recovery system can't boot: it lacks ${missing.join(', ')}`,
+    {
+      hint: 'name another image with --recovery-system; the disk was not changed',
+    },
+  );
+}
+
+function whyNoBootEntry({ bootEntry, firmware }: InstallRequest, disk: Disk): string | undefined {
+  if (!bootEntry) return 'it was not asked for';
+  if (disk.kind === 'image') return 'a disk image is for another machine';
+  if (firmware === 'bios') return 'the disk is for BIOS';
+  return bootEntryObstacle();
+}
+
+/** What is on a disk that is not in use. */
+async function inspectContent(
+  disk: Disk,
+  found: readonly FoundPartition[],
+  labels: Labels,
+  mountPoint: string,
+): Promise<DiskContent> {
+  const hasBiosPartition = found.some(
+    ({ name, startBytes, sizeBytes }) =>
+      name === BIOS_PARTITION.name && startBytes === BIOS_PARTITION.startBytes && sizeBytes >= BIOS_PARTITION.sizeBytes,
+  );
+  const ours = found.flatMap(({ label }) => label ?? []).filter((label) => isOurs(label, labels));
+  const content = (kind: DiskContent['kind'], free?: DiskContent['free']): DiskContent => ({
+    kind,
+    labels: ours,
+    hasBiosPartition,
+    free,
+  });
+  const state = found.find(({ label }) => label === labels.partitions.state);
+  if (state !== undefined) {
+    const seen = await lookInto(disk, state, mountPoint, ['cOS/active.img', 'cOS/passive.img', UNFINISHED_MARK]);
+    // What can't be read may be a system whose journal must be replayed first.
+    if (seen === undefined) return content('system');
+    if (seen.names.includes(UNFINISHED_MARK) && !(await canStart(disk, found, labels))) return content('unfinished');
+    const recovery = found.find(({ label }) => label === labels.partitions.recovery);
+    const spare = recovery && (await lookInto(disk, recovery, mountPoint, [SLOT_FILES.recovery]));
+    const free = { state: seen.freeBytes, recovery: spare?.freeBytes, stateClones: state.type === 'xfs' };
+    return content(seen.names.some((name) => name !== UNFINISHED_MARK) ? 'system' : 'partitions', free);
+  }
+  if (ours.length > 0) return content(isBegun(found) ? 'unfinished' : 'partitions');
+  if (isBegun(found)) return content('unfinished');
+  return content(looksUsed(disk) ? 'other' : 'nothing');
+}
+
+/** Whether anything on the disk can have been started. What can't be read may be. */
+async function canStart(disk: Disk, found: readonly FoundPartition[], labels: Labels): Promise<boolean> {
+  if (hasBootCode(disk)) return true;
+  const esp = found.find(({ label }) => label === labels.partitions.efi);
+  if (esp === undefined) return false;
+  try {
+    return await hasEfiProgram(`${disk.path}@@${esp.startBytes}`);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'HF-IO') return true;
+    throw error;
+  }
+}
+
+function isOurs(label: string, labels: Labels): boolean {
+  return label.startsWith('COS_') || Object.values(labels.partitions).includes(label);
+}
+
+/** A table of ours, where the file systems that keep a system and its owner's data were never made. */
+function isBegun(found: readonly FoundPartition[]): boolean {
+  const named = (role: string) => found.find(({ name }) => name === role);
+  if (!PARTITION_ROLES.every((role) => named(role) !== undefined)) return false;
+  return named('state')?.type === undefined && named('persistent')?.type === undefined;
+}
+
+/** Which of these names a partition has, and how much may be written to it; undefined when it can't be mounted. */
+async function lookInto(
+  disk: Disk,
+  { startBytes, sizeBytes, type }: FoundPartition,
+  mountPoint: string,
+  names: readonly string[],
+): Promise<{ names: string[]; freeBytes: number } | undefined> {
+  const undo = new UndoStack();
+  try {
+    const { device } = await attachLoop(undo, disk.path, { offsetBytes: startBytes, sizeBytes, readOnly: true });
+    const unreplayed = type === 'xfs' ? ['norecovery'] : type?.startsWith('ext') ? ['noload'] : [];
+    await mountUntilEnd(undo, device, mountPoint, { options: ['ro', ...unreplayed] });
+    return { names: names.filter((name) => existsSync(join(mountPoint, name))), freeBytes: freeBytes(mountPoint) };
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'HF-MOUNT') return undefined;
+    throw error;
+  } finally {
+    await undo.unwind(true);
+  }
+}

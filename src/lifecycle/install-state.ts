@@ -1,0 +1,21 @@
+// What the actions of an install find and leave for each other.
+
+import type { PartitionRole } from '../slots/names.ts';
+import type { BuildSlotState } from './build-slot.ts';
+import type { InstallFacts, InstallRequest } from './install.ts';
+
+export interface InstallState extends BuildSlotState {
+  request: InstallRequest;
+  facts: InstallFacts;
+  now: string;
+  /** Where partitions are mounted once they are. */
+  directories: Record<PartitionRole, string>;
+  /** The ESP's loop device; it is written with mtools, never mounted. */
+  espDevice?: string;
+  /** GRUB for BIOS, read from the new system while it was open. */
+  biosBoot?: { bootImage: Uint8Array; coreImage: Uint8Array };
+  /** The recovery system, when it is another than the installed one. */
+  recoveryUuid?: string;
+  /** Partitions that are attached, and mounted but for the ESP, in this order; `close` takes each down. */
+  open: { role: PartitionRole; close: () => Promise<void> }[];
+}
