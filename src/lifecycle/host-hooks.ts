@@ -5,7 +5,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PARTITION_ROLES, type PartitionRole } from '../slots/names.ts';
 import { messageOf } from '../system/errors.ts';
-import { bindMount, mount, mountAt, unmount } from '../system/mounts.ts';
+import { bindMount, isReadOnly, mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, UndoStack } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { runHook, type Strictness } from './hooks.ts';
@@ -50,7 +50,9 @@ async function expose(undo: UndoStack, session: Session, role: PartitionRole): P
     await mount(partition.device, at);
   } else {
     const directory = await readPartition(session, role);
-    await openForWriting(undo, directory);
+    const mounted = mountAt(directory);
+    // One that the action has opened stays open when the hook is over.
+    if (mounted !== undefined && isReadOnly(mounted)) await openForWriting(undo, directory);
     await bindMount(directory, at);
   }
   undo.always(`unmount ${at}`, () => unmount(at));
