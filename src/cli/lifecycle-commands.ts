@@ -1,7 +1,7 @@
 // The commands that change which system a machine runs, and the one that shows it: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { cloudInit, dryRun, force, imageOptions, output, strict } from './options.ts';
+import { cloudInit, configDir, dryRun, force, imageOptions, output, power, strict } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineLifecycleCommands(define: Define): void {
@@ -29,12 +29,25 @@ export function defineLifecycleCommands(define: Define): void {
   define(
     'upgrade [image]',
     'upgrade this machine to an image; it runs after the next reboot',
-    [...imageOptions(), force('upgrade even when this image is already installed'), strict(), dryRun(), ...output()],
+    [
+      ...imageOptions(),
+      new Option('--recovery', 'upgrade the recovery system instead'),
+      new Option('--recovery-system <image>', 'an image for the recovery system; with --system both are upgraded'),
+      new Option('--recovery-system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
+      force('upgrade even when this image is already installed'),
+      strict(),
+      configDir(),
+      ...power(),
+      dryRun(),
+      ...output(),
+    ],
     async () => (await import('./upgrade.ts')).upgradeCommand,
     {
       root: true,
       example: `  holdfast upgrade oci-layout:/mnt/images:v2
-  holdfast upgrade --dry-run oci-layout:/mnt/images:v2      what it would do`,
+  holdfast upgrade --dry-run oci-layout:/mnt/images:v2      what it would do
+  holdfast upgrade --recovery oci-layout:/mnt/images:v2     the recovery system only
+  holdfast upgrade --reboot                                 to the image that is configured`,
     },
   );
   define(

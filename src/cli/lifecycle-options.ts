@@ -1,6 +1,8 @@
 // What every lifecycle command takes from the command line: which hooks must succeed, and how it runs.
 
 import type { Strictness } from '../lifecycle/hooks.ts';
+import type { Settings } from '../lifecycle/settings.ts';
+import { DEFAULT_LABELS, type Labels, type PartitionRole } from '../slots/names.ts';
 import type { EventSink } from '../system/events.ts';
 import type { CommandContext } from './program.ts';
 
@@ -11,10 +13,31 @@ export interface LifecycleFlags {
   dryRun?: boolean;
 }
 
-/** `--strict`, `--strict=false` and its absence as the lifecycle's choice. */
-export function strictnessOf(flag: LifecycleFlags['strict']): Strictness {
-  if (flag === undefined) return 'chroot';
+/** `--strict`, `--strict=false` and its absence as the lifecycle's choice; without the flag a setting may choose. */
+export function strictnessOf(flag: LifecycleFlags['strict'], settings?: Settings): Strictness {
+  const chosen = settings?.value('strict');
+  if (flag === undefined) return chosen === undefined ? 'chroot' : chosen ? 'all' : 'none';
   return flag === 'false' ? 'none' : 'all';
+}
+
+/** The labels of this machine. */
+export function labelsOf(settings: Settings): Labels {
+  const { partitions, slots } = DEFAULT_LABELS;
+  const own = (role: PartitionRole) => settings.value(`labels.${role}`) ?? partitions[role];
+  return {
+    partitions: {
+      efi: own('efi'),
+      oem: own('oem'),
+      recovery: own('recovery'),
+      state: own('state'),
+      persistent: own('persistent'),
+    },
+    slots: {
+      active: settings.value('labels.active') ?? slots.active,
+      passive: settings.value('labels.passive') ?? slots.passive,
+      recovery: settings.value('labels.system') ?? slots.recovery,
+    },
+  };
 }
 
 /** How the action runs: its listener, its interruption, its name for others, and the time for its records. */

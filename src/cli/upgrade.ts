@@ -1,31 +1,87 @@
-// `holdfast upgrade`: flags in, plan out, result printed.
+// `holdfast upgrade`: flags and settings in, plan out, result printed. The system, the recovery system, or both.
 
 import { upgrade } from '../lifecycle/apply-upgrade.ts';
+import { upgradeRecovery } from '../lifecycle/apply-upgrade-recovery.ts';
 import { displayName } from '../lifecycle/image-name.ts';
+import { choosePower, type PowerFlags, powerDown } from '../lifecycle/power.ts';
+import type { Settings } from '../lifecycle/settings.ts';
+import { configuredImage } from '../lifecycle/settings-image.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
-import { type ImageFlags, openNamedImage } from './image-option.ts';
-import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
+import { HoldfastError } from '../system/errors.ts';
+import { type ImageFlags, namedImage, openImageText, openNamedImage } from './image-option.ts';
+import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
+import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { warningLines } from './warning-lines.ts';
 
-type UpgradeFlags = ImageFlags & LifecycleFlags;
+interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
+  recovery?: boolean;
+  recoverySystem?: string;
+  'recoverySystem.uri'?: string;
+}
 
 export async function upgradeCommand(
   context: CommandContext,
   [argument]: string[],
   flags: UpgradeFlags,
 ): Promise<number> {
+  const settings = await machineSettings(context, flags);
+  const power = choosePower(flags, settings);
+  const { system, recovery } = whatToUpgrade(argument, flags, settings);
+  const outcomes: string[] = [];
+  if (system) outcomes.push(await upgradeSystem(context, argument, flags, settings));
+  if (recovery) outcomes.push(await upgradeRecoverySystem(context, argument, flags, settings, { both: system }));
+  const done = outcomes.some((outcome) => outcome.startsWith('ok'));
+  if (power !== undefined && done) {
+    await powerDown(power, { events: context.reporter.events, signal: context.signal });
+  }
+  return 0;
+}
+
+/** `--recovery` is the recovery system only; naming an image for each is both. */
+function whatToUpgrade(
+  argument: string | undefined,
+  flags: UpgradeFlags,
+  settings: Settings,
+): { system: boolean; recovery: boolean } {
+  const recoveryNamed = recoveryText(flags) !== undefined;
+  const wanted = flags.recovery ?? settings.value('upgrade.recovery') ?? false;
+  if (!recoveryNamed) return { system: !wanted, recovery: wanted };
+  return { system: !wanted && namedImage(argument, flags) !== undefined, recovery: true };
+}
+
+function recoveryText(flags: UpgradeFlags): string | undefined {
+  const { recoverySystem: named, 'recoverySystem.uri': uri } = flags;
+  if (named !== undefined && uri !== undefined) {
+    throw new HoldfastError('HF-USAGE', `two images for the recovery system are named: ${named} and ${uri}`, {
+      hint: 'name one of them',
+    });
+  }
+  return named ?? uri;
+}
+
+async function upgradeSystem(
+  context: CommandContext,
+  argument: string | undefined,
+  flags: UpgradeFlags,
+  settings: Settings,
+): Promise<string> {
   const { reporter } = context;
-  const image = await openNamedImage(argument, flags, context);
+  const image = await openNamedImage(argument, flags, context, { settings, setting: 'upgrade.system' });
   const result = await upgrade(
-    { image, strictness: strictnessOf(flags.strict), force: flags.force ?? false },
-    runOptions(context, flags),
+    {
+      image,
+      strictness: strictnessOf(flags.strict, settings),
+      force: flags.force ?? settings.value('upgrade.force') ?? false,
+      minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
+    },
+    { ...runOptions(context, flags), labels: labelsOf(settings) },
   );
   const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
   if (outcome === 'planned') {
     reporter.result({ outcome, plan }, planLines(plan));
-    return 0;
+    return outcome;
   }
   if (outcome === 'up-to-date') {
     const waiting = facts.booted.replaced ? '; reboot to start it' : '';
@@ -33,7 +89,7 @@ export async function upgradeCommand(
       `Up to date: the active system already is ${displayName(facts.image.source)}${waiting}.`,
       '  --force builds it anew',
     ]);
-    return 0;
+    return outcome;
   }
   const seconds = (durationMs / 1000).toFixed(1);
   const kept = plan.actions.some(({ kind }) => kind === 'copy-to-passive')
@@ -45,5 +101,54 @@ export async function upgradeCommand(
     `  passive    ${kept}`,
     '  next       reboot to start the new system',
   ]);
-  return 0;
+  return outcome;
+}
+
+/** Its image: the one for recovery, else the one that was named, else what is configured for either. */
+async function upgradeRecoverySystem(
+  context: CommandContext,
+  argument: string | undefined,
+  flags: UpgradeFlags,
+  settings: Settings,
+  { both }: { both: boolean },
+): Promise<string> {
+  const { reporter } = context;
+  const named = recoveryText(flags);
+  const configured = configuredImage(settings, 'upgrade.recovery-system');
+  const image =
+    named !== undefined
+      ? await openImageText(named, flags, context, settings)
+      : await openNamedImage(argument, flags, context, {
+          settings,
+          setting: configured === undefined ? 'upgrade.system' : 'upgrade.recovery-system',
+        });
+  const size = settings.value('upgrade.recovery-system.size') ?? 0;
+  const result = await upgradeRecovery(
+    {
+      image,
+      strictness: strictnessOf(flags.strict, settings),
+      force: flags.force ?? settings.value('upgrade.force') ?? false,
+      minimumBytes: size * 2 ** 20,
+    },
+    { ...runOptions(context, flags), labels: labelsOf(settings) },
+  );
+  const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
+  if (outcome === 'planned') {
+    reporter.result({ outcome, plan }, planLines(plan));
+    return outcome;
+  }
+  if (outcome === 'up-to-date') {
+    reporter.result({ outcome, image: facts.image }, [
+      `Up to date: the recovery system already is ${displayName(facts.image.source)}.`,
+      '  --force builds it anew',
+    ]);
+    return outcome;
+  }
+  const seconds = (durationMs / 1000).toFixed(1);
+  reporter.result({ outcome, warnings, durationMs, recovery: prettyName, image: facts.image }, [
+    ...warningLines(both ? 'Recovery upgrade' : 'Upgrade', warnings),
+    `  recovery   ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
+    ...(both ? [] : ['  active     unchanged', '  passive    unchanged']),
+  ]);
+  return outcome;
 }

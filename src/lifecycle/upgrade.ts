@@ -9,9 +9,9 @@ import { commonPrefix } from '../image/layers.ts';
 import { type Measure, measureImage } from '../image/measure.ts';
 import type { BootedSystem } from '../slots/booted.ts';
 import { type Labels, pristineFile, SLOT_FILES, SLOT_LABELS } from '../slots/names.ts';
-import { requireSpace, slotSize } from '../slots/slot-file.ts';
+import { filledBytes, requireSpace, slotSize } from '../slots/slot-file.ts';
 import type { InstallationState } from '../slots/state-file.ts';
-import { hasPristine } from '../slots/swap.ts';
+import { hasPristine, unfinishedBytes } from '../slots/swap.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
 import { canShareBlocks } from '../system/mounts.ts';
@@ -56,6 +56,8 @@ export interface UpgradeRequest {
   strictness: Strictness;
   /** Build and switch even when the active slot already holds this image. */
   force: boolean;
+  /** The slot is at least so large, in bytes. */
+  minimumBytes?: number | undefined;
   labels?: Labels;
   /** Whether the first boot of the new system is a trial; default true. */
   assess?: boolean;
@@ -72,7 +74,7 @@ export interface UpgradeFacts {
   /** The running system finds its root by the label of its image file (cOS up to 0.9). */
   runsByImageLabel: boolean;
   /** The image whose pristine the new slot can start from. */
-  base: { digest: string; layers: number; slotBytes: number } | undefined;
+  base: { digest: string; layers: number; slotBytes: number; filledBytes: number } | undefined;
   image: { digest: string | undefined; source: string; layers: number };
   measured: Omit<Measure, 'found'>;
   assessment: AssessmentFacts;
@@ -128,9 +130,11 @@ export async function inspectUpgrade(
     return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
   }
   const measured = await measureImage(image, { skipLayers: facts.base?.layers ?? 0, ...options });
-  const sizeBytes = transitionSize({ ...facts, measured });
+  const sizeBytes = transitionSize({ ...facts, measured }, request);
   // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
-  requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system');
+  requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system', {
+    reclaimableBytes: unfinishedBytes(stateDirectory),
+  });
   return { ...facts, measured };
 }
 
@@ -162,8 +166,9 @@ export function findBase(installed: InstallationState, image: Image, stateDirect
     const shared = commonPrefix(deployment.layers, image);
     // All layers of the base must be in the new image: what a layer put there can't be taken away again.
     if (shared === 0 || shared !== deployment.layers.length || shared <= (best?.layers ?? 0)) continue;
-    const slotBytes = statSync(join(stateDirectory, pristineFile(deployment.digest))).size;
-    best = { digest: deployment.digest, layers: shared, slotBytes };
+    const pristine = join(stateDirectory, pristineFile(deployment.digest));
+    const slotBytes = statSync(pristine).size;
+    best = { digest: deployment.digest, layers: shared, slotBytes, filledBytes: filledBytes(pristine) };
   }
   return best;
 }
@@ -179,11 +184,13 @@ export function isUpToDate(facts: Pick<UpgradeFacts, 'installed' | 'activeUuid' 
   );
 }
 
-export function transitionSize(facts: Pick<UpgradeFacts, 'base' | 'measured'>): number {
-  const { base, measured } = facts;
-  if (base === undefined) return slotSize(measured.contentBytes, measured.entries);
+export function transitionSize(
+  { base, measured }: Pick<UpgradeFacts, 'base' | 'measured'>,
+  { minimumBytes = 0 }: { minimumBytes?: number | undefined },
+): number {
+  if (base === undefined) return Math.max(slotSize(measured.contentBytes, measured.entries), minimumBytes);
   // The base already has headroom; what the new layers bring comes on top.
-  return base.slotBytes + (measured.contentBytes > 64 << 20 ? measured.contentBytes : 0);
+  return Math.max(base.slotBytes + (measured.contentBytes > 64 << 20 ? measured.contentBytes : 0), minimumBytes);
 }
 
 /**
@@ -199,7 +206,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
   }
   const { base, measured, booted, installed } = facts;
   const { strictness } = request;
-  const sizeBytes = transitionSize(facts);
+  const sizeBytes = transitionSize(facts, request);
   const replaced = isReplaced(booted, facts.activeUuid);
   const keepRunning = keepsRunning(facts);
   // Nor is one that is on trial: passive is what the machine goes back to when it fails.

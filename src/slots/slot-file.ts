@@ -1,7 +1,7 @@
 // A slot file: a complete operating system as an ext4 filesystem in a file. It is preallocated, so that a full disk
 // shows up before the first byte is written; it is never relabelled or written while something boots or runs from it.
 
-import { constants, copyFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fsyncPath } from '../system/durable.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
@@ -17,7 +17,7 @@ const FEATURES =
   'none,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,resize_inode';
 
 /** Kept free on the partition beyond what is needed. */
-const RESERVE_BYTES = 64 * MIB;
+export const RESERVE_BYTES = 64 * MIB;
 
 /**
  * The size of a slot file for a tree: its content, room for the owner's packages and files that hooks add, and the
@@ -26,17 +26,27 @@ const RESERVE_BYTES = 64 * MIB;
  * @param entries number of inodes.
  */
 export function slotSize(contentBytes: number, entries: number): number {
-  const tables = entries * 256 * 2;
   const headroom = Math.max(512 * MIB, contentBytes * 0.25);
-  return Math.ceil((contentBytes * 1.05 + tables + headroom) / MIB) * MIB;
+  return Math.ceil((filledSize(contentBytes, entries) + headroom) / MIB) * MIB;
+}
+
+/** What a tree takes as an ext4 filesystem, without any room to grow; see {@link slotSize}. */
+export function filledSize(contentBytes: number, entries: number): number {
+  return Math.ceil(contentBytes * 1.05 + entries * 256 * 2);
 }
 
 /**
  * Checks the room for `needBytes` before anything is written.
+ * @param options.reclaimableBytes what will be removed first.
  * @throws HoldfastError HF-NO-SPACE with the figures.
  */
-export function requireSpace(directory: string, needBytes: number, purpose: string): void {
-  const free = freeBytes(directory);
+export function requireSpace(
+  directory: string,
+  needBytes: number,
+  purpose: string,
+  options: { reclaimableBytes?: number } = {},
+): void {
+  const free = freeBytes(directory) + (options.reclaimableBytes ?? 0);
   if (free >= needBytes + RESERVE_BYTES) return;
   const mib = (bytes: number) => `${Math.ceil(bytes / MIB)} MiB`;
   throw new HoldfastError(
@@ -103,6 +113,23 @@ export function tryCloneSlotFile(from: string, to: string): boolean {
     if (['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EINVAL', 'ENOTTY'].includes(errno)) return false;
     throw error;
   }
+}
+
+/** How many bytes of an unmounted slot file hold something, by its superblock (ext4's layout on disk). */
+export function filledBytes(file: string): number {
+  const superblock = Buffer.alloc(32);
+  const fd = openSync(file, 'r');
+  try {
+    readSync(fd, superblock, 0, superblock.length, 1024);
+  } finally {
+    closeSync(fd);
+  }
+  const [blocks, free, logBlockSize] = [
+    superblock.readUInt32LE(4),
+    superblock.readUInt32LE(12),
+    superblock.readUInt32LE(24),
+  ];
+  return Math.max(0, blocks - free) * (1024 << logBlockSize);
 }
 
 /** Gives a file with holes all of its blocks. */

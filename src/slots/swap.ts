@@ -120,17 +120,32 @@ export function removeLeftovers(
   const keep = new Set(options.keepDigests.map((digest) => basename(pristineFile(digest))));
   const removed = readdirSync(directory).filter(
     (name) =>
-      name === basename(TRANSITION_FILE) ||
-      name.endsWith('.img.new') ||
-      name.endsWith('.squashfs.new') ||
-      // elemental's.
-      name === 'transition.squashfs' ||
+      isUnfinished(name) ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
       (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
       (name.startsWith('pristine-') && name.endsWith('.img') && !keep.has(name)),
   );
   for (const name of removed) rmSync(join(directory, name));
   return removed;
+}
+
+/** What was being built; `transition.squashfs` is elemental's. */
+function isUnfinished(name: string): boolean {
+  return (
+    name === basename(TRANSITION_FILE) ||
+    name === 'transition.squashfs' ||
+    name.endsWith('.img.new') ||
+    name.endsWith('.squashfs.new')
+  );
+}
+
+/** The room on a partition that the next action gets by removing what was being built. */
+export function unfinishedBytes(directory: string): number {
+  const slots = dirname(join(directory, TRANSITION_FILE));
+  if (!existsSync(slots)) return 0;
+  return readdirSync(slots)
+    .filter(isUnfinished)
+    .reduce((sum, name) => sum + statSync(join(slots, name)).blocks * 512, 0);
 }
 
 /** Whether the pristine of an image is there. */

@@ -46,6 +46,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   'mkfs.vfat': same('dosfstools'),
   'mkfs.xfs': same('xfsprogs'),
   mknod: same('coreutils'),
+  mksquashfs: { debian: 'squashfs-tools', opensuse: 'squashfs', fedora: 'squashfs-tools' },
   mkswap: same('util-linux'),
   mount: { debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
   partx: same('util-linux'),

@@ -25,7 +25,7 @@ const facts: UpgradeFacts = {
   activeUuid: 'uuid-of-v1',
   hasPassive: true,
   runsByImageLabel: false,
-  base: { digest: V1, layers: 1, slotBytes: 1300 << 20 },
+  base: { digest: V1, layers: 1, slotBytes: 1300 << 20, filledBytes: 600 << 20 },
   image: { digest: V2, source: 'oci-layout:/srv:v2', layers: 2 },
   measured: { contentBytes: 1 << 20, entries: 10, compressedBytes: 1 << 19 },
   assessment: { failed: [], unproven: false, problems: [] },

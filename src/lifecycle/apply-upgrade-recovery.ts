@@ -1,0 +1,210 @@
+// Carries out the plan of an upgrade of the recovery system. The active and the passive slot and the boot menu are not
+// touched; from `activate-recovery` on what fails is a warning.
+
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { measureImage } from '../image/measure.ts';
+import { slotId } from '../slots/identify.ts';
+import { requirePartition } from '../slots/locate.ts';
+import { NEW_SQUASHFS, RECOVERY_SQUASHFS, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
+import { activateRecovery, makeSquashfs, type RecoveryKind } from '../slots/recovery-swap.ts';
+import { checkSlotFile, cloneSlotFile } from '../slots/slot-file.ts';
+import type { Deployment } from '../slots/state-file.ts';
+import { removeLeftovers, unfinishedBytes } from '../slots/swap.ts';
+import { freeBytes } from '../system/filesystems.ts';
+import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
+import { requireTools } from '../system/tools.ts';
+import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
+import {
+  applyPlan,
+  mountOwner,
+  openForWriting,
+  readPartition,
+  type Session,
+  type SessionOptions,
+  withSession,
+} from './session.ts';
+import { hookPerformer, type SwitchState, switchPerformers } from './switch.ts';
+import { openSlotFile } from './target.ts';
+import { findBase, UPGRADE_TOOLS } from './upgrade.ts';
+import {
+  isRecoveryUpToDate,
+  placeRecovery,
+  planRecovery,
+  type RecoveryAction,
+  type RecoveryFacts,
+  type RecoveryRequest,
+  recoverySize,
+} from './upgrade-recovery.ts';
+
+export interface RecoveryResult {
+  outcome: 'ok' | 'ok-with-warnings' | 'up-to-date' | 'planned';
+  plan: Plan<RecoveryAction>;
+  facts: RecoveryFacts;
+  warnings: readonly string[];
+  durationMs: number;
+  prettyName: string | undefined;
+}
+
+interface RecoveryState extends BuildSlotState, SwitchState {
+  facts: RecoveryFacts;
+  kind: RecoveryKind;
+  recoveryDirectory: string;
+  /** The finished file on RECOVERY, before it takes its name. */
+  finished: string;
+}
+
+/**
+ * Upgrades the recovery system of this machine.
+ * @throws HoldfastError before anything was switched; afterwards problems are in `warnings`.
+ */
+export function upgradeRecovery(request: RecoveryRequest, options: SessionOptions): Promise<RecoveryResult> {
+  return withSession('upgrade-recovery', { ...options, tools: UPGRADE_TOOLS }, async (session) => {
+    const stateDirectory = await readPartition(session, 'state');
+    const recoveryDirectory = await readPartition(session, 'recovery');
+    const installation = await readInstallation(session, stateDirectory);
+    for (const text of installation.problems) session.events({ type: 'notice', level: 'warning', text });
+    const facts = await inspectRecovery(session, request, installation, { stateDirectory, recoveryDirectory });
+    const plan = planRecovery(request, facts);
+    const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
+    if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date' };
+    if (session.dryRun) return { ...base, outcome: 'planned' };
+
+    const kind = request.kind ?? facts.found ?? 'image';
+    const onRecovery = placeRecovery(kind, facts, recoverySize(request, facts)) === 'recovery';
+    const buildDirectory = onRecovery ? recoveryDirectory : stateDirectory;
+    const state: RecoveryState = {
+      image: request.image,
+      stateDirectory,
+      recoveryDirectory,
+      buildDirectory,
+      workDirectory: session.workDirectory,
+      owner: await mountOwner(session),
+      session,
+      installation,
+      facts,
+      kind,
+      finished: join(
+        recoveryDirectory,
+        kind === 'squashfs' ? NEW_SQUASHFS : onRecovery ? TRANSITION_FILE : `${SLOT_FILES.recovery}.new`,
+      ),
+      switched: false,
+    };
+    const { durationMs } = await applyPlan(session, plan, performers, state);
+    const { warnings } = session;
+    const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
+    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName };
+  });
+}
+
+async function inspectRecovery(
+  session: Session,
+  request: RecoveryRequest,
+  installation: Installation,
+  { stateDirectory, recoveryDirectory }: { stateDirectory: string; recoveryDirectory: string },
+): Promise<RecoveryFacts> {
+  const { image } = request;
+  const { partitions, labels, signal, events } = session;
+  const has = (file: string) => existsSync(join(recoveryDirectory, file));
+  const found = has(RECOVERY_SQUASHFS) ? 'squashfs' : has(SLOT_FILES.recovery) ? 'image' : undefined;
+  if ((request.kind ?? found) === 'squashfs') requireTools(['mksquashfs']);
+  const facts = {
+    booted: session.booted,
+    stateDevice: requirePartition(partitions, 'state', labels).device,
+    recoveryDevice: requirePartition(partitions, 'recovery', labels).device,
+    found,
+    deployment: installation.state.recovery,
+    recoveryId: installation.ids.recovery,
+    base: findBase(installation.state, image, stateDirectory),
+    image: {
+      digest: image.kind === 'oci' ? image.digest : undefined,
+      source: image.source,
+      layers: image.kind === 'oci' ? image.layers.length : 0,
+    },
+    freeBytes: {
+      state: freeBytes(stateDirectory) + unfinishedBytes(stateDirectory),
+      recovery: freeBytes(recoveryDirectory) + unfinishedBytes(recoveryDirectory),
+    },
+  } satisfies Omit<RecoveryFacts, 'measured'>;
+  if (isRecoveryUpToDate(facts) && !request.force) {
+    return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
+  }
+  const measured = await measureImage(image, {
+    skipLayers: facts.base?.layers ?? 0,
+    signal,
+    onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
+  });
+  return { ...facts, measured };
+}
+
+const performers: Performers<RecoveryAction, RecoveryState> = {
+  ...buildSlotPerformers,
+  ...switchPerformers,
+  ...hookPerformer,
+
+  'open-recovery': (_, { undo }, { recoveryDirectory }) => openForWriting(undo, recoveryDirectory),
+
+  'remove-leftovers': (_, context, { stateDirectory, recoveryDirectory, facts, installation }) => {
+    const { booted } = facts;
+    const { active, passive } = installation.state;
+    const keepDigests = [active?.digest, passive?.digest].filter((digest) => digest !== undefined);
+    const replaced = booted.replaced || (booted.slot === 'active' && booted.uuid !== installation.ids.active);
+    const said = (names: string[], where: string) => {
+      for (const name of names) {
+        const text = `removed /cOS/${name} on ${where}, left by an earlier action`;
+        context.events({ type: 'notice', level: 'info', text });
+      }
+    };
+    // An interrupted rollback is for the next rollback to complete.
+    const onState = { keepDigests, keepRunning: booted.slot !== 'recovery' && replaced, keepOutgoing: true };
+    said(removeLeftovers(stateDirectory, onState), 'the state partition');
+    const onRecovery = { keepDigests: [], keepRunning: booted.slot === 'recovery' && booted.replaced };
+    said(removeLeftovers(recoveryDirectory, onRecovery), 'the recovery partition');
+  },
+
+  'make-squashfs': async (_, context, state) => {
+    const { undo, signal } = context;
+    const transition = join(state.buildDirectory ?? state.stateDirectory, TRANSITION_FILE);
+    undo.onFailure(`remove ${state.finished}`, () => rmSync(state.finished, { force: true }));
+    const mountPoint = join(state.workDirectory, 'target');
+    mkdirSync(mountPoint, { recursive: true });
+    const { root, close } = await openSlotFile(undo, transition, mountPoint, { readOnly: true });
+    await makeSquashfs(root.directory, state.finished, signal);
+    await close();
+    rmSync(transition);
+    await takeId(state);
+  },
+
+  'copy-to-recovery': async (_, { undo }, state) => {
+    const transition = join(state.stateDirectory, TRANSITION_FILE);
+    undo.onFailure(`remove ${state.finished}`, () => rmSync(state.finished, { force: true }));
+    await cloneSlotFile(transition, state.finished);
+    await checkSlotFile(state.finished);
+    rmSync(transition);
+  },
+
+  'activate-recovery': async ({ file, keepRunning }, _, state) => {
+    const { session, stateDirectory, installation } = state;
+    writeTransitionNote(session, stateDirectory, installation.state, newRecord(state));
+    mkdirSync(join(state.recoveryDirectory, 'cOS'), { recursive: true });
+    await activateRecovery(state.recoveryDirectory, state.finished, file, { keepRunning });
+    state.switched = true;
+  },
+
+  'write-records': (_, context: ApplyContext, state) => {
+    const { session, installation, stateDirectory } = state;
+    return writeStateFiles(session, context, stateDirectory, { ...installation.state, recovery: newRecord(state) });
+  },
+};
+
+function newRecord(state: RecoveryState): Deployment {
+  const deployment = newDeployment(state, { now: state.session.now, fromAction: 'upgrade-recovery' });
+  return state.kind === 'squashfs' ? { ...deployment, fs: state.kind } : deployment;
+}
+
+/** A squashfs is known by its own identity, not by that of the file that it was packed from. */
+async function takeId(state: RecoveryState): Promise<void> {
+  if (state.built === undefined) return;
+  state.built = { ...state.built, uuid: (await slotId(state.finished)) ?? '' };
+}
