@@ -143,7 +143,8 @@ const performers: Performers<RecoveryAction, RecoveryState> = {
   ...switchPerformers,
   ...hookPerformer,
 
-  'open-recovery': (_, { undo }, { recoveryDirectory }) => openForWriting(undo, recoveryDirectory),
+  'open-recovery': (_, { undo }, { recoveryDirectory }) =>
+    openForWriting(undo, recoveryDirectory, { endsReadOnly: true }),
 
   'remove-leftovers': (_, context, { stateDirectory, recoveryDirectory, facts, installation }) => {
     const { booted } = facts;

@@ -125,18 +125,23 @@ export async function readPartition(session: Session, role: PartitionRole): Prom
 }
 
 /**
- * Makes a partition writable until the plan ends; GRUB sees by then what was written. Those that the initramfs mounted
- * end read-only even if they were found writable: that is what a killed action leaves, but not a root that is writable
- * itself (rd.cos.debugrw).
+ * Makes a partition writable until the plan ends; GRUB sees by then what was written.
+ * @param options.endsReadOnly a partition that the initramfs mounted ends read-only even if it is found writable: that is
+ *   what a killed action leaves, but not a root that is writable itself (rd.cos.debugrw).
  */
-export async function openForWriting(undo: UndoStack, directory: string): Promise<void> {
+export async function openForWriting(
+  undo: UndoStack,
+  directory: string,
+  options: { endsReadOnly?: boolean } = {},
+): Promise<void> {
   const mounted = mountAt(directory);
   if (mounted === undefined) return;
   const wasReadOnly = isReadOnly(mounted);
   if (wasReadOnly) await runChecked(['mount', '-o', 'remount,rw', directory]);
   const fromBoot = directory === BOOTED_PARTITION || directory === LIVE_PARTITION;
   const root = mountAt('/');
-  if (!wasReadOnly && !(fromBoot && root !== undefined && isReadOnly(root))) return;
+  const closes = options.endsReadOnly && fromBoot && root !== undefined && isReadOnly(root);
+  if (!wasReadOnly && !closes) return;
   undo.always(`remount ${directory} read-only`, async () => {
     await freezeAndThaw(directory);
     await runChecked(['mount', '-o', 'remount,ro', directory]);

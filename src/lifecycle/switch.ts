@@ -40,7 +40,7 @@ export interface SwitchState extends Pick<BuildSlotState, 'stateDirectory' | 'wo
 
 export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, SwitchState> = {
   'open-state': async (_, { undo }, { stateDirectory, session }) => {
-    await openForWriting(undo, stateDirectory);
+    await openForWriting(undo, stateDirectory, { endsReadOnly: true });
     recordFailure(undo, session, stateDirectory);
   },
 
