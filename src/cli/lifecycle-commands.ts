@@ -46,8 +46,8 @@ export function defineLifecycleCommands(define: Define): void {
       root: true,
       example: `  holdfast upgrade oci-layout:/mnt/images:v2
   holdfast upgrade --dry-run oci-layout:/mnt/images:v2      what it would do
-  holdfast upgrade --recovery oci-layout:/mnt/images:v2     only the recovery
-  holdfast upgrade --reboot                                 to what is configured`,
+  holdfast upgrade --recovery oci-layout:/mnt/images:v2     recovery
+  holdfast upgrade --reboot                                 configured image`,
     },
   );
   define(
