@@ -7,7 +7,7 @@ import { PLAIN } from '../../system/paint.ts';
 import { type Reporter, renderError } from '../reporter.ts';
 import { VERSION } from '../version.ts';
 import type { Log } from './log.ts';
-import { closingOf, failureWords, openingOf, sayingsOf } from './messages.ts';
+import { closingOf, failureWords, noticeWords, openingOf, sayingsOf } from './messages.ts';
 import type { Voice } from './translation.ts';
 
 export function foreignReporter(voice: Voice, log: Log, warnings: readonly string[] = []): Reporter {
@@ -40,6 +40,7 @@ export function foreignReporter(voice: Voice, log: Log, warnings: readonly strin
       case 'notice':
         if (event.level === 'warning') warn(event.text);
         else log.write(event.level, event.text);
+        say(noticeWords(voice, event.text));
         break;
       case 'output':
         log.write('debug', event.text);
@@ -53,11 +54,13 @@ export function foreignReporter(voice: Voice, log: Log, warnings: readonly strin
     paint: PLAIN,
     events,
     result: (value, lines) => {
-      say(lines);
       const told = Array.isArray(value['warnings']) ? value['warnings'].length : 0;
       const count = Math.max(warned, told);
-      const closing = closingOf(voice, value['outcome'], count).filter((text) => !lines.includes(text));
-      for (const text of closing) log.write(count > 0 ? 'warning' : 'info', text);
+      const closing = closingOf(voice, value['outcome'], count);
+      const isSaid = (text: string) => lines.some((line) => line.startsWith(text.replace(/ with warnings.*/, '')));
+      const [first, ...rest] = [...lines, ...closing.filter((text) => !isSaid(text))];
+      if (first !== undefined) log.write(count > 0 ? 'warning' : 'info', first);
+      say(rest);
     },
     error: (error) => {
       if (!(error instanceof HoldfastError)) {

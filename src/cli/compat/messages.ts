@@ -51,8 +51,9 @@ function sourceWords(source: string | undefined): string[] {
 export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: number): Sayings {
   const action = plan[index];
   if (action === undefined) return NOTHING;
-  const copying = (label: string): Sayings => ({
-    before: [`Copying ${label} image...`],
+  const shell = voice.tool === 'shell';
+  const copying = (label: string, ...first: readonly (string | undefined)[]): Sayings => ({
+    before: [...first.filter((text) => text !== undefined), `Copying ${label} image...`],
     after: [`Finished copying ${label}...`],
   });
   switch (action.kind) {
@@ -62,22 +63,26 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
       return { before: ['Partitioning device...'], after: [] };
     case 'format':
       return {
-        before: voice.tool === 'shell' ? ['Formatting drives..'] : [action.summary],
-        after: ['Mounting disk partitions'],
+        before: shell ? ['Formatting drives..'] : [action.summary],
+        after: ['Mounting disk partitions', ...(shell ? ['Mounting critical endpoints..'] : [])],
       };
     case 'unpack':
       return copying(labelBuilt(plan, index));
     case 'make-slots':
-      return copying(SLOT_LABELS.passive);
+      return copying(SLOT_LABELS.passive, shell ? 'Preparing passive boot..' : undefined);
     case 'copy-recovery':
     case 'copy-to-recovery':
+      return copying(
+        SLOT_LABELS.recovery,
+        shell ? 'Preparing recovery..' : undefined,
+        shell ? 'Copying image file..' : undefined,
+      );
     case 'make-squashfs':
-      return voice.tool === 'shell'
-        ? {
-            before: ['Preparing recovery..', ...copying(SLOT_LABELS.recovery).before],
-            after: copying(SLOT_LABELS.recovery).after,
-          }
-        : copying(SLOT_LABELS.recovery);
+      return copying(
+        SLOT_LABELS.recovery,
+        shell ? 'Preparing recovery..' : undefined,
+        shell ? 'Copying squashfs..' : undefined,
+      );
     case 'install-grub':
       return { before: ['Installing GRUB..'], after: [] };
     case 'copy-to-passive':
@@ -87,10 +92,7 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
       const name = action.kind === 'activate' ? 'cOS/active.img' : 'cOS/recovery.img';
       return {
         before: [`Moving cOS/transition.img to ${name}`],
-        after: [
-          `Finished moving cOS/transition.img to ${name}`,
-          ...(voice.tool === 'shell' ? ['Flush changes to disk'] : []),
-        ],
+        after: [`Finished moving cOS/transition.img to ${name}`, ...(shell ? ['Flush changes to disk'] : [])],
       };
     }
     case 'close-disk':
@@ -128,10 +130,19 @@ export function closingOf(voice: Voice, outcome: unknown, warnings: number): str
     reset: 'Reset done',
   }[action];
   return [
-    warnings === 0 ? done : `${done} with warnings: ${warnings}`,
+    warnings === 0 ? done : `${done} with warnings (${warnings})`,
     ...(tool === 'shell' && !power ? [`${shell}, now you might want to reboot`] : []),
   ];
 }
+
+/** What the originals say beside one of our notices. */
+export function noticeWords({ tool }: Voice, text: string): string[] {
+  const [, count] = /^Rebooting in (\d+) seconds/.exec(text) ?? [];
+  return tool === 'shell' && count !== undefined ? [` * Rebooting system in ${count} seconds (CTRL+C to cancel)`] : [];
+}
+
+/** The names of cOS 0.5.8. */
+const MISSING: Readonly<Record<string, string>> = { COS_STATE: 'State', COS_PERSISTENT: 'Persistent' };
 
 /** What the originals say of the same failure, beside our own words. */
 export function failureWords(voice: Voice, code: string, message: string): string[] {
@@ -145,6 +156,8 @@ export function failureWords(voice: Voice, code: string, message: string): strin
   if (/can only be called from the recovery system/.test(message) && shell) {
     return ['cos-reset can be run only from recovery'];
   }
+  const [, label] = /^no partition with the label (\S+) was found/.exec(message) ?? [];
+  if (label !== undefined && shell) return [`${MISSING[label] ?? label} partition cannot be found`];
   const [, device] = /^(\/\S+) does not exist$/.exec(message) ?? [];
   if (code === 'HF-TARGET' && device !== undefined && shell) {
     return [`You should use an available device. Device ${device} does not exist.`];

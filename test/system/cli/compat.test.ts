@@ -117,7 +117,7 @@ test('cos-upgrade goes on when a hook fails, and says at its end that it did', a
     'Upgrading system',
     '-> Upgrade target: active.img',
     'cat: /no/such/file',
-    'Upgrade completed with warnings: 1',
+    'Upgrade completed with warnings (1)',
     'Upgrade done, now you might want to reboot',
   ]);
   expect(status).toBe(0);

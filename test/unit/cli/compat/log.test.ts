@@ -254,7 +254,15 @@ test('an install by cos-installer, forced', () => {
   const lines = tell({ action: 'install', tool: 'shell', force: true }, ({ events }) =>
     eventsOf(INSTALL).forEach(events),
   );
-  for (const text of ['Forcing overwrite', 'Deploying system..', 'Formatting drives..', 'Preparing recovery..']) {
+  for (const text of [
+    'Forcing overwrite',
+    'Deploying system..',
+    'Formatting drives..',
+    'Mounting critical endpoints..',
+    'Preparing recovery..',
+    'Copying image file..',
+    'Preparing passive boot..',
+  ]) {
     expect(lines).toContain(text);
   }
 });
@@ -283,7 +291,36 @@ test('what was warned of makes the end a warning', () => {
     START,
     'warning: not chosen',
     'warning: the hook failed',
-    'warning: Upgrade completed with warnings: 2',
+    'warning: Upgrade completed with warnings (2)',
+  ]);
+});
+
+test('what the action itself says of its end is not said twice', () => {
+  const lines = tell({ tool: 'shell' }, ({ events, result }) => {
+    events({ type: 'notice', level: 'warning', text: 'careful' });
+    result({ outcome: 'ok-with-warnings', warnings: ['careful'] }, [
+      'Upgrade completed with warnings (1):',
+      '  ! careful',
+    ]);
+  });
+  expect(lines).toEqual([
+    START,
+    'warning: careful',
+    'warning: Upgrade completed with warnings (1):',
+    '  ! careful',
+    'Upgrade done, now you might want to reboot',
+  ]);
+});
+
+test.each([
+  ['elemental', []],
+  ['shell', [' * Rebooting system in 5 seconds (CTRL+C to cancel)']],
+] as const)('%s before a reboot', (tool, texts) => {
+  const text = 'Rebooting in 5 seconds (CTRL+C to cancel)';
+  expect(tell({ tool }, ({ events }) => events({ type: 'notice', level: 'info', text }))).toEqual([
+    START,
+    text,
+    ...texts,
   ]);
 });
 
@@ -323,6 +360,20 @@ test.each<[Partial<Voice>, ErrorCode, string, number, string[]]>([
     '/dev/nope does not exist',
     1,
     ['error: You should use an available device. Device /dev/nope does not exist.'],
+  ],
+  [
+    { tool: 'shell' },
+    'HF-STATE',
+    'no partition with the label COS_STATE was found',
+    1,
+    ['error: State partition cannot be found'],
+  ],
+  [
+    { tool: 'shell' },
+    'HF-STATE',
+    'no partition with the label COS_RECOVERY was found',
+    1,
+    ['error: COS_RECOVERY partition cannot be found'],
   ],
 ])('a failure of %j with %s', (voice, code, message, status, texts) => {
   let given = 0;
