@@ -57,10 +57,13 @@ export function foreignReporter(voice: Voice, log: Log, warnings: readonly strin
       const told = Array.isArray(value['warnings']) ? value['warnings'].length : 0;
       const count = Math.max(warned, told);
       const closing = closingOf(voice, value['outcome'], count);
-      const isSaid = (text: string) => lines.some((line) => line.startsWith(text.replace(/ with warnings.*/, '')));
+      const said = lines.join('\n').toLowerCase();
+      const isSaid = (text: string) => said.includes(text.replace(/ with warnings.*/, '').toLowerCase());
       const [first, ...rest] = [...lines, ...closing.filter((text) => !isSaid(text))];
       if (first !== undefined) log.write(count > 0 ? 'warning' : 'info', first);
       say(rest);
+      // An upgrade of both systems is two actions.
+      warned = 0;
     },
     error: (error) => {
       if (!(error instanceof HoldfastError)) {

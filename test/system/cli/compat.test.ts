@@ -86,7 +86,7 @@ test('cos-installer installs, says what it always said, and logs it', async () =
   expect(statSync(logfile).mode & 0o777).toBe(0o600);
   expect(machineTraces()).toEqual(before);
   await disk.withMounted('COS_OEM', (oem) => {
-    expect(readFileSync(join(oem, '90_custom.yaml'), 'utf8')).toBe('name: Mine\nstages: {}\n');
+    expect(readFileSync(join(oem, '99_custom.yaml'), 'utf8')).toBe('name: Mine\nstages: {}\n');
   });
 });
 
@@ -136,6 +136,24 @@ test.each([
   expect(stdout).not.toContain('Upgrade completed');
   expect(status).toBe(expected);
   expect(await releaseOf('active')).toContain('Tiny 3');
+});
+
+test.each([
+  ['bin/elemental', ['upgrade', '--recovery', '--docker-image'], 'v2', 'Tiny 3', 'Upgrade completed'],
+  ['sbin/cos-upgrade', ['--recovery', '--docker-image'], 'v1', 'Tiny 3', '-> Upgrade target: recovery.img'],
+  ['bin/elemental', ['upgrade-recovery', '--recovery-system.uri'], 'v2', 'Tiny 3', 'Recovery upgrade completed'],
+  // Version 2 spells it so, and means both.
+  ['bin/elemental', ['upgrade', '--recovery', '--system'], 'v1', 'Tiny 1', 'Recovery upgrade completed'],
+] as const)('%s %j upgrades the recovery system to %s, and active is %s', async (path, verb, tag, active, words) => {
+  const before = machineTraces();
+  const { status, stdout } = await onMachine('dash', path, [...verb, image(tag), '--logfile', logfile], 'stages: {}\n');
+  expectWords(stdout, ['Upgrading recovery partition', 'Copying COS_SYSTEM image...', words]);
+  expect(status).toBe(0);
+  expect(await releaseOf('active')).toContain(active);
+  await disk.withMounted('COS_RECOVERY', async (recovery) => {
+    expect(await slotText(recovery, 'recovery', '/etc/os-release')).toContain(`Tiny ${tag.slice(1)}`);
+  });
+  expect(machineTraces()).toEqual(before);
 });
 
 test('with --quiet nothing is printed but what goes wrong', async () => {

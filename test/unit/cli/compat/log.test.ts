@@ -312,6 +312,20 @@ test('what the action itself says of its end is not said twice', () => {
   ]);
 });
 
+test('an upgrade of both systems is told as two, and the warnings of the first are not those of the second', () => {
+  const lines = tell({}, ({ events, result }) => {
+    events({ type: 'notice', level: 'warning', text: 'careful' });
+    result({ outcome: 'ok-with-warnings', warnings: ['careful'] }, ['Upgrade completed with warnings (1):']);
+    result({ outcome: 'ok', warnings: [] }, ['Recovery upgrade completed']);
+  });
+  expect(lines).toEqual([
+    START,
+    'warning: careful',
+    'warning: Upgrade completed with warnings (1):',
+    'Recovery upgrade completed',
+  ]);
+});
+
 test.each([
   ['elemental', []],
   ['shell', [' * Rebooting system in 5 seconds (CTRL+C to cancel)']],
