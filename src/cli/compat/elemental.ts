@@ -63,7 +63,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     translate: (flags, { environment, voice }) => {
       const paths = flags.all('cloud-init-paths');
       const strict = flags.has('strict') ? flags.isOn('strict') : saysYes(environment, 'ELEMENTAL_STRICT');
-      return stage(flags, voice, [
+      return simple(flags, voice, [
         'run-stage',
         ...flags.positional,
         ...(strict ? ['--strict'] : []),
@@ -80,7 +80,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     arguments: { least: 1, most: Number.POSITIVE_INFINITY },
     translate: (flags, { voice }) =>
-      stage(flags, voice, [
+      simple(flags, voice, [
         'cloud-init',
         '--stage',
         flags.value('stage') ?? 'default',
@@ -104,9 +104,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       { name: 'write-fstab', about: 'is always done' },
     ],
     arguments: { most: 0 },
-    translate: (flags, { environment }) => {
+    translate: (flags, { environment, voice }) => {
       const sysroot = flags.value('sysroot') ?? variable(environment, 'ELEMENTAL_MOUNT_SYSROOT');
-      return { kind: 'plain', args: ['mount', ...(sysroot === undefined ? [] : ['--sysroot', sysroot])] };
+      const fstab = flags.value('write-fstab') ?? environment['ELEMENTAL_MOUNT_WRITE_FSTAB'];
+      const args = ['mount', ...(sysroot === undefined ? [] : ['--sysroot', sysroot])];
+      return simple(flags, voice, args, fstab === 'false' ? ['fstab is always written'] : []);
     },
   },
   init: {
@@ -122,18 +124,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         ? flags.isOn('mkinitrd')
         : (saysYes(environment, 'ELEMENTAL_INIT_MKINITRD') ?? true);
       const [features] = flags.positional;
-      return {
-        kind: 'run',
-        args: ['init', ...(initrd ? [] : ['--no-initrd'])],
-        warnings:
-          features === undefined || features === 'all'
-            ? []
-            : [`${features}: init puts in all that a system needs, parts are not chosen`],
-        lenient: false,
-        environment: {},
-        voice: { ...voice, action: 'other' },
-        log: logOptions(flags),
-      };
+      return simple(
+        flags,
+        voice,
+        ['init', ...(initrd ? [] : ['--no-initrd'])],
+        features === undefined || features === 'all'
+          ? []
+          : [`${features}: init puts in all that a system needs, parts are not chosen`],
+      );
     },
   },
   version: {
@@ -208,11 +206,18 @@ function splitCommand(argv: readonly string[]): { name: string | undefined; rest
   return { name: undefined, rest: argv };
 }
 
-function stage(flags: Flags, voice: Foreign['voice'], args: readonly string[]): Translation {
+/** A command that is no action on systems. */
+function simple(
+  flags: Flags,
+  voice: Foreign['voice'],
+  args: readonly string[],
+  warnings: readonly string[] = [],
+): Translation {
+  const unused = flags.has('config-dir') ? [`--config-dir makes no difference to ${args[0]}`] : [];
   return {
     kind: 'run',
     args,
-    warnings: [],
+    warnings: [...warnings, ...unused],
     lenient: false,
     environment: {},
     voice: { ...voice, action: 'other' },

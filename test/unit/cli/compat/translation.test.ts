@@ -190,6 +190,8 @@ test.each([
   ['upgrade --bootloader', ['--bootloader: the boot loader is left as it is']],
   ['upgrade -x -comp -x xz', ['how the recovery system is compressed is not chosen']],
   ['upgrade --recovery-system.uri oci:r', ['the image of the recovery system counts only with --recovery']],
+  ['--config-dir /c run-stage boot', ['--config-dir makes no difference to run-stage']],
+  ['mount --write-fstab=false', ['fstab is always written']],
   ['init network', ['network: init puts in all that a system needs, parts are not chosen']],
 ])('elemental %s warns', (line, warnings) => {
   expect(elemental(line)).toMatchObject({ warnings });
