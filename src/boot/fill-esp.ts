@@ -32,6 +32,8 @@ export async function fillEsp(directory: string, device: string): Promise<void> 
  */
 export async function hasEfiProgram(image: string): Promise<boolean> {
   const result = await run(['mdir', '-b', '-/', '-i', image, '::/'], { env: { ...process.env, LC_ALL: 'C' } });
+  // What mtools says of a partition without any file.
+  if (result.status !== 0 && /File "::\/?" not found/.test(result.stderr)) return false;
   if (result.status !== 0) {
     throw new HoldfastError('HF-IO', `the partition for firmware (${image}) can't be read: ${result.stderr.trim()}`);
   }

@@ -6,6 +6,7 @@ import { formatRegistryName, parseRegistryName, type RegistryName } from '../ima
 import type { Settings } from '../lifecycle/settings.ts';
 import { configuredImage, type ImageSetting } from '../lifecycle/settings-image.ts';
 import { HoldfastError } from '../system/errors.ts';
+import type { UndoStack } from '../system/plan.ts';
 import type { Reporter } from './reporter.ts';
 
 export interface ImageFlags {
@@ -95,13 +96,16 @@ export async function openImageText(
       );
     }
   }
-  return openImage(source, { registry: { insecure: flags.insecureRegistry, signal: context.signal } });
+  const { signal, undo } = context;
+  return openImage(source, { registry: { insecure: flags.insecureRegistry, signal }, undo });
 }
 
 /** Where notices go, and what interrupts. */
 interface ImageContext {
   reporter: Pick<Reporter, 'events'>;
   signal: AbortSignal;
+  /** Gives back what reading an image took. */
+  undo?: UndoStack;
 }
 
 function say({ reporter }: ImageContext, level: 'info' | 'warning', text: string): void {

@@ -1,38 +1,60 @@
-// `holdfast install`: flags in, plan out, result printed.
+// `holdfast install`: flags and settings in, plan out, result printed. What the command line leaves open, the settings say.
 
-import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { parseCloudConfig } from '../cloudconfig/document.ts';
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseImageSource } from '../image/reference.ts';
 import { install } from '../lifecycle/apply-install.ts';
 import { displayName } from '../lifecycle/image-name.ts';
+import type { InstallRequest, RecoverySource } from '../lifecycle/install.ts';
+import { liveRecovery, liveSystem, openIso } from '../lifecycle/medium.ts';
+import { choosePower, ejectAtShutdown, type PowerFlags, powerDown } from '../lifecycle/power.ts';
+import { openRecoveryFile } from '../lifecycle/recovery-file.ts';
+import type { Setting, Settings } from '../lifecycle/settings.ts';
+import { configuredImage } from '../lifecycle/settings-image.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
-import { errnoOf, HoldfastError } from '../system/errors.ts';
-import { type ImageFlags, openNamedImage } from './image-option.ts';
+import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
+import { isUrl } from '../stages/sources.ts';
+import { HoldfastError } from '../system/errors.ts';
+import { Root } from '../system/root.ts';
+import { type ImageFlags, namedImage, openImageText, openNamedImage } from './image-option.ts';
+import { type DiskFlags, diskRequest } from './install-options.ts';
 import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
+import { machineSettings, type SettingsFlags } from './settings-option.ts';
+import { readStageFiles } from './stage-file-option.ts';
+import { warningLines } from './warning-lines.ts';
 
-interface InstallFlags extends ImageFlags, LifecycleFlags {
+interface InstallFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags, DiskFlags {
   cloudInit?: string[];
-  /** false by --no-boot-entry. */
-  bootEntry: boolean;
-  /** elemental's name for that. */
-  disableBootEntry?: boolean;
+  iso?: string;
+  recoverySystem?: string;
+  'recoverySystem.uri'?: string;
+  ejectCd?: boolean;
 }
 
 export async function installCommand(context: CommandContext, [disk]: string[], flags: InstallFlags): Promise<number> {
-  const { reporter } = context;
-  if (disk === undefined) throw new HoldfastError('HF-USAGE', 'at least a target device must be supplied');
-  const cloudInit = (flags.cloudInit ?? []).map((file) => readStageFile(file, reporter.events));
-  const image = await openNamedImage(undefined, flags, context);
+  const { reporter, signal } = context;
+  const settings = await machineSettings(context, flags);
+  const target = disk ?? settings.value('install.target');
+  if (target === undefined) {
+    throw new HoldfastError('HF-TARGET', 'at least a target device must be supplied', {
+      hint: 'name a disk (lsblk lists them), or set install.target',
+    });
+  }
+  const power = choosePower(flags, settings);
+  const disks = await diskRequest(flags, settings, context);
+  const cloudInit = await readStageFiles(flags.cloudInit ?? settings.value('install.cloud-init') ?? [], context);
+  const systems = await openSystems(context, flags, settings);
   const result = await install(
     {
-      image,
-      target: resolve(disk),
-      strictness: strictnessOf(flags.strict),
-      force: flags.force ?? false,
+      ...systems,
+      ...disks,
+      target: resolve(target),
+      strictness: strictnessOf(flags.strict, settings),
+      force: flags.force ?? settings.value('install.force') ?? false,
       cloudInit,
-      bootEntry: flags.bootEntry && !flags.disableBootEntry,
+      hookSources: settings.value('cloud-init-paths'),
     },
     runOptions(context, flags),
   );
@@ -42,28 +64,82 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
     return 0;
   }
   const seconds = (durationMs / 1000).toFixed(1);
+  const byBios = plan.actions.some(({ kind }) => kind === 'install-bios-boot');
   reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
-    `Installed ${prettyName} on ${disk} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
+    `Installed ${prettyName} on ${target} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
+    ...warningLines('Install', warnings).slice(1),
     `  image      ${displayName(facts.image.source)}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,
     `  content    ${formatBytes(facts.measured.contentBytes)} in ${facts.measured.entries} files`,
-    `  next       boot the machine from this disk (UEFI${facts.boots.secureBoot ? ' with or without Secure Boot' : ''}${facts.boots.bios ? ', or BIOS' : ''})`,
+    `  next       boot the machine from this disk (UEFI${facts.boots.secureBoot ? ' with or without Secure Boot' : ''}${byBios ? ', or BIOS' : ''})`,
   ]);
+  if (flags.ejectCd ?? settings.value('eject-cd')) {
+    const problem = ejectAtShutdown(new Root('/'), readFileSync(MACHINE_COMMAND_LINE, 'utf8'));
+    if (problem !== undefined) reporter.events({ type: 'notice', level: 'warning', text: problem });
+  }
+  if (power !== undefined) await powerDown(power, { events: reporter.events, signal });
   return 0;
 }
 
-/** Reads a stage file and refuses one that can't be read as such: on the machine it would fail at every boot. */
-function readStageFile(file: string, events: CommandContext['reporter']['events']): { name: string; text: string } {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    throw new HoldfastError('HF-USAGE', `the stage file ${file} does not exist`);
+/** The system and the recovery system: named, configured, from an ISO, or those of the medium that this machine runs from. */
+async function openSystems(
+  context: CommandContext,
+  flags: InstallFlags,
+  settings: Settings,
+): Promise<Pick<InstallRequest, 'image' | 'recovery'>> {
+  const named = namedImage(undefined, flags);
+  if (named !== undefined && flags.iso !== undefined) {
+    throw new HoldfastError('HF-USAGE', `two systems are named: ${named} and the ISO ${flags.iso}`, {
+      hint: 'name one of them',
+    });
   }
-  const { problems } = parseCloudConfig(text, file);
-  for (const { severity, message, hint, location } of problems) {
-    if (severity === 'error') throw new HoldfastError('HF-STAGE', message, { location, ...(hint && { hint }) });
-    events({ type: 'notice', level: 'warning', text: `${file}:${location.line}: ${message}` });
+  const recovery = await openRecovery(context, flags, settings);
+  // What the command line names counts more than an ISO of the settings.
+  const iso = flags.iso ?? (named === undefined ? settings.value('install.iso') : undefined);
+  if (iso !== undefined) {
+    const fromIso = await openIsoOf(iso, context);
+    return { image: fromIso.system, recovery: recovery ?? fromIso.recovery };
   }
-  return { name: basename(file), text };
+  const live = liveSystem();
+  const otherwise =
+    live === undefined ? undefined : { text: live, why: 'the system of the medium that this machine runs from' };
+  const image = await openNamedImage(undefined, flags, context, { settings, setting: 'install.system', otherwise });
+  const ownRecovery = image.source === live ? await liveRecovery() : undefined;
+  return { image, recovery: recovery ?? ownRecovery };
+}
+
+async function openIsoOf(iso: string, { undo, signal, reporter }: CommandContext): ReturnType<typeof openIso> {
+  if (!isUrl(iso)) {
+    const path = resolve(iso.replace(/^file:(?:\/\/)?/, ''));
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return openIso(path, path, undo);
+    throw new HoldfastError('HF-NO-SOURCE', `the ISO ${iso} does not exist`, { hint: 'name a file or a web address' });
+  }
+  const [{ fetchIso }, { withoutSecrets }] = await Promise.all([
+    import('../lifecycle/fetch-iso.ts'),
+    import('../system/http.ts'),
+  ]);
+  const name = withoutSecrets(iso);
+  reporter.events({ type: 'notice', level: 'info', text: `downloading ${name}` });
+  const onProgress = (progress: { done: number; total?: number; unit: 'bytes' | 'files' }) =>
+    reporter.events({ type: 'action-progress', index: -1, ...progress });
+  return openIso(await fetchIso(iso, { undo, signal, onProgress }), name, undo);
+}
+
+async function openRecovery(
+  context: CommandContext,
+  flags: InstallFlags,
+  settings: Settings,
+): Promise<RecoverySource | undefined> {
+  const flag = flags.recoverySystem ?? flags['recoverySystem.uri'];
+  const setting: Setting<string> | undefined =
+    flag === undefined ? configuredImage(settings, 'install.recovery-system') : undefined;
+  const text = flag ?? setting?.value;
+  if (text === undefined) return undefined;
+  if (setting !== undefined) {
+    const from = `recovery system ${setting.value} from ${setting.origin.text}`;
+    context.reporter.events({ type: 'notice', level: 'info', text: from });
+  }
+  const source = parseImageSource(text);
+  const isFile = source.kind === 'path' && statSync(source.path, { throwIfNoEntry: false })?.isFile();
+  if (source.kind === 'file' || (source.kind === 'path' && isFile)) return openRecoveryFile(source.path);
+  return { kind: 'image', image: await openImageText(text, flags, context, settings) };
 }

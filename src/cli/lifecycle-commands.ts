@@ -1,20 +1,33 @@
 // The commands that change which system a machine runs, and the one that shows it: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { cloudInit, configDir, dryRun, force, imageOptions, output, power, strict } from './options.ts';
+import { cloudInit, configDir, dryRun, force, imageOptions, output, power, recoverySystem, strict } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineLifecycleCommands(define: Define): void {
   define(
-    'install <disk>',
+    'install [disk]',
     'install an image on a disk or a disk image file',
     [
       ...imageOptions(),
+      ...recoverySystem(),
+      new Option('-i, --iso <file>', 'install the systems of an ISO: a file or a web address'),
       force('overwrite a disk that is not empty'),
       cloudInit(),
+      new Option('--firmware <kind>', 'how the disk shall boot: efi or bios; default: both where the image can'),
+      new Option('--part-table <kind>', 'the kind of the partition table: gpt'),
+      new Option('-p, --partition-layout <file>', 'make the partitions by the stage "partitioning" of this file'),
+      new Option('--no-format', 'use the partitions that are on the disk, and keep /oem and /usr/local'),
+      new Option('--tty <terminal>', 'a terminal that the kernel shall talk to, for example ttyS1,115200'),
       new Option('--no-boot-entry', 'leave the boot entries of this machine’s firmware as they are'),
       new Option('--disable-boot-entry', 'the same, as elemental spells it').hideHelp(),
+      new Option('--force-efi', '--firmware efi, as cOS spells it').hideHelp(),
+      new Option('--force-gpt', '--part-table gpt, as cOS spells it').hideHelp(),
+      new Option('--local', 'of elemental; it has no effect').hideHelp(),
+      new Option('--eject-cd', 'eject the medium of this live system when it ends'),
+      ...power(),
       strict(),
+      configDir(),
       dryRun(),
       ...output(),
     ],
@@ -23,7 +36,9 @@ export function defineLifecycleCommands(define: Define): void {
       root: true,
       example: `  truncate --size 16G disk.img
   holdfast install disk.img --system oci-layout:/srv/images:v1
-  holdfast install /dev/sda --system oci-layout:/mnt/images:v1 -c my.yaml`,
+  holdfast install /dev/sda --system oci-layout:/mnt/images:v1 -c my.yaml
+  holdfast install /dev/sda --iso https://example.com/os.iso --reboot
+  holdfast install /dev/sda --no-format --force      new slots, /oem stays`,
     },
   );
   define(

@@ -5,12 +5,19 @@ import { HoldfastError } from '../system/errors.ts';
 
 export function imageOptions(): Option[] {
   return [
-    new Option('--system <image>', 'the image: docker:IMAGE:TAG, oci-layout:DIR:TAG, dir:DIR'),
+    new Option('--system <image>', 'the image: docker:IMAGE:TAG, oci-layout:DIR:TAG, dir:DIR, file:FILE'),
     new Option('--system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
     new Option('-d, --docker-image <image>', 'an image of a registry'),
     new Option('--directory <directory>', 'a directory that holds a root file system'),
     new Option('--no-verify', 'take an image of a registry without verifying who made it'),
     new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
+  ];
+}
+
+export function recoverySystem(): Option[] {
+  return [
+    new Option('--recovery-system <image>', 'the recovery system: an image, or a squashfs or image file'),
+    new Option('--recovery-system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
   ];
 }
 
@@ -26,7 +33,9 @@ export function strict(): Option {
 }
 
 export function cloudInit(): Option {
-  return new Option('-c, --cloud-init <file>', 'a stage file for /oem; may be repeated').argParser(repeated);
+  return new Option('-c, --cloud-init <file>', 'a stage file for /oem, or its web address; may be repeated').argParser(
+    repeated,
+  );
 }
 
 export function configDir(): Option {

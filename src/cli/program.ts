@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, type Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
+import { UndoStack } from '../system/plan.ts';
 import { interruptible } from './interrupt.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
 import { outliveReaders } from './print.ts';
@@ -15,6 +16,8 @@ export interface CommandContext {
   signal: AbortSignal;
   /** The command line as typed, for the lock's holder. */
   commandLine: string;
+  /** Undone when the command has ended, however it ended. */
+  undo: UndoStack;
 }
 
 export type Runner<O> = (context: CommandContext, positional: string[], options: O & OutputOptions) => Promise<number>;
@@ -100,7 +103,7 @@ export function buildProgram(
           });
         }
         const run = await load();
-        done(await interruptible((signal) => run({ reporter, signal, commandLine }, positional, flags)));
+        done(await interruptible((signal) => runAndTidy(run, { reporter, signal, commandLine }, positional, flags)));
       } catch (error) {
         done(reporter.error(error));
       }
@@ -111,6 +114,23 @@ export function buildProgram(
   defineStageCommands(define);
   defineSystemCommands(define, program);
   return program;
+}
+
+/** What the command took for all of its time is given back before its exit status counts. */
+async function runAndTidy<O>(
+  run: Runner<O>,
+  context: Omit<CommandContext, 'undo'>,
+  positional: string[],
+  flags: O & OutputOptions,
+): Promise<number> {
+  const undo = new UndoStack();
+  try {
+    return await run({ ...context, undo }, positional, flags);
+  } finally {
+    for (const text of await undo.unwind(false)) {
+      context.reporter.events({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
+    }
+  }
 }
 
 const EXAMPLES = `

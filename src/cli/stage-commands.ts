@@ -59,7 +59,7 @@ export function defineStageCommands(define: Define): void {
     {
       example: `  holdfast validate my.yaml
   holdfast validate --strict /system/oem /oem    no warning either
-  ssh machine cat /oem/90_custom.yaml | holdfast validate -`,
+  ssh machine cat /oem/99_custom.yaml | holdfast validate -`,
     },
   );
   define(

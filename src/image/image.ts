@@ -1,8 +1,8 @@
 // One face for the sources of a system, so that installing and upgrading don't care where it comes from.
 
 import { lstatSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
+import type { UndoStack } from '../system/plan.ts';
 import type { OciImage } from './layout.ts';
 import { formatImageSource, type ImageSource } from './reference.ts';
 import type { RegistryOptions } from './registry/session.ts';
@@ -16,6 +16,8 @@ export interface OpenImageOptions {
   /** Of the machine that shall run it; default: this machine's. */
   platform?: Platform | undefined;
   registry?: RegistryOptions | undefined;
+  /** Takes back what reading an image takes (mounts of `file:`); without it such images are refused. */
+  undo?: UndoStack | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function openImage(source: ImageSource, options: OpenImageOptions =
       return openRegistryImage(source.reference, options.platform ?? machinePlatform(), options.registry);
     }
     case 'file':
-      return refuseFile(resolve(source.path));
+      return openFile(source.path, options);
     case 'dir':
       return openTree(source.path);
     case 'oci-layout': {
@@ -53,14 +55,18 @@ async function openPath(path: string, options: OpenImageOptions): Promise<Image>
         : `for an image in a registry write ${formatImageSource({ kind: 'registry', reference: path })}`,
     });
   }
-  if (!found.isDirectory()) return refuseFile(resolve(path));
+  if (!found.isDirectory()) return openFile(path, options);
   if (lstatSync(`${path}/oci-layout`, { throwIfNoEntry: false }) === undefined) return openTree(path);
   const { openLayout } = await import('./layout.ts');
   return openLayout(path, options.platform);
 }
 
-function refuseFile(path: string): never {
-  throw new HoldfastError('HF-UNSUPPORTED', `${path}: image files are not available as a source yet in this version`, {
-    hint: `mount it and name the directory: mount -o loop,ro ${path} DIRECTORY, then dir:DIRECTORY`,
-  });
+async function openFile(path: string, { undo }: OpenImageOptions): Promise<Image> {
+  if (undo === undefined) {
+    throw new HoldfastError('HF-UNSUPPORTED', `${path}: image files are not available as a source here`, {
+      hint: `mount it and name the directory: mount -o loop,ro ${path} DIRECTORY, then dir:DIRECTORY`,
+    });
+  }
+  const { openFilesystemFile } = await import('./filesystem-file.ts');
+  return openFilesystemFile(path, { undo });
 }

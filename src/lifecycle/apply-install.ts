@@ -1,5 +1,5 @@
 // Carries out an install's plan: the disk (install-partitions.ts), the slots (build-slot.ts), the boot loader and the
-// records. The mark of an unfinished install goes last of all that Linux writes.
+// records. Firmware finds the system only when all else is on the disk; the mark of an unfinished install goes last.
 
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
 import { type GrubLabels, installGrub } from '../boot/install-grub.ts';
 import { announcePartitions, readPartitions } from '../slots/disk.ts';
+import { clearInstallMark, hasInstallMark } from '../slots/install-mark.ts';
 import { DEFAULT_LABELS, type Labels, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
 import { BIOS_PARTITION } from '../slots/partitions.ts';
 import { labelSlotFile } from '../slots/slot-file.ts';
@@ -21,7 +22,7 @@ import { lockUntilEnd } from '../system/lock.ts';
 import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { prepareAssessment } from './assessment.ts';
 import { buildSlotPerformers } from './build-slot.ts';
-import { inspectInstall, UNFINISHED_MARK } from './inspect-install.ts';
+import { inspectInstall } from './inspect-install.ts';
 import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
 import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
@@ -100,7 +101,8 @@ function newState(
   };
   const owner = { oem: directories.oem, persistent: directories.persistent };
   const places = { stateDirectory: directories.state, workDirectory, owner, directories };
-  return { request, image: request.image, facts, now, ...places, open: [] };
+  const hookSources = request.hookSources && { sources: request.hookSources, problems: [] };
+  return { request, image: request.image, facts, now, ...places, hookSources, open: [] };
 }
 
 const performers: Performers<InstallAction, InstallState> = {
@@ -164,24 +166,22 @@ const performers: Performers<InstallAction, InstallState> = {
 
   'write-records': (_, __, state) => writeInstallRecords(state),
 
-  'close-disk': async (_, __, state) => {
-    for (const { role, close } of state.open.toReversed()) if (role !== 'efi' && role !== 'state') await close();
-    await freezeAndThaw(state.directories.state);
-    fsyncPath(state.facts.disk.path);
+  'close-disk': async (_, __, { open, directories, facts }) => {
+    await freezeAndThaw(directories.state);
+    for (const { role, close } of open.toReversed()) if (role !== 'efi') await close();
+    fsyncPath(facts.disk.path);
   },
 
-  'write-esp': async (_, __, { espDevice, directories }) => {
+  'write-esp': async (_, __, { open, espDevice, directories }) => {
     if (espDevice === undefined) throw new HoldfastError('HF-GRUB', 'there is no partition for firmware');
     await fillEsp(directories.efi, espDevice);
+    for (const { close } of open.toReversed()) await close();
   },
 
-  'close-state': async (_, context, { open, directories, facts }) => {
-    // With the mark a disk that nothing can start is known to be unfinished; without it, it is somebody's system.
-    rmSync(join(directories.state, UNFINISHED_MARK), { force: true });
-    await freezeAndThaw(directories.state);
-    for (const { close } of open.toReversed()) await close();
-    fsyncPath(facts.disk.path);
-    const { warning } = await announcePartitions(facts.disk);
+  'finish-disk': async (_, context, { facts: { disk } }) => {
+    // Of partitions that were kept there is none.
+    if (hasInstallMark(disk)) clearInstallMark(disk);
+    const { warning } = await announcePartitions(disk);
     if (warning !== undefined) context.warn(warning);
   },
 

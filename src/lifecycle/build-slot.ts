@@ -22,6 +22,7 @@ import { probeFilesystem, syncFilesystem } from '../system/filesystems.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { BOOTARGS, findsRootByImageLabel, readOsRelease, requireBootable } from './bootable.ts';
+import type { ExtraSources } from './extra-sources.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
 
@@ -73,6 +74,8 @@ export interface BuildSlotState {
   /** An own directory below /run for mount points. */
   workDirectory: string;
   owner: OwnerMounts;
+  /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
+  hookSources?: ExtraSources | undefined;
   /** Set by `finish-transition`. */
   built?: BuiltSystem;
 }
@@ -122,12 +125,12 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
 
   'run-hook': async ({ hook, where, strictness }, context, state) => {
     if (where === 'host') {
-      await runHook(context, hook, new Root('/'), { strictness });
+      await runHook(context, hook, new Root('/'), { strictness, extra: state.hookSources });
       return;
     }
     const { root, close } = await openTransition(context, state);
     const unfurnish = await furnishTarget(context, root, state.owner);
-    await runHook(context, hook, root, { strictness });
+    await runHook(context, hook, root, { strictness, extra: state.hookSources });
     await unfurnish();
     await syncFilesystem(root.directory);
     await close();

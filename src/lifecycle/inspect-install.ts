@@ -16,7 +16,8 @@ import {
 import { measureImage } from '../image/measure.ts';
 import { type Disk, type FoundPartition, hasBootCode, looksUsed, openDisk, readPartitions } from '../slots/disk.ts';
 import { usersOfDisk } from '../slots/disk-users.ts';
-import { DEFAULT_LABELS, type Labels, PARTITION_ROLES, SLOT_FILES } from '../slots/names.ts';
+import { hasInstallMark } from '../slots/install-mark.ts';
+import { DEFAULT_LABELS, type Labels, SLOT_FILES } from '../slots/names.ts';
 import { BIOS_PARTITION } from '../slots/partitions.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
@@ -46,12 +47,6 @@ const INSTALL_TOOLS = [
 const REQUIRED_PATHS = ['/boot/vmlinuz', '/boot/initrd', '/etc/cos/bootargs.cfg', GRUB_MENU, GRUB_EFI_PROGRAM];
 /** Without these it boots by UEFI alone. */
 const BIOS_PATHS = [GRUB_BIOS_CORE, GRUB_BIOS_BOOT_SECTOR];
-
-/**
- * On COS_STATE from its making until firmware can start the disk: an install that was cut short is known by it, as long as
- * nothing on the disk can be started.
- */
-export const UNFINISHED_MARK = '.holdfast-install-unfinished';
 
 export interface InspectOptions {
   /** An own directory below /run for mount points. */
@@ -147,23 +142,22 @@ async function inspectContent(
     hasBiosPartition,
     free,
   });
+  if (hasInstallMark(disk) && !(await canStart(disk, found, labels))) return content('unfinished');
   const state = found.find(({ label }) => label === labels.partitions.state);
-  if (state !== undefined) {
-    const seen = await lookInto(disk, state, mountPoint, ['cOS/active.img', 'cOS/passive.img', UNFINISHED_MARK]);
-    // What can't be read may be a system whose journal must be replayed first.
-    if (seen === undefined) return content('system');
-    if (seen.names.includes(UNFINISHED_MARK) && !(await canStart(disk, found, labels))) return content('unfinished');
-    const recovery = found.find(({ label }) => label === labels.partitions.recovery);
-    const spare = recovery && (await lookInto(disk, recovery, mountPoint, [SLOT_FILES.recovery]));
-    const free = { state: seen.freeBytes, recovery: spare?.freeBytes, stateClones: state.type === 'xfs' };
-    return content(seen.names.some((name) => name !== UNFINISHED_MARK) ? 'system' : 'partitions', free);
+  if (state === undefined) {
+    if (ours.length > 0) return content('partitions');
+    return content(looksUsed(disk) ? 'other' : 'nothing');
   }
-  if (ours.length > 0) return content(isBegun(found) ? 'unfinished' : 'partitions');
-  if (isBegun(found)) return content('unfinished');
-  return content(looksUsed(disk) ? 'other' : 'nothing');
+  const seen = await lookInto(disk, state, mountPoint, [SLOT_FILES.active, SLOT_FILES.passive]);
+  // What can't be read may be a system whose journal must be replayed first.
+  if (seen === undefined) return content('system');
+  const recovery = found.find(({ label }) => label === labels.partitions.recovery);
+  const spare = recovery && (await lookInto(disk, recovery, mountPoint, []));
+  const free = { state: seen.freeBytes, recovery: spare?.freeBytes, stateClones: state.type === 'xfs' };
+  return content(seen.names.length > 0 ? 'system' : 'partitions', free);
 }
 
-/** Whether anything on the disk can have been started. What can't be read may be. */
+/** Whether firmware can start anything on the disk. A firmware's partition that can't be read holds nothing yet. */
 async function canStart(disk: Disk, found: readonly FoundPartition[], labels: Labels): Promise<boolean> {
   if (hasBootCode(disk)) return true;
   const esp = found.find(({ label }) => label === labels.partitions.efi);
@@ -171,20 +165,13 @@ async function canStart(disk: Disk, found: readonly FoundPartition[], labels: La
   try {
     return await hasEfiProgram(`${disk.path}@@${esp.startBytes}`);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'HF-IO') return true;
+    if (error instanceof HoldfastError && error.code === 'HF-IO') return false;
     throw error;
   }
 }
 
 function isOurs(label: string, labels: Labels): boolean {
   return label.startsWith('COS_') || Object.values(labels.partitions).includes(label);
-}
-
-/** A table of ours, where the file systems that keep a system and its owner's data were never made. */
-function isBegun(found: readonly FoundPartition[]): boolean {
-  const named = (role: string) => found.find(({ name }) => name === role);
-  if (!PARTITION_ROLES.every((role) => named(role) !== undefined)) return false;
-  return named('state')?.type === undefined && named('persistent')?.type === undefined;
 }
 
 /** Which of these names a partition has, and how much may be written to it; undefined when it can't be mounted. */

@@ -1,7 +1,7 @@
 // The disk's part of an install: its table, its file systems, and where they are mounted. Partitions are attached by
 // offset, so the same code installs on a device and on an image file, with or without a kernel that reads tables.
 
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPartitions, writePartitionTable } from '../slots/disk.ts';
 import { PARTITION_ROLES, type PartitionRole } from '../slots/names.ts';
@@ -12,17 +12,16 @@ import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import { attachLoop } from '../system/loopdevices.ts';
 import { bindMount, mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, type Performers, UndoStack } from '../system/plan.ts';
-import { runChecked } from '../system/process.ts';
+import { run, runChecked } from '../system/process.ts';
 import { Root } from '../system/root.ts';
 import { hookError } from './hooks.ts';
-import { UNFINISHED_MARK } from './inspect-install.ts';
 import type { InstallAction } from './install.ts';
 import type { InstallState } from './install-state.ts';
 
 type DiskAction = Extract<InstallAction, { kind: 'partition' | 'format' | 'run-layout' | 'adopt-partitions' }>;
 
 const MKFS: Readonly<Record<PartitionFilesystem, (label: readonly string[]) => [string, ...string[]]>> = {
-  vfat: (label) => ['mkfs.vfat', '-F', '32', ...label.flatMap((text) => ['-n', text])],
+  vfat: (label) => ['mkfs.vfat', '-I', '-F', '32', ...label.flatMap((text) => ['-n', text])],
   ext2: (label) => ['mkfs.ext2', '-q', '-F', ...withLabel(label)],
   ext3: (label) => ['mkfs.ext3', '-q', '-F', ...withLabel(label)],
   ext4: (label) => ['mkfs.ext4', '-q', '-F', ...withLabel(label)],
@@ -49,12 +48,6 @@ export const diskPerformers: Performers<DiskAction, InstallState> = {
       fsyncPath(device);
       if (isRolePartition(partition)) await open(undo, state, partition.role, { device, detach });
       else await detach();
-      if (partition.role !== 'state') continue;
-      // First of all: whatever is cut short from here on can be told from a system.
-      const mark = join(state.directories.state, UNFINISHED_MARK);
-      writeFileSync(mark, '');
-      fsyncPath(mark);
-      fsyncPath(state.directories.state);
     }
   },
 
@@ -63,8 +56,13 @@ export const diskPerformers: Performers<DiskAction, InstallState> = {
     try {
       // Steps that look for a label look at devices.
       const { disk } = state.facts;
-      if (disk.kind === 'image') await attachLoop(undo, disk.path);
-      else await runChecked(['partx', '--update', disk.path]).catch(() => undefined);
+      if (disk.kind === 'image') {
+        const { device } = await attachLoop(undo, disk.path);
+        // A loop device keeps the partitions that the kernel was told of, also for the next file.
+        undo.always(`forget the partitions of ${device}`, async () => {
+          await run(['partx', '--delete', device]);
+        });
+      } else await runChecked(['partx', '--update', disk.path]).catch(() => undefined);
       const result = await runStage({
         stage: 'partitioning',
         root: new Root('/'),

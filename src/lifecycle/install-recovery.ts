@@ -93,9 +93,9 @@ function recoveryRecord(
   if (recovery === undefined) return system;
   const common = { uuid: recoveryUuid, date: now, fromAction: 'install' } as const;
   if (recovery.kind === 'file') {
-    const { file, type } = recovery;
+    const { source, type } = recovery;
     const fs = type === 'squashfs' ? { fs: 'squashfs' } : {};
-    return { ...common, source: `file:${file}`, layers: [], verified: 'not verified (local file)', ...fs };
+    return { ...common, source, layers: [], verified: 'not verified (local file)', ...fs };
   }
   const { image } = recovery;
   return {

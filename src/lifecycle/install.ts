@@ -25,7 +25,7 @@ export interface StageFile {
 export type RecoverySource =
   | { kind: 'image'; image: Image }
   /** Copied as it is; an image file is ext4 as slot files are. */
-  | { kind: 'file'; file: string; type: 'squashfs' | 'image'; sizeBytes: number };
+  | { kind: 'file'; file: string; type: 'squashfs' | 'image'; sizeBytes: number; source: string };
 
 /** Where the partitions come from. */
 export type Partitioning =
@@ -55,6 +55,8 @@ export interface InstallRequest {
   slotBytes?: { system?: number | undefined; recovery?: number | undefined } | undefined;
   /** The title of the first menu entry; default: what the image says. */
   menuEntry?: string | undefined;
+  /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
+  hookSources?: readonly string[] | undefined;
   /** A terminal that the kernel shall talk to, `ttyS1` or `ttyS1,115200`. */
   tty?: string | undefined;
 }
@@ -88,7 +90,7 @@ export type InstallAction =
   | Action<'install-grub'>
   | Action<'write-esp'>
   | Action<'install-bios-boot'>
-  | Action<'close-state'>
+  | Action<'finish-disk'>
   | Action<'add-boot-entry'>
   | Action<'write-records'>
   | Action<'close-disk'>;
@@ -159,7 +161,7 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
       summary: `Install the boot loader for UEFI${facts.boots.secureBoot ? ', signed for Secure Boot' : ''}`,
     },
     ...(bios ? [{ kind: 'install-bios-boot' as const, summary: 'Install the boot loader for BIOS' }] : []),
-    { kind: 'close-state', summary: `Close ${disk.path}` },
+    { kind: 'finish-disk', summary: `Take the mark of an unfinished install off ${disk.path}` },
     ...(facts.noBootEntry === undefined
       ? [{ kind: 'add-boot-entry' as const, summary: 'Make the disk the first boot entry of this machine’s firmware' }]
       : []),
@@ -265,7 +267,11 @@ function planRecovery({ recovery }: InstallRequest, facts: InstallFacts, sizeByt
     };
   }
   if (recovery.kind === 'file') {
-    return { kind: 'copy-recovery', summary: `Copy the recovery system ${recovery.file}`, cost: { bytes: sizeBytes } };
+    return {
+      kind: 'copy-recovery',
+      summary: `Copy the recovery system ${displayName(recovery.source)}`,
+      cost: { bytes: sizeBytes },
+    };
   }
   return {
     kind: 'build-recovery',

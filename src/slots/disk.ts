@@ -5,6 +5,7 @@ import { closeSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'n
 import { HoldfastError } from '../system/errors.ts';
 import { type FilesystemIdentity, parseBlkidExport } from '../system/filesystems.ts';
 import { run, runChecked } from '../system/process.ts';
+import { MARK_OFFSET, markSector } from './install-mark.ts';
 import { type PlannedPartition, sfdiskScript } from './partitions.ts';
 
 export interface Disk {
@@ -115,7 +116,7 @@ function partitionEntries(json: unknown): TableEntry[] {
 }
 
 /**
- * Writes a new GPT; what was on the disk is lost.
+ * Writes a new GPT; what was on the disk is lost. The mark of an unfinished install is there afterwards.
  * @param options.found what is on it now: firmware must find nothing to start there before the new table is written.
  */
 export async function writePartitionTable(
@@ -123,8 +124,7 @@ export async function writePartitionTable(
   partitions: readonly PlannedPartition[],
   options: { bios?: boolean; found?: readonly FoundPartition[] } = {},
 ): Promise<void> {
-  const { found = [] } = options;
-  clear(disk, [0, ...found.map(({ startBytes }) => startBytes)]);
+  clear(disk, options.found ?? []);
   await runChecked(
     ['sfdisk', '--wipe', 'always', '--wipe-partitions', 'always', '--no-reread', '--no-tell-kernel', disk.path],
     {
@@ -133,16 +133,19 @@ export async function writePartitionTable(
   );
 }
 
-/** Overwrites the first MiB at each of these offsets: boot code, tables, superblocks. */
-function clear(disk: Disk, offsets: readonly number[]): void {
+/** Overwrites boot code, tables and superblocks: the first MiB of the disk, with the mark in it, and of each partition. */
+function clear(disk: Disk, partitions: readonly FoundPartition[]): void {
   const zeros = Buffer.alloc(1 << 20);
+  const head = Buffer.concat([zeros.subarray(0, MARK_OFFSET), markSector()]);
   const fd = openSync(disk.path, 'r+');
   try {
-    for (const offset of offsets) {
-      // A partition at the end may be shorter.
-      const length = Math.min(zeros.length, Math.max(0, disk.sizeBytes - offset));
-      if (length > 0) writeSync(fd, zeros, 0, length, offset);
+    // The mark first: while the old table is there, the disk is what it was.
+    writeSync(fd, head.subarray(MARK_OFFSET), 0, head.length - MARK_OFFSET, MARK_OFFSET);
+    fsyncSync(fd);
+    for (const { startBytes, sizeBytes } of partitions) {
+      writeSync(fd, zeros, 0, Math.min(zeros.length, sizeBytes), startBytes);
     }
+    writeSync(fd, head, 0, head.length, 0);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { validateCommand } from '../../../src/cli/validate.ts';
 import { silent } from '../../../src/system/events.ts';
 import { PLAIN } from '../../../src/system/paint.ts';
+import { UndoStack } from '../../../src/system/plan.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -36,7 +37,7 @@ async function validate(sources: string[], flags: { strict?: boolean } = {}) {
     },
   };
   const { signal } = new AbortController();
-  const status = await validateCommand({ reporter, signal, commandLine: '' }, sources, flags);
+  const status = await validateCommand({ reporter, signal, commandLine: '', undo: new UndoStack() }, sources, flags);
   return { status, lines, value };
 }
 

@@ -26,33 +26,46 @@ interface Tree {
   nameOf: (record: Buffer) => string;
 }
 
+/** An ISO 9660, whose files each lie in one piece. */
+export interface IsoVolume extends Volume {
+  /** Where the content of a file lies, in bytes; undefined when there is no such file. */
+  place: (path: string) => { offsetBytes: number; sizeBytes: number } | undefined;
+}
+
 /** The volume, or undefined when this is no ISO 9660. */
-export function openIso9660(read: ReadBytes): Volume | undefined {
+export function openIso9660(read: ReadBytes): IsoVolume | undefined {
   const descriptors = readDescriptors(read);
   const primary = descriptors.find((sector) => sector[0] === 1);
   if (primary === undefined) return undefined;
   const label = primary.toString('latin1', 40, 72).trimEnd();
   const joliet = descriptors.find((sector) => sector[0] === 2 && /^%\/[@CE]/.test(sector.toString('latin1', 88, 91)));
   let tree: Tree | undefined;
-  const volume: Volume = {
+  const find = (path: string): { file: Extent; blockSize: number } | undefined => {
+    tree ??= chooseTree(read, primary, joliet);
+    let at: Extent = tree.root;
+    const parts = partsOf(path);
+    if (parts.length === 0) return undefined;
+    for (const [index, part] of parts.entries()) {
+      const wanted = tree;
+      const entry = entriesOf(read, at, wanted).find(({ name }) => name === part);
+      const last = index === parts.length - 1;
+      if (entry === undefined || entry.isDirectory === last) return undefined;
+      if (entry.continues) throw new MediumError(`${path} is in several parts`);
+      at = entry;
+    }
+    return { file: at, blockSize: tree.blockSize };
+  };
+  return {
     label,
     read(path) {
-      tree ??= chooseTree(read, primary, joliet);
-      let at: Extent = tree.root;
-      const parts = partsOf(path);
-      if (parts.length === 0) return undefined;
-      for (const [index, part] of parts.entries()) {
-        const wanted = tree;
-        const entry = entriesOf(read, at, wanted).find(({ name }) => name === part);
-        const last = index === parts.length - 1;
-        if (entry === undefined || entry.isDirectory === last) return undefined;
-        if (entry.continues) throw new MediumError(`${path} is in several parts`);
-        at = entry;
-      }
-      return readExtent(read, at, tree.blockSize);
+      const found = find(path);
+      return found && readExtent(read, found.file, found.blockSize);
+    },
+    place(path) {
+      const found = find(path);
+      return found && { offsetBytes: found.file.block * found.blockSize, sizeBytes: found.file.size };
     },
   };
-  return volume;
 }
 
 function readDescriptors(read: ReadBytes): Buffer[] {
