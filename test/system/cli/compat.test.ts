@@ -1,7 +1,16 @@
 // The scripts with foreign names, run as they are in images by dash and bash, on a real disk image with the real
 // executable: what they print, their exit status, and what is on the disk afterwards.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -199,6 +208,40 @@ test('cos-setup runs a stage of this machine, and elemental run-stage fails for 
   const strict = ['run-stage', '--strict', 'holdfast-test'];
   expect((await call('dash', 'bin/elemental', strict, env)).status).toBe(65);
   expect((await call('dash', 'bin/elemental', strict.toSpliced(1, 1), env)).status).toBe(0);
+});
+
+test('cos-feature enables what the catalogue has, and the next stage runs it', async () => {
+  const places = { COS_FEATURESDIR: join(directory, 'features'), OEM_LABELDIR: join(directory, 'oem') };
+  mkdirSync(places.COS_FEATURESDIR);
+  const mark = join(directory, 'feature-ran');
+  writeFileSync(
+    join(places.COS_FEATURESDIR, 'k3s.yaml'),
+    `stages: {holdfast-test: [{commands: ["echo ran > ${mark}"]}]}\n`,
+  );
+  const feature = (...argv: string[]) => call('bash', 'bin/cos-feature', argv, places);
+  expect(await feature('enable', 'k3s')).toMatchObject({ status: 0, stdout: 'k3s enabled\n' });
+  expect(readlinkSync(join(places.OEM_LABELDIR, 'features/k3s.yaml'))).toBe(`${places.COS_FEATURESDIR}/k3s.yaml`);
+  expect((await feature('list')).stdout).toMatch(/\n- k3s \(enabled\)\n$/);
+  expect(
+    (await call('dash', 'bin/cos-setup', ['holdfast-test'], { CLOUD_INIT_PATHS: places.OEM_LABELDIR })).status,
+  ).toBe(0);
+  expect(readFileSync(mark, 'utf8')).toBe('ran\n');
+  expect(await feature('enable', 'k4s')).toMatchObject({ status: 1, stdout: 'Feature not present\n' });
+  expect(await feature('disable', 'k3s')).toMatchObject({ status: 0, stdout: 'Feature k3s disabled\n' });
+});
+
+test('cos upgrades as cos-upgrade does, and has status 1 for what it does not know', async () => {
+  const { status, stdout } = await onMachine('dash', 'sbin/cos', [
+    'upgrade',
+    '--logfile',
+    logfile,
+    '--docker-image',
+    image('v2'),
+  ]);
+  expectWords(stdout, ['Upgrading system', 'Upgrade done, now you might want to reboot']);
+  expect(status).toBe(0);
+  expect(await releaseOf('active')).toContain('Tiny 2');
+  expect((await call('bash', 'sbin/cos', ['uninstall'])).status).toBe(1);
 });
 
 test('cos-tmpl-render fills in a template of an image', async () => {
