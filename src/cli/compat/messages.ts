@@ -68,7 +68,12 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
       };
     case 'unpack':
       return copying(labelBuilt(plan, index));
+    case 'copy-recovery-system':
+      return copying(SLOT_LABELS.active);
+    case 'format-state':
+      return { before: shell ? ['Formatting drives..', action.summary] : [action.summary], after: [] };
     case 'make-slots':
+    case 'active-to-passive':
       return copying(SLOT_LABELS.passive, shell ? 'Preparing passive boot..' : undefined);
     case 'copy-recovery':
     case 'copy-to-recovery':
@@ -148,10 +153,8 @@ const MISSING: Readonly<Record<string, string>> = { COS_STATE: 'State', COS_PERS
 export function failureWords(voice: Voice, code: string, message: string): string[] {
   const shell = voice.tool === 'shell';
   if (code === 'HF-ALREADY-INSTALLED') {
-    return [
-      "there is already an active deployment in the system, use '--force' flag to overwrite it",
-      ...(shell ? ['There is already an active deployment'] : []),
-    ];
+    const words = "there is already an active deployment in the system, use '--force' flag to overwrite it";
+    return [...(message.includes(words) ? [] : [words]), ...(shell ? ['There is already an active deployment'] : [])];
   }
   if (/can only be called from the recovery system/.test(message) && shell) {
     return ['cos-reset can be run only from recovery'];

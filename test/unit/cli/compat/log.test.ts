@@ -267,6 +267,41 @@ test('an install by cos-installer, forced', () => {
   }
 });
 
+test('a reset, and what is not said twice when it is refused', () => {
+  const plan = [
+    action('run-hook', { hook: 'before-reset' }),
+    action('copy-recovery-system'),
+    action('run-hook', { hook: 'after-reset-chroot' }),
+    action('activate'),
+    action('active-to-passive'),
+    action('install-grub'),
+  ];
+  const lines = tell({ action: 'reset' }, ({ events, result }) => {
+    eventsOf(plan).forEach(events);
+    result({ outcome: 'ok', warnings: [] }, ['Reset completed']);
+  });
+  expect(lines).toEqual([
+    START,
+    'Resetting the system',
+    'Installing the active system anew',
+    'Running before-reset hook',
+    'Copying COS_ACTIVE image...',
+    'Finished copying COS_ACTIVE...',
+    'Running after-reset-chroot hook',
+    'Moving cOS/transition.img to cOS/active.img',
+    'Finished moving cOS/transition.img to cOS/active.img',
+    'Copying COS_PASSIVE image...',
+    'Finished copying COS_PASSIVE...',
+    'Installing GRUB..',
+    'Reset completed',
+  ]);
+  const words = "there is already an active deployment in the system, use '--force' flag to overwrite it";
+  expect(tell({}, ({ error }) => error(new HoldfastError('HF-ALREADY-INSTALLED', words)))).toEqual([
+    START,
+    `error: ${words} [HF-ALREADY-INSTALLED]`,
+  ]);
+});
+
 test.each([
   ['reset', 'elemental', ['Resetting the system', 'Installing the active system anew', 'Reset completed']],
   ['deploy', 'shell', ['Deploying system..', 'Deployment done, now you might want to reboot']],
