@@ -1,5 +1,6 @@
 // `holdfast status`: what is booted, how the boot went, and what each slot holds.
 
+import { describeAssessment } from '../lifecycle/assessment-report.ts';
 import { type BootReport, describeFailedSlot, describeFailedStage, describeLayout } from '../lifecycle/boot-report.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
@@ -24,6 +25,7 @@ export function statusLines(status: MachineStatus): string[] {
   const { boot, slots, stateFreeBytes, problems, unknown } = status;
   return [
     row('booted', bootedWords(status)),
+    ...assessmentLines(boot),
     ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
     ...stageLines(boot),
     ...layoutLines(boot),
@@ -39,6 +41,32 @@ function bootedWords({ booted, boot }: MachineStatus): string {
   if (boot.mode === 'live') return 'live system, from a medium or the network';
   // A recovery system may come from a squashfs, which no loop device of the root tells.
   return boot.mode ?? 'not from a slot';
+}
+
+function assessmentLines({ assessment }: BootReport): string[] {
+  if (assessment === undefined) return [];
+  const { outcome, checks, at, problem } = assessment;
+  const trouble = describeAssessment(assessment);
+  const failed = checks.filter((check) => check.outcome === 'failed');
+  const indent = ' '.repeat(WIDTH + 1);
+  const told: Readonly<Record<string, string>> = {
+    running: `this system is on trial since ${at}`,
+    passed: `this system has proved on ${at} that it works (${checks.length} checks)`,
+    'put-back': 'this system was chosen by hand; the trial of the new one is still due',
+  };
+  return [
+    trouble === undefined
+      ? row('assessed', told[outcome] ?? outcome)
+      : row(outcome === 'fallback' ? 'FALLBACK' : 'FAILED', oneLine(trouble, MAX_CHARACTERS)),
+    ...failed.flatMap(({ name, message, outputTail }) => [
+      `${indent}${name}: ${message}`,
+      ...(outputTail === undefined ? [] : outputTail.split('\n').map((text) => `${indent}  | ${text}`)),
+    ]),
+    ...(outcome === 'fallback'
+      ? [`${indent}mend the image and upgrade to it, or: holdfast boot --default active`]
+      : []),
+    ...(problem === undefined ? [] : [row('PROBLEM', `GRUB could not be told that this system works: ${problem}`)]),
+  ];
 }
 
 function stageLines({ stages, logs }: BootReport): string[] {

@@ -29,6 +29,17 @@ export function defineSystemCommands(define: Define, program: Command): void {
     { root: true },
   );
   define(
+    'assess',
+    'find out whether this system works: services and health checks (run by a unit after an upgrade)',
+    [new Option('--expired', 'the time for it is over').hideHelp(), dryRun(), ...output()],
+    async () => (await import('./assess.ts')).assessCommand,
+    {
+      root: true,
+      example: `  holdfast assess              run all checks once; status 1 when one fails
+  holdfast assess --dry-run    which checks there are`,
+    },
+  );
+  define(
     'grubenv <get|set|unset> [names...]',
     'read or write variables of a GRUB environment block',
     [new Option('--file <file>', 'the environment block').default('/oem/grubenv'), dryRun(), ...output()],

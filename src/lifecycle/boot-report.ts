@@ -8,6 +8,7 @@ import { type LayoutRecord, parseLayoutRecord } from '../boot/layout-record.ts';
 import { readRecords, type StageRecord } from '../stages/stagerecord.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { errnoOf, messageOf } from '../system/errors.ts';
+import { type AssessmentReport, describeAssessment, parseAssessmentReport, REPORT_FILE } from './assessment-report.ts';
 
 /** First match wins, as in cOS-toolkit: a recovery or live system may be told apart by a second file only. */
 export const BOOT_MODES = ['recovery', 'live', 'passive', 'active'] as const;
@@ -27,6 +28,8 @@ export interface BootReport {
   /** What was mounted, and what differs from the wish; undefined where no initramfs of ours mounted anything. */
   layout: LayoutRecord | undefined;
   failedSlots: readonly FailedSlot[];
+  /** What became of this boot's assessment; undefined for an ordinary boot. */
+  assessment?: AssessmentReport | undefined;
   /** Where stages leave what they print; undefined where a journal has it (OpenRC has none). */
   logs: string | undefined;
   /** What of all this could not be read. */
@@ -54,6 +57,7 @@ export function readBootReport(run = '/run'): BootReport {
     failedSlots: attempt(() => readFailedSlots(join(run, 'holdfast/boot_failure')), []).filter(
       ({ slot }) => slot !== mode,
     ),
+    ...attempt(() => readAssessment(join(run, REPORT_FILE)), {}),
     logs: existsSync(join(run, 'holdfast/log')) ? join(run, 'holdfast/log') : undefined,
     problems,
   };
@@ -97,6 +101,11 @@ function readLayout(file: string): LayoutRecord | undefined {
   return text === undefined ? undefined : parseLayoutRecord(text);
 }
 
+function readAssessment(file: string): Pick<BootReport, 'assessment'> {
+  const assessment = parseAssessmentReport(textOf(file) ?? '');
+  return assessment === undefined ? {} : { assessment };
+}
+
 function textOf(file: string): string | undefined {
   try {
     return readTextWithin(file, MAX_BYTES);
@@ -107,8 +116,9 @@ function textOf(file: string): string | undefined {
 }
 
 /** Everything that is wrong with this boot, a sentence each, without what programs printed: anybody may read it. */
-export function troublesOf({ stages, layout, failedSlots, mode }: BootReport): string[] {
+export function troublesOf({ stages, layout, failedSlots, mode, assessment }: BootReport): string[] {
   return [
+    ...[describeAssessment(assessment)].filter((sentence) => sentence !== undefined),
     ...failedSlots.map((failed) => describeFailedSlot(failed, mode)),
     ...describeLayout(layout),
     ...stages.filter(({ outcome }) => outcome === 'failed').map(describeFailedStage),
