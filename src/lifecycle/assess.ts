@@ -27,6 +27,7 @@ import {
   findFailure,
   noteFailure,
   noteSuccess,
+  postponeTrial,
   putTrialBack,
   type VerdictPlaces,
 } from './assessment-verdict.ts';
@@ -89,7 +90,12 @@ export async function assess(request: AssessRequest, options: SessionOptions): P
     report({ boot, outcome: 'put-back', at: options.now, checks: [] });
     return { ...result, outcome: 'put-back', reason: 'another system was chosen by hand; the trial is still due' };
   }
-  const health = request.expired ? expiredHealth(found.settings) : await lookAtHealth(found, options, events);
+  const health = request.expired
+    ? expiredHealth(found.settings)
+    : await lookAtHealth(found, options, events).catch(async (error: unknown) => {
+        if (boot === 'trial' && isInterruption(error)) await postpone(options, found);
+        throw error;
+      });
   const verdict: AssessResult = {
     ...result,
     outcome: health.outcome,
@@ -100,6 +106,18 @@ export async function assess(request: AssessRequest, options: SessionOptions): P
   if (boot !== 'none') await settle(request, options, found, verdict);
   return verdict;
 }
+
+const isInterruption = (error: unknown) => error instanceof HoldfastError && error.code === 'HF-INTERRUPTED';
+
+/** The machine is being restarted by somebody: that is no failure, unless the time was over. */
+async function postpone(options: SessionOptions, found: Assessment): Promise<void> {
+  if (existsSync(EXPIRED_MARK)) return;
+  const { signal: _, ...uninterrupted } = options;
+  await withState(uninterrupted, (places, session) => postponeTrial(places, judged(session, found)));
+}
+
+/** The script that watches the time leaves it. */
+const EXPIRED_MARK = '/run/holdfast/assess-expired';
 
 const notRun = (name: string): ProbeOutcome => ({ name, outcome: 'ok', message: 'not run', tries: 0 });
 

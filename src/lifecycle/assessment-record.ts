@@ -52,6 +52,8 @@ const pendingSchema = z.looseObject({
   since: z.string(),
   /** Units that had failed in the system before it: they are no reason to fall back. */
   failedUnits: z.array(z.string()).max(256).default([]),
+  /** How often its trial was broken off by a restart in order. */
+  postponed: z.number().int().min(0).default(0),
 });
 
 const recordSchema = z.looseObject({

@@ -92,9 +92,22 @@ export function putTrialBack({ stateDirectory, oemDirectory }: VerdictPlaces): v
   writeVariables(stateDirectory, oemDirectory, putBack());
 }
 
-/** Whether a trial is under way by the block's own words. */
-export function hasBegun({ stateDirectory, oemDirectory }: VerdictPlaces): boolean {
-  return readAssessmentVariables(stateDirectory, oemDirectory).begun;
+/** A system that restarts itself in order again and again has not proved anything either. */
+export const MAX_POSTPONED = 3;
+
+/**
+ * Somebody restarts the machine in order before there is a verdict: the next boot is a trial again.
+ * @returns false when that has been so too often, and the next start counts as a failure.
+ */
+export function postponeTrial(places: VerdictPlaces, system: JudgedSystem): boolean {
+  const { record } = readAssessmentRecord(places.stateDirectory);
+  const own = ownPending(record, system);
+  if (own !== undefined) {
+    if (own.postponed >= MAX_POSTPONED) return false;
+    writeAssessmentRecord(places.stateDirectory, { ...record, pending: { ...own, postponed: own.postponed + 1 } });
+  }
+  putTrialBack(places);
+  return true;
 }
 
 function ownPending({ pending }: AssessmentRecord, { uuid }: JudgedSystem) {

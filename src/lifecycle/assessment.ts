@@ -119,7 +119,7 @@ export async function armAssessment(
   const { record, problem } = readAssessmentRecord(stateDirectory);
   writeAssessmentRecord(stateDirectory, {
     ...record,
-    pending: { ...image, since: now, failedUnits: await failedUnits() },
+    pending: { ...image, since: now, failedUnits: await failedUnits(), postponed: 0 },
   });
   if (renamed) await freezeAndThaw(stateDirectory);
   writeVariables(stateDirectory, oemDirectory, armed(image.uuid));

@@ -33,7 +33,13 @@ const FAILED: FailedImage = {
 
 test('what is written is read again, and only root may read it', () => {
   const record = {
-    pending: { uuid: 'u3', source: 'dir:/x', since: '2026-01-03T00:00:00.000Z', failedUnits: ['a.service'] },
+    pending: {
+      uuid: 'u3',
+      source: 'dir:/x',
+      since: '2026-01-03T00:00:00.000Z',
+      failedUnits: ['a.service'],
+      postponed: 0,
+    },
     failed: [FAILED],
   };
   writeAssessmentRecord(state, record);
