@@ -60,6 +60,12 @@ export const RUNNING_FILE = 'cOS/running.img';
 /** A second name for an active system that a rollback takes away, until it is the passive one. */
 export const OUTGOING_FILE = 'cOS/outgoing.img';
 
+/**
+ * A second name for a slot file that is being replaced, until GRUB sees the new one: the initramfs looks for the system
+ * whose kernel is running in all of /cOS/*.img.
+ */
+export const LEAVING_FILE = 'cOS/leaving.img';
+
 /** A slot's content as it came from its image, before local hooks ran. */
 export function pristineFile(digest: string): string {
   return `cOS/pristine-${digest.replace(/^sha256:/, '').slice(0, 16)}.img`;

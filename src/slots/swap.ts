@@ -1,6 +1,6 @@
 // The swap: how a finished transition becomes the active slot, and how two slots change places. At every instant both
-// names exist and each is a complete system, for Linux and for GRUB, which never replays a journal: hence a freeze after
-// each rename that must not be seen out of order.
+// names exist and each is a complete system, for Linux and for GRUB, which never replays a journal: hence a freeze before
+// and after each rename.
 
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -8,6 +8,7 @@ import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/
 import {
   DEFAULT_LABELS,
   type Labels,
+  LEAVING_FILE,
   OUTGOING_FILE,
   pristineFile,
   RUNNING_FILE,
@@ -42,8 +43,7 @@ export async function copyToPassive(stateDirectory: string, from: string, option
   const fresh = `${passive}.new`;
   const { labels = DEFAULT_LABELS } = options;
   await secondCopy(join(stateDirectory, from), fresh, labels.slots.passive, options.mode);
-  renameOver(fresh, passive);
-  await freezeAndThaw(stateDirectory);
+  await replaceSlotFile(stateDirectory, `${SLOT_FILES.passive}.new`, SLOT_FILES.passive);
 }
 
 /** Makes the transition from the passive slot's system; nothing boots from it yet. */
@@ -80,14 +80,32 @@ export async function activateTransition(
     rmSync(join(stateDirectory, name), { force: true });
     linkDurably(active, join(stateDirectory, name));
   }
-  renameOver(transition, active);
-  await freezeAndThaw(stateDirectory);
+  await replaceSlotFile(stateDirectory, TRANSITION_FILE, SLOT_FILES.active);
 }
 
-/** Renames durably; of two names of one file, with which rename(2) does nothing, the first is taken away. */
-function renameOver(from: string, to: string): void {
-  if (isSameFile(from, to)) rmSync(from);
-  else renameDurably(from, to);
+/**
+ * Renames a finished file over a slot file, so that GRUB and the initramfs find a complete system under the name at every
+ * instant, and the same one (both were seen to fail in crash tests). What the new name leads to is put where GRUB reads
+ * it before the name says so: while a freeze writes, one block may be there and another not. And until GRUB no longer
+ * sees the old name, the system that it loads its kernel from has a name that the initramfs looks at.
+ * @param directory where the partition is mounted; the files are named relative to it, and on the disk.
+ */
+export async function replaceSlotFile(directory: string, fresh: string, slot: string): Promise<void> {
+  const from = join(directory, fresh);
+  const to = join(directory, slot);
+  const leaving = join(directory, LEAVING_FILE);
+  // Two names of one file, with which rename(2) does nothing.
+  if (isSameFile(from, to)) {
+    rmSync(from);
+    await freezeAndThaw(directory);
+    return;
+  }
+  rmSync(leaving, { force: true });
+  if (existsSync(to)) linkDurably(to, leaving);
+  await freezeAndThaw(directory);
+  renameDurably(from, to);
+  await freezeAndThaw(directory);
+  rmSync(leaving, { force: true });
 }
 
 function isSameFile(one: string, other: string): boolean {
@@ -121,6 +139,7 @@ export function removeLeftovers(
   const removed = readdirSync(directory).filter(
     (name) =>
       isUnfinished(name) ||
+      name === basename(LEAVING_FILE) ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
       (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
       (name.startsWith('pristine-') && name.endsWith('.img') && !keep.has(name)),
