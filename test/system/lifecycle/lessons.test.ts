@@ -1,6 +1,6 @@
 // What happened to users of the originals, and must not happen here; each test is named after it, on a real disk image.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
@@ -136,6 +136,19 @@ test('an upgrade needed COS_PERSISTENT (elemental-toolkit#930, #989): without it
     );
     expect(result).toMatchObject({ outcome: 'ok', prettyName: 'Tiny 2' });
   });
+});
+
+test('the configured size was forgotten by later upgrades (kairos#2985, #3788): each one keeps it', async () => {
+  const disk = await installed.copy();
+  const env = { ...process.env, DEFAULT_IMAGE_SIZE: '700' };
+  for (const tag of ['v2', 'v1']) {
+    await disk.withPartitions(ALL_LABELS, () =>
+      runChecked([executable, 'upgrade', `oci-layout:${installed.images.layout}:${tag}`], { env }),
+    );
+    await disk.withMounted('COS_STATE', (state) => {
+      expect(statSync(join(state, 'cOS/active.img')).size).toBeGreaterThanOrEqual(700 << 20);
+    });
+  }
 });
 
 test('a stale transition file of an upgrade that was cut off is no obstacle, and goes', async () => {
