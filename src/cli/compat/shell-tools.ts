@@ -44,8 +44,8 @@ export const INSTALLER: ShellTool = {
     const { environment } = foreign;
     flags.add('cloud-init', ...flags.all('config'));
     if (saysYes(environment, 'COS_INSTALL_DEBUG')) flags.set('debug', 'true');
-    nameSource(flags, { takes: 'device' });
     const device = variable(environment, 'COS_INSTALL_DEVICE');
+    nameSource(flags, { takes: device === undefined ? 'device' : 'device?' });
     if (flags.positional.length === 0 && device !== undefined) {
       flags.positional.push(device);
       // Nobody is there who would do it.
@@ -129,12 +129,12 @@ export function translateShellTool(tool: ShellTool, argv: readonly string[], for
 
 /**
  * Takes the image out of the arguments, behind which switch it may stand.
- * @param options.takes what an argument is that belongs to no switch.
+ * @param options.takes what an argument is that belongs to no switch; `device?` where the environment names one as well.
  * @param options.otherwise the image where the command line has none.
  */
 function nameSource(
   flags: Flags,
-  { takes, otherwise }: { takes: 'image' | 'device' | 'nothing'; otherwise?: string | undefined },
+  { takes, otherwise }: { takes: 'image' | 'device' | 'device?' | 'nothing'; otherwise?: string | undefined },
 ): void {
   const [kind, second] = ['docker-image', 'directory'].filter((name) => flags.has(name));
   if (kind !== undefined && second !== undefined) {
@@ -142,7 +142,8 @@ function nameSource(
   }
   const needsValue = kind !== undefined && flags.value(kind) === undefined;
   // The device comes last; what stands before it belongs to the switch.
-  const others = takes === 'device' ? 1 : 0;
+  const isOnlyImage = takes === 'device?' && needsValue && flags.positional.length === 1;
+  const others = takes.startsWith('device') && !isOnlyImage ? 1 : 0;
   const isImage = takes === 'image' || (needsValue && flags.positional.length > others);
   const value = isImage ? flags.positional.shift() : undefined;
   if (flags.positional.length > others) {

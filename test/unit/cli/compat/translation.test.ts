@@ -301,6 +301,18 @@ test.each<[keyof typeof TOOLS, string, Environment, string]>([
     { COS_INSTALL_DEVICE: '/dev/sda', COS_INSTALL_POWER_OFF: 'true' },
     'install /dev/sda --poweroff',
   ],
+  [
+    'cos-installer',
+    '--docker-image quay.io/os:v1',
+    { COS_INSTALL_DEVICE: '/dev/sda' },
+    'install /dev/sda --system docker:quay.io/os:v1 --reboot',
+  ],
+  [
+    'cos-installer',
+    '--docker-image quay.io/os:v1 /dev/sdb',
+    { COS_INSTALL_DEVICE: '/dev/sda' },
+    'install /dev/sdb --system docker:quay.io/os:v1',
+  ],
   ['cos-installer', '/dev/sdb', { COS_INSTALL_DEVICE: '/dev/sda' }, 'install /dev/sdb'],
   ['cos-installer', '--docker-image quay.io/os:v1 /dev/sda', {}, 'install /dev/sda --system docker:quay.io/os:v1'],
   ['cos-installer', '--docker-image=quay.io/os:v1 /dev/sda', {}, 'install /dev/sda --system docker:quay.io/os:v1'],
