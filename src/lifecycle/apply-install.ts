@@ -26,6 +26,7 @@ import { inspectInstall } from './inspect-install.ts';
 import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
 import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
+import { makeWorkDirectory, removeInstallRemains } from './install-remains.ts';
 import type { InstallState } from './install-state.ts';
 import { openSlotFile } from './target.ts';
 
@@ -61,6 +62,8 @@ export async function install(request: InstallRequest, options: InstallOptions):
   setup.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
   try {
     await lockUntilEnd(setup, '/run/holdfast/install.lock', options.command);
+    for (const text of await removeInstallRemains()) events({ type: 'notice', level: 'warning', text });
+    makeWorkDirectory(workDirectory, request.target);
     const facts = await inspectInstall(request, {
       workDirectory,
       signal,

@@ -16,6 +16,7 @@ import { run, runChecked } from '../system/process.ts';
 import { Root } from '../system/root.ts';
 import { hookError } from './hooks.ts';
 import type { InstallAction } from './install.ts';
+import { noteExposed } from './install-remains.ts';
 import type { InstallState } from './install-state.ts';
 
 type DiskAction = Extract<InstallAction, { kind: 'partition' | 'format' | 'run-layout' | 'adopt-partitions' }>;
@@ -134,6 +135,7 @@ export async function showPartitions(context: ApplyContext, state: InstallState)
   const show = async (role: PartitionRole, mountIt: (at: string) => Promise<void>) => {
     const at = join(HOOK_DIRECTORY, role);
     const made = mkdirSync(at, { recursive: true });
+    noteExposed(state.workDirectory, at);
     await mountIt(at);
     steps.push(
       context.undo.always(`unmount ${at}`, async () => {

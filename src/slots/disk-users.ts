@@ -19,14 +19,15 @@ export interface DependentDevice {
 
 /** Why the disk is in use, one sentence each. Empty when it is free. */
 export async function usersOfDisk(disk: Disk): Promise<string[]> {
-  if (disk.kind === 'image') {
-    const file = realpathSync(disk.path);
-    return listLoops()
-      .filter((loop) => loop.file === file)
+  const attachedTo = (files: readonly string[]) =>
+    listLoops()
+      .filter((loop) => files.includes(loop.file))
       .map(({ device }) => `${device} is attached to it`);
-  }
+  if (disk.kind === 'image') return attachedTo([realpathSync(disk.path)]);
   const columns = ['lsblk', '--list', '--noheadings', '--paths', '--output', 'NAME,MAJ:MIN,TYPE', disk.path] as const;
-  return describeUsers(parseDependents(await runChecked(columns)), listMounts(), readSwaps());
+  const devices = parseDependents(await runChecked(columns));
+  const loops = attachedTo([realpathSync(disk.path), ...devices.map(({ path }) => path)]);
+  return [...describeUsers(devices, listMounts(), readSwaps()), ...loops];
 }
 
 /** The lines of lsblk with the columns NAME, MAJ:MIN and TYPE. */

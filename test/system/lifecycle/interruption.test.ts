@@ -20,6 +20,8 @@ beforeAll(async () => {
   const base = { name: 'base', files: { ...BOOT_FILES, ...osRelease(1) } };
   await images.add('v1', [base]);
   await images.add('v2', [base, { name: 'second', files: osRelease(2) }]);
+  const slow = 'stages:\n  after-install-chroot:\n    - commands: ["sleep 86399"]\n';
+  await images.add('slow', [base, { name: 'slow', files: { 'system/oem/slow.yaml': slow } }]);
 });
 afterAll(() => images?.remove());
 
@@ -62,6 +64,32 @@ describe.each([1, 2, 4, 5, 6, 8, 9])('interrupted when action %i has begun', (co
     expect({ status, begun: begun >= count }).toEqual({ status: 130, begun: true });
     disk.remove();
   });
+});
+
+test('what a killed install left is taken away by the next one, which needs no --force', async () => {
+  const disk = DiskImage.create(4096);
+  const before = machineTraces();
+  const installTag = (tag: string): [string, ...string[]] => [
+    executable,
+    'install',
+    disk.file,
+    '--system',
+    `oci-layout:${images.layout}:${tag}`,
+  ];
+  const [program, ...args] = installTag('slow');
+  const killed = spawn(program, [...args, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  killed.stdout.resume();
+  await expect.poll(sleeping, { timeout: 60_000 }).toHaveLength(1);
+  const ended = new Promise((resolve) => killed.on('close', resolve));
+  killed.kill('SIGKILL');
+  await ended;
+  expect(machineTraces().loops.length).toBeGreaterThan(before.loops.length);
+  const again = await run(installTag('v1'));
+  expect(again.stderr).toContain('was still running for an install that was killed; it was ended');
+  expect(again.status).toBe(0);
+  expect(sleeping()).toEqual([]);
+  expect(machineTraces()).toEqual(before);
+  disk.remove();
 });
 
 describe('upgrade', () => {
