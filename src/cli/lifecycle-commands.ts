@@ -47,8 +47,7 @@ export function defineLifecycleCommands(define: Define): void {
     [
       ...imageOptions(),
       new Option('--recovery', 'upgrade the recovery system instead'),
-      new Option('--recovery-system <image>', 'an image for the recovery system; with --system both are upgraded'),
-      new Option('--recovery-system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
+      ...recoverySystem(),
       force('upgrade even when this image is already installed'),
       strict(),
       configDir(),
@@ -64,6 +63,78 @@ export function defineLifecycleCommands(define: Define): void {
   holdfast upgrade --recovery oci-layout:/mnt/images:v2     recovery
   holdfast upgrade --reboot                                 configured image`,
     },
+  );
+  define(
+    'reset',
+    'build this machine anew from its recovery system; STATE is not formatted',
+    [
+      ...imageOptions(),
+      new Option('--persistent', 'make COS_PERSISTENT empty, at the end'),
+      new Option('--reset-persistent', 'the same, as elemental spells it').hideHelp(),
+      new Option('--oem', 'make COS_OEM empty, at the end'),
+      new Option('--reset-oem', 'the same, as elemental spells it').hideHelp(),
+      new Option('--format-state', 'make the file system of COS_STATE anew, first of all'),
+      cloudInit(),
+      new Option('--tty <name>', 'a console for the kernel'),
+      force('reset from another system than the recovery system'),
+      strict(),
+      configDir(),
+      ...power(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./reset.ts')).resetCommand,
+    {
+      root: true,
+      example: `  holdfast boot --once recovery && reboot     then, in the recovery system:
+  holdfast reset                              the recovery system is the source
+  holdfast reset --persistent --oem -c my.yaml --reboot`,
+    },
+  );
+  define(
+    'deploy [image]',
+    'fill the active and the passive slot of a disk whose partitions are there',
+    [
+      ...imageOptions(),
+      cloudInit(),
+      force('overwrite an active system that is there'),
+      strict(),
+      configDir(),
+      ...power(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./deploy.ts')).deployCommand,
+    {
+      root: true,
+      example: `  holdfast deploy                             from the recovery system
+  holdfast deploy oci-layout:/mnt/images:v2`,
+    },
+  );
+  define(
+    'boot',
+    'show which system boots next, or choose it',
+    [
+      new Option('--once <slot>', 'the next boot only: active, passive or recovery'),
+      new Option('--default <slot>', 'every boot: active, passive or recovery'),
+      configDir(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./boot.ts')).bootCommand,
+    {
+      root: true,
+      example: `  holdfast boot                    what boots next, and why
+  holdfast boot --once recovery
+  holdfast boot --default active   back to the usual order`,
+    },
+  );
+  define(
+    'state',
+    'print state.yaml, repaired from what is on the disk',
+    [configDir(), ...output()],
+    async () => (await import('./state.ts')).stateCommand,
+    { root: true, example: '  holdfast state > state.yaml' },
   );
   define(
     'rollback',

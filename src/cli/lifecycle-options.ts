@@ -40,6 +40,15 @@ export function labelsOf(settings: Settings): Labels {
   };
 }
 
+/** The menu title that the owner chose; what the running system's os-release says is the image's to say. */
+export function ownEntryName(
+  settings: Settings,
+  key: 'upgrade.grub-entry-name' | 'reset.grub-entry-name',
+): string | undefined {
+  const setting = settings.get(key);
+  return setting === undefined || setting.origin.text.includes('os-release') ? undefined : setting.value;
+}
+
 /** How the action runs: its listener, its interruption, its name for others, and the time for its records. */
 export function runOptions(
   { reporter, signal, commandLine }: CommandContext,

@@ -8,10 +8,10 @@ import { addBootEntry } from '../boot/boot-entry.ts';
 import { fillEsp } from '../boot/fill-esp.ts';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
-import { type GrubLabels, installGrub } from '../boot/install-grub.ts';
+import { installGrub } from '../boot/install-grub.ts';
 import { announcePartitions, readPartitions } from '../slots/disk.ts';
 import { clearInstallMark, hasInstallMark } from '../slots/install-mark.ts';
-import { DEFAULT_LABELS, type Labels, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
+import { DEFAULT_LABELS, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
 import { BIOS_PARTITION } from '../slots/partitions.ts';
 import { labelSlotFile } from '../slots/slot-file.ts';
 import { activateTransition, copyActiveToPassive } from '../slots/swap.ts';
@@ -22,6 +22,7 @@ import { lockUntilEnd } from '../system/lock.ts';
 import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { prepareAssessment } from './assessment.ts';
 import { buildSlotPerformers } from './build-slot.ts';
+import { grubLabels } from './grub-labels.ts';
 import { inspectInstall } from './inspect-install.ts';
 import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
 import { diskPerformers, showPartitions } from './install-partitions.ts';
@@ -210,15 +211,3 @@ const performers: Performers<InstallAction, InstallState> = {
     }
   },
 };
-
-function grubLabels({ partitions, slots }: Labels): GrubLabels {
-  return {
-    state_label: partitions.state,
-    recovery_label: partitions.recovery,
-    oem_label: partitions.oem,
-    persistent_label: partitions.persistent,
-    active_label: slots.active,
-    passive_label: slots.passive,
-    system_label: slots.recovery,
-  };
-}

@@ -3,7 +3,6 @@
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { readGrubEnvironment, writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { findDeployment, slotId } from '../slots/identify.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { OUTGOING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
@@ -14,6 +13,7 @@ import { messageOf } from '../system/errors.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import { type Performers, type Plan, UndoStack } from '../system/plan.ts';
 import { forgetAssessment } from './assessment.ts';
+import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
 import { requireBootable } from './bootable.ts';
 import { type BuiltSystem, describeSystem } from './build-slot.ts';
 import { type Installation, readInstallation, writeMenu, writeStateFiles } from './records.ts';
@@ -21,8 +21,9 @@ import { planRollback, type RollbackAction, type RollbackFacts } from './rollbac
 import {
   applyPlan,
   asWarning,
-  mountOwner,
+  openForWriting,
   readPartition,
+  readPartitionIfThere,
   type Session,
   type SessionOptions,
   withSession,
@@ -55,14 +56,14 @@ export function rollback(options: SessionOptions): Promise<RollbackResult> {
   return withSession('rollback', { ...options, tools: UPGRADE_TOOLS }, async (session) => {
     const stateDirectory = await readPartition(session, 'state');
     const installation = await readInstallation(session, stateDirectory);
-    const oemDirectory = session.partitions.oem === undefined ? undefined : await readPartition(session, 'oem');
+    const oemDirectory = await readPartitionIfThere(session, 'oem');
     const { facts, system } = await inspectRollback(session, installation, stateDirectory, oemDirectory);
     const plan = planRollback(facts);
     const base = { plan, facts, durationMs: 0 };
     if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date', warnings: session.warnings };
     if (session.dryRun) return { ...base, outcome: 'planned', warnings: session.warnings };
     const { workDirectory } = session;
-    const writable = (await mountOwner(session)).oem;
+    if (oemDirectory !== undefined) await openForWriting(session.undo, oemDirectory);
     const { durationMs } = await applyPlan(session, plan, performers, {
       session,
       stateDirectory,
@@ -70,7 +71,7 @@ export function rollback(options: SessionOptions): Promise<RollbackResult> {
       installation,
       facts,
       system,
-      oemDirectory: writable,
+      oemDirectory,
       switched: false,
       exchanged: false,
     });
@@ -118,7 +119,7 @@ async function inspectRollback(
     passive: passive?.system,
     obstacle: passive?.obstacle,
     activeByImageLabel,
-    overrides: oemDirectory === undefined ? [] : overridesIn(join(oemDirectory, 'grubenv')),
+    overrides: overridesOf(readBootVariables(stateDirectory, oemDirectory)),
   };
   return { facts, system };
 }
@@ -141,15 +142,6 @@ async function lookInto(
       session.events({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
     }
   }
-}
-
-/** What would boot something else than the active slot at the next boot, or at each. */
-function overridesIn(file: string): RollbackFacts['overrides'] {
-  const variables = readGrubEnvironment(file);
-  return (['saved_entry', 'next_entry'] as const).flatMap((name) => {
-    const value = variables.get(name) ?? '';
-    return value === '' || value === 'cos' || value === '0' ? [] : [{ name, value }];
-  });
 }
 
 const performers: Performers<RollbackAction, RollbackState> = {
@@ -188,11 +180,8 @@ const performers: Performers<RollbackAction, RollbackState> = {
     context.events({ type: 'notice', level: 'info', text });
   },
 
-  'clear-overrides': ({ names }, context, { oemDirectory }) =>
-    asWarning(context, () => {
-      if (oemDirectory === undefined) return;
-      writeGrubEnvironment(join(oemDirectory, 'grubenv'), Object.fromEntries(names.map((name) => [name, undefined])));
-    }),
+  'clear-overrides': ({ overrides }, context, { stateDirectory, oemDirectory }) =>
+    asWarning(context, () => clearOverrides(overrides, { stateDirectory, oemDirectory })),
 
   'remove-outgoing': (_, context, state) =>
     asWarning(context, () => {

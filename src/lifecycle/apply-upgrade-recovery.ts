@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Image } from '../image/image.ts';
 import { measureImage } from '../image/measure.ts';
 import { slotId } from '../slots/identify.ts';
 import { requirePartition } from '../slots/locate.ts';
@@ -48,6 +49,7 @@ export interface RecoveryResult {
 }
 
 interface RecoveryState extends BuildSlotState, SwitchState {
+  image: Image;
   facts: RecoveryFacts;
   kind: RecoveryKind;
   recoveryDirectory: string;

@@ -1,6 +1,7 @@
 // Carries out an upgrade's plan. From `activate` on the upgrade is done: whatever goes wrong after it is a warning,
 // because an error would make a controller repeat the upgrade and lose the old system (elemental-cli#431).
 
+import type { Image } from '../image/image.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
@@ -31,6 +32,7 @@ export interface UpgradeResult {
 }
 
 interface UpgradeState extends BuildSlotState, SwitchState {
+  image: Image;
   facts: UpgradeFacts;
 }
 

@@ -66,7 +66,8 @@ export interface BuiltSystem {
 
 /** What the actions find and leave for each other. */
 export interface BuildSlotState {
-  image: Image;
+  /** Absent when no image is unpacked. */
+  image?: Image | undefined;
   /** Where COS_STATE is mounted. */
   stateDirectory: string;
   /** Where the partition is mounted on which the slot is built; default: COS_STATE. */
@@ -99,8 +100,10 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
   },
 
   unpack: async ({ skipLayers }, context, state) => {
+    const { image } = state;
+    if (image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
     const { root, close } = await openTransition(context, state);
-    const { warnings } = await unpackImage(state.image, root.directory, {
+    const { warnings } = await unpackImage(image, root.directory, {
       skipLayers,
       signal: context.signal,
       onProgress: context.progress,
@@ -162,7 +165,7 @@ export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
 
 /** The record of the slot that was built. */
 export function newDeployment(
-  { image, built }: Pick<BuildSlotState, 'image' | 'built'>,
+  { image, built }: { image: Image; built?: BuiltSystem | undefined },
   options: { now: string; fromAction: FromAction },
 ): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');

@@ -42,7 +42,7 @@ async function expose(undo: UndoStack, session: Session, role: PartitionRole): P
   const partition = session.partitions[role];
   const at = join(HOOK_DIRECTORY, role);
   // Somebody's own mount there is what hooks are meant to find.
-  if (partition === undefined || mountAt(at) !== undefined) return;
+  if (partition === undefined || partition.blank || mountAt(at) !== undefined) return;
   mkdirSync(session.workDirectory, { recursive: true });
   // Before the mount: whoever takes away what is left of a killed action looks here.
   appendFileSync(join(session.workDirectory, EXPOSED_RECORD), `${at}\n`);

@@ -1,10 +1,12 @@
 // What the actions of an install find and leave for each other.
 
+import type { Image } from '../image/image.ts';
 import type { PartitionRole } from '../slots/names.ts';
 import type { BuildSlotState } from './build-slot.ts';
 import type { InstallFacts, InstallRequest } from './install.ts';
 
 export interface InstallState extends BuildSlotState {
+  image: Image;
   request: InstallRequest;
   facts: InstallFacts;
   now: string;

@@ -7,6 +7,7 @@ import type { InstallationState } from '../slots/state-file.ts';
 import type { CopyMode } from '../slots/swap.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
+import type { Override } from './boot-choice.ts';
 import { isReplaced, type NoteResult, noteResult, type OpenState, openState, type RemoveLeftovers } from './switch.ts';
 
 export interface RollbackFacts {
@@ -24,7 +25,7 @@ export interface RollbackFacts {
   /** Whether the active system finds its root by its image's label. */
   activeByImageLabel: boolean;
   /** Variables of GRUB that would boot something else than the first entry. */
-  overrides: readonly { name: 'saved_entry' | 'next_entry'; value: string }[];
+  overrides: readonly Override[];
 }
 
 interface Exchange {
@@ -39,7 +40,7 @@ export type RollbackAction =
   | (Action<'activate'> & { keepRunning: boolean; keepOutgoing: boolean })
   | (Action<'outgoing-to-passive'> & { mode: CopyMode })
   | (Action<'write-records'> & Exchange & { resumed: boolean })
-  | (Action<'clear-overrides'> & { names: string[] })
+  | (Action<'clear-overrides'> & { overrides: readonly Override[] })
   | Action<'remove-outgoing'>
   | NoteResult;
 
@@ -106,7 +107,7 @@ export function planRollback(facts: RollbackFacts): Plan<RollbackAction> {
           {
             kind: 'clear-overrides' as const,
             summary: `Clear ${facts.overrides.map(({ name, value }) => `${name}=${value}`).join(', ')}, which would boot something else`,
-            names: facts.overrides.map(({ name }) => name),
+            overrides: facts.overrides,
           },
         ]
       : []),

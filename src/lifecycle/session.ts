@@ -124,6 +124,18 @@ export async function readPartition(session: Session, role: PartitionRole): Prom
   return at;
 }
 
+/** The same for a partition that an action can do without; what can't be mounted is a warning. */
+export async function readPartitionIfThere(session: Session, role: PartitionRole): Promise<string | undefined> {
+  const partition = session.partitions[role];
+  if (partition === undefined || partition.blank) return undefined;
+  try {
+    return await readPartition(session, role);
+  } catch (error) {
+    session.events({ type: 'notice', level: 'warning', text: messageOf(error) });
+    return undefined;
+  }
+}
+
 /**
  * Makes a partition writable until the plan ends; GRUB sees by then what was written.
  * @param options.endsReadOnly a partition that the initramfs mounted ends read-only even if it is found writable: that is
@@ -148,11 +160,23 @@ export async function openForWriting(
   });
 }
 
-/** Where COS_OEM and COS_PERSISTENT are mounted; what isn't mounted but there is mounted until the end. */
-export async function mountOwner(session: Session): Promise<OwnerMounts> {
+/**
+ * Where COS_OEM and COS_PERSISTENT are mounted; what isn't mounted but there is mounted until the end.
+ * @param options.wiped what will be made anew: it may be in any state.
+ */
+export async function mountOwner(
+  session: Session,
+  { wiped = [] }: { wiped?: readonly PartitionRole[] } = {},
+): Promise<OwnerMounts> {
   const place = async (role: 'oem' | 'persistent') => {
     const partition = session.partitions[role];
     if (partition === undefined || partition.mountPoint !== undefined) return partition?.mountPoint;
+    const notice = (level: 'info' | 'warning', text: string) => session.events({ type: 'notice', level, text });
+    if (partition.blank) {
+      const text = `the ${role} partition (${partition.device}) has no file system; a reset with --${role} makes it`;
+      notice(wiped.includes(role) ? 'info' : 'warning', text);
+      return undefined;
+    }
     const at = join(session.workDirectory, role);
     if (mountAt(at) !== undefined) {
       // It was looked at before.
@@ -163,8 +187,8 @@ export async function mountOwner(session: Session): Promise<OwnerMounts> {
       await mount(partition.device, at);
     } catch (error) {
       // The owner's stage files are on OEM, and a system without what they install is not the one that was asked for.
-      if (role === 'oem') throw error;
-      session.events({ type: 'notice', level: 'warning', text: `${messageOf(error)}; the action goes on without it` });
+      if (role === 'oem' && !wiped.includes(role)) throw error;
+      notice(wiped.includes(role) ? 'info' : 'warning', `${messageOf(error)}; the action goes on without it`);
       return undefined;
     }
     session.undo.always(`unmount ${at}`, () => unmount(at));

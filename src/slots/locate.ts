@@ -15,6 +15,8 @@ import { partitionByName } from './partition-name.ts';
 export interface LocatedPartition {
   device: string;
   mountPoint: string | undefined;
+  /** It has no label, only its name in the partition table: the making of its file system was cut off. */
+  blank?: boolean;
 }
 
 export type Partitions = Readonly<Partial<Record<PartitionRole, LocatedPartition>>>;
@@ -78,15 +80,17 @@ export async function locatePartitions(labels: Labels): Promise<Partitions> {
   const home = chosen.state ?? chosen.recovery;
   // A file system whose making was cut off has no label yet; its partition still has its name.
   const disk = home === undefined ? bootedDisk : describeBlockDevice(home).disk;
+  const blank: Partial<Record<PartitionRole, string>> = {};
   for (const role of PARTITION_ROLES) {
     if (chosen[role] !== undefined || disk === undefined) continue;
     const device = await partitionByName(disk, role);
-    if (device !== undefined) chosen[role] = device;
+    if (device !== undefined) blank[role] = device;
   }
   const mounts = listMounts();
-  return Object.fromEntries(
-    Object.entries(chosen).map(([role, device]) => [role, { device, mountPoint: mountPointOf(device, mounts) }]),
-  );
+  return Object.fromEntries([
+    ...Object.entries(chosen).map(([role, device]) => [role, { device, mountPoint: mountPointOf(device, mounts) }]),
+    ...Object.entries(blank).map(([role, device]) => [role, { device, mountPoint: undefined, blank: true }]),
+  ]);
 }
 
 /**

@@ -31,6 +31,12 @@ export function startsByName(json: string): Map<string, number> {
   return starts;
 }
 
+/** Where the named partitions of a disk or an image file start; undefined without a table. */
+export async function readPartitionStarts(path: string): Promise<Map<string, number> | undefined> {
+  const result = await run(['sfdisk', '--json', path]);
+  return result.status === 0 ? startsByName(result.stdout) : undefined;
+}
+
 /**
  * The block device of the partition that is named after a role.
  * @param disk a kernel name or an image file, as describeBlockDevice gives it.
@@ -38,9 +44,8 @@ export function startsByName(json: string): Map<string, number> {
 export async function partitionByName(disk: string, role: PartitionRole): Promise<string | undefined> {
   const path = disk.startsWith('/') ? disk : `/dev/${disk}`;
   if (!existsSync(path)) return undefined;
-  const result = await run(['sfdisk', '--json', path]);
-  if (result.status !== 0) return undefined;
-  const starts = startsByName(result.stdout);
+  const starts = await readPartitionStarts(path);
+  if (starts === undefined) return undefined;
   const name = partitionNames(role).find((each) => starts.has(each));
   const startBytes = name === undefined ? undefined : starts.get(name);
   if (startBytes === undefined) return undefined;

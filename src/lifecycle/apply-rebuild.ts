@@ -1,0 +1,329 @@
+// Carries out the plan of a reset or a deploy. Until `activate` the machine boots as before; from there on it boots the
+// new system, and what fails is a warning. What its owner wants wiped is wiped at the very end.
+
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeGrubEnvironment } from '../boot/grub-environment.ts';
+import type { Image } from '../image/image.ts';
+import { measureImage } from '../image/measure.ts';
+import { openTree } from '../image/tree.ts';
+import { requirePartition } from '../slots/locate.ts';
+import { RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
+import {
+  allocateSlotFile,
+  cloneSlotFile,
+  filledBytes,
+  growSlotFile,
+  labelSlotFile,
+  renewSlotId,
+  requireSpace,
+} from '../slots/slot-file.ts';
+import type { Deployment } from '../slots/state-file.ts';
+import { activateTransition, copyActiveToPassive, removeLeftovers, unfinishedBytes } from '../slots/swap.ts';
+import { formatPartition, makerOf, wipePartition } from '../slots/wipe.ts';
+import { linkDurably, writeFileDurably } from '../system/durable.ts';
+import { HoldfastError } from '../system/errors.ts';
+import { mount, mountAt, unmount } from '../system/mounts.ts';
+import type { Performers, Plan } from '../system/plan.ts';
+import { requireTools } from '../system/tools.ts';
+import { forgetAssessment } from './assessment.ts';
+import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
+import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { recordFailure } from './last-action.ts';
+import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
+import { readInstallation, recoveryFile, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
+import { customFileName, refreshBootLoader } from './refresh-boot-loader.ts';
+import {
+  applyPlan,
+  asWarning,
+  mountOwner,
+  readPartition,
+  type Session,
+  type SessionOptions,
+  withSession,
+} from './session.ts';
+import { hookPerformer, type SwitchState, switchPerformers } from './switch.ts';
+import { UPGRADE_TOOLS } from './upgrade.ts';
+
+export interface RebuildResult {
+  outcome: 'ok' | 'ok-with-warnings' | 'planned';
+  plan: Plan<RebuildAction>;
+  facts: RebuildFacts;
+  warnings: readonly string[];
+  durationMs: number;
+  prettyName: string | undefined;
+}
+
+interface RebuildState extends BuildSlotState, SwitchState {
+  request: RebuildRequest;
+  facts: RebuildFacts;
+  /** The recovery system's file when that is what is copied. */
+  recoveryFile: string | undefined;
+  /** Where COS_OEM is mounted, also while hooks see the new one. */
+  oemDirectory: string | undefined;
+}
+
+/**
+ * Builds the active and the passive system anew.
+ * @param image where the system comes from; the recovery system when it is left out.
+ * @throws HoldfastError before anything was switched; afterwards problems are in `warnings`.
+ */
+export function rebuild(
+  request: RebuildRequest,
+  image: Image | undefined,
+  options: SessionOptions,
+): Promise<RebuildResult> {
+  return withSession(request.action, { ...options, tools: UPGRADE_TOOLS }, async (session) => {
+    const { labels, workDirectory } = session;
+    const state = requirePartition(session.partitions, 'state', labels);
+    // One that is to be formatted may be damaged.
+    const stateDirectory = request.formatState ? join(workDirectory, 'state') : await readPartition(session, 'state');
+    const installation = await readInstallation(session, request.formatState ? undefined : stateDirectory);
+    for (const text of installation.problems) session.events({ type: 'notice', level: 'warning', text });
+    const source = await openSource(session, image);
+    const facts: RebuildFacts = {
+      booted: session.booted,
+      stateDevice: state.device,
+      stateMountPoint: state.mountPoint,
+      installed: installation.state,
+      activeUuid: installation.ids.active,
+      source: source.facts,
+      wiped: {
+        ...(session.partitions.oem && { oem: session.partitions.oem.device }),
+        ...(session.partitions.persistent && { persistent: session.partitions.persistent.device }),
+      },
+      hasMenu: !request.formatState && existsSync(join(stateDirectory, 'grub2/grub.cfg')),
+    };
+    const plan = planRebuild({ ...request, labels }, facts);
+    await requireMakers(request, facts);
+    if (!request.formatState) {
+      const bytes = rebuildSize(facts.source, request.minimumBytes);
+      requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes: unfinishedBytes(stateDirectory) });
+    }
+    const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
+    if (session.dryRun) return { ...base, outcome: 'planned' };
+
+    const wipes = (role: 'oem' | 'persistent') => request.wipe.includes(role);
+    const mounted = await mountOwner(session, { wiped: request.wipe });
+    const applied: RebuildState = {
+      image: source.image,
+      recoveryFile: source.file,
+      stateDirectory,
+      workDirectory,
+      // Hooks in the new system see what will be there: nothing of what is wiped.
+      owner: {
+        oem: wipes('oem') ? newOem(session, request) : mounted.oem,
+        persistent: wipes('persistent') ? undefined : mounted.persistent,
+      },
+      oemDirectory: mounted.oem,
+      session,
+      installation,
+      request,
+      facts,
+      switched: false,
+    };
+    const { durationMs } = await applyPlan(session, plan, performers, applied);
+    const { warnings } = session;
+    const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
+    return { ...base, outcome, warnings, durationMs, prettyName: applied.built?.prettyName };
+  });
+}
+
+/** The system: an image, or what RECOVERY has. */
+async function openSource(
+  session: Session,
+  named: Image | undefined,
+): Promise<{ facts: RebuildFacts['source']; image?: Image; file?: string }> {
+  const measured = async (image: Image) => ({
+    kind: 'image' as const,
+    digest: image.kind === 'oci' ? image.digest : undefined,
+    source: image.source,
+    measured: await measureImage(image, {
+      signal: session.signal,
+      onProgress: (progress) => session.events({ type: 'action-progress', index: -1, ...progress }),
+    }),
+  });
+  if (named !== undefined) return { facts: await measured(named), image: named };
+  if (session.partitions.recovery === undefined && existsSync(LIVE_ROOT)) {
+    const image = openTree(LIVE_ROOT);
+    return { facts: await measured(image), image };
+  }
+  const directory = await readPartition(session, 'recovery');
+  const name = recoveryFile(directory);
+  const file = join(directory, name);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) {
+    throw new HoldfastError('HF-NO-SOURCE', 'the recovery partition holds no recovery system to take', {
+      hint: 'name an image: --system IMAGE',
+    });
+  }
+  if (name !== RECOVERY_SQUASHFS) {
+    return { facts: { kind: 'recovery-image', fileBytes: stat.size, filledBytes: filledBytes(file) }, file };
+  }
+  const at = join(session.workDirectory, 'source');
+  await mount(file, at, { type: 'squashfs', options: ['ro', 'loop'] });
+  session.undo.always(`unmount ${at}`, () => unmount(at));
+  const image = openTree(at);
+  return { facts: await measured(image), image };
+}
+
+/** The tree of a system that was booted over the network or from a live medium. */
+const LIVE_ROOT = '/run/rootfsbase';
+
+async function requireMakers({ wipe, formatState }: RebuildRequest, facts: RebuildFacts): Promise<void> {
+  const programs: string[] = formatState ? ['mkfs.xfs'] : [];
+  for (const role of wipe) {
+    const device = facts.wiped[role];
+    if (device !== undefined) programs.push((await makerOf(device)).program);
+  }
+  requireTools(programs);
+}
+
+/** The /oem that the machine will have after its wipe. */
+function newOem({ workDirectory }: Session, { cloudInit }: RebuildRequest): string {
+  const directory = join(workDirectory, 'new-oem');
+  mkdirSync(directory, { recursive: true });
+  for (const [index, { text }] of cloudInit.entries()) {
+    writeFileDurably(join(directory, customFileName(index, cloudInit.length)), text, { mode: 0o600 });
+  }
+  return directory;
+}
+
+const performers: Performers<RebuildAction, RebuildState> = {
+  ...buildSlotPerformers,
+  ...switchPerformers,
+  ...hookPerformer,
+
+  'format-state': async ({ device }, { undo }, { stateDirectory, session }) => {
+    await formatPartition(device, { type: 'xfs', label: session.labels.partitions.state });
+    await mount(device, stateDirectory);
+    undo.always(`unmount ${stateDirectory}`, () => unmount(stateDirectory));
+    recordFailure(undo, session, stateDirectory);
+  },
+
+  'write-cloud-init': async ({ files }, context, state) => {
+    const { oemDirectory, switched } = state;
+    const write = () => {
+      if (oemDirectory === undefined) {
+        throw new HoldfastError('HF-STATE', 'there is no OEM partition for the stage files', {
+          hint: 'leave out --cloud-init',
+        });
+      }
+      for (const [index, { text }] of files.entries()) {
+        const file = join(oemDirectory, customFileName(index, files.length));
+        const old = existsSync(file) ? readFileSync(file) : undefined;
+        context.undo.onFailure(`restore ${file}`, () => {
+          if (old === undefined) rmSync(file, { force: true });
+          else writeFileDurably(file, old);
+        });
+        // Secrets may be inside.
+        writeFileDurably(file, text, { mode: 0o600 });
+      }
+    };
+    if (switched) await asWarning(context, write);
+    else write();
+  },
+
+  'copy-recovery-system': async ({ sizeBytes }, { undo }, { stateDirectory, recoveryFile: from }) => {
+    if (from === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no recovery system to copy');
+    const transition = join(stateDirectory, TRANSITION_FILE);
+    undo.onFailure(`remove ${transition}`, () => rmSync(transition, { force: true }));
+    mkdirSync(join(stateDirectory, 'cOS'), { recursive: true });
+    const { cloned } = await cloneSlotFile(from, transition);
+    if (!cloned) await allocateSlotFile(transition);
+    await growSlotFile(transition, sizeBytes);
+    await renewSlotId(transition);
+    await labelSlotFile(transition, 'COS_TRANSITION');
+  },
+
+  'note-transition': (_, __, state) => {
+    const { session, stateDirectory, installation } = state;
+    writeTransitionNote(session, stateDirectory, installation.state, newRecord(state));
+  },
+
+  activate: async ({ keepRunning }, __, state) => {
+    await activateTransition(state.stateDirectory, { keepRunning });
+    state.switched = true;
+  },
+
+  'active-to-passive': ({ keepRunning }, context, { stateDirectory, session, built }) =>
+    asWarning(context, async () => {
+      if (keepRunning) {
+        const running = join(stateDirectory, RUNNING_FILE);
+        rmSync(running, { force: true });
+        linkDurably(join(stateDirectory, SLOT_FILES.passive), running);
+      }
+      const mode = built?.rootByImageLabel ? 'copy' : 'share';
+      await copyActiveToPassive(stateDirectory, { mode, labels: session.labels });
+    }),
+
+  'install-grub': (_, context, state) => asWarning(context, () => refreshBootLoader(context, state)),
+
+  'write-records': async (_, context, state) => {
+    const { stateDirectory, session, installation, built, request, owner } = state;
+    const record = newRecord(state);
+    const { recovery } = installation.state;
+    await writeStateFiles(session, context, stateDirectory, {
+      active: record,
+      passive: record,
+      ...(recovery === undefined ? {} : { recovery }),
+    });
+    await asWarning(context, () => {
+      const title = request.menuTitle ?? built?.wantedMenuEntry;
+      writeMenu(stateDirectory, { title, fallbackTitle: built?.menuEntry ?? 'cOS', replaced: ['active', 'passive'] });
+      if (request.tty !== undefined) {
+        writeGrubEnvironment(join(stateDirectory, 'grub_oem_env'), { extra_cmdline: `console=${request.tty}` });
+      }
+      forgetAssessment(stateDirectory, { oemDirectory: owner.oem });
+    });
+    await asWarning(context, () => {
+      const directories = { stateDirectory, oemDirectory: owner.oem };
+      const overrides = overridesOf(readBootVariables(stateDirectory, owner.oem));
+      clearOverrides(overrides, directories);
+      for (const { name, value } of overrides) {
+        const text = `${name}=${value} was cleared: it would boot something else than the new system`;
+        context.events({ type: 'notice', level: 'info', text });
+      }
+    });
+  },
+
+  wipe: ({ role, device }, context, { session, oemDirectory }) =>
+    asWarning(context, async () => {
+      const label = session.labels.partitions[role];
+      const at = role === 'oem' ? oemDirectory : mountedPersistent(session);
+      const { notice } = await wipePartition(device, at, label);
+      if (notice !== undefined) context.events({ type: 'notice', level: 'info', text: notice });
+      if (role !== 'oem') return;
+      const directory = oemDirectory ?? join(session.workDirectory, 'oem');
+      if (mountAt(directory) === undefined) {
+        await mount(device, directory);
+        context.undo.always(`unmount ${directory}`, () => unmount(directory));
+      }
+      // GRUB can overwrite the block, but not make it.
+      writeGrubEnvironment(join(directory, 'grubenv'), {});
+    }),
+
+  'remove-old-pristines': ({ keepDigests, keepRunning }, context, { stateDirectory }) =>
+    asWarning(context, () => {
+      removeLeftovers(stateDirectory, { keepDigests, keepRunning });
+    }),
+};
+
+function mountedPersistent({ partitions, workDirectory }: Session): string | undefined {
+  const own = join(workDirectory, 'persistent');
+  return partitions.persistent?.mountPoint ?? (mountAt(own) === undefined ? undefined : own);
+}
+
+/** What is active afterwards: the image's record, or that of the recovery system that was copied or unpacked. */
+function newRecord(state: RebuildState): Deployment {
+  const { image, built, session, request, installation } = state;
+  const options = { now: session.now, fromAction: request.action };
+  const own = { uuid: built?.uuid ?? '', date: options.now, fromAction: options.fromAction };
+  const isRecovery =
+    image === undefined || (image.kind === 'tree' && image.directory.startsWith(session.workDirectory));
+  if (!isRecovery) return newDeployment({ image, built }, options);
+  const { recovery } = installation.state;
+  if (recovery === undefined) return { source: 'unknown', layers: [], verified: 'unknown', ...own };
+  const { fs: _, ...rest } = recovery;
+  return { ...rest, ...own };
+}
