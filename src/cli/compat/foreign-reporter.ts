@@ -76,7 +76,8 @@ export function foreignReporter(voice: Voice, log: Log, warnings: readonly strin
       if (outputTail !== undefined && outputTail !== '') log.write('error', outputTail);
       for (const text of failureWords(voice, code, message)) log.write('error', text);
       if (hint !== undefined) log.write('info', hint);
-      return statusOf(voice, error.exitStatus);
+      // elemental: ReadingRunConfig.
+      return statusOf(voice, code === 'HF-CONFIG' ? 31 : error.exitStatus);
     },
   };
 }

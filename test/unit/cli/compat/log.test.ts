@@ -402,6 +402,7 @@ test.each<[Partial<Voice>, ErrorCode, string, number, string[]]>([
     1,
     ['error: cos-reset can be run only from recovery'],
   ],
+  [{}, 'HF-CONFIG', 'a setting is wrong', 31, []],
   [{ action: 'reset' }, 'HF-STATE', 'reset can only be called from the recovery system', 89, []],
   [
     { tool: 'shell', action: 'install' },
