@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { load } from 'js-yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
 import { readGrubEnvironment } from '../../../src/boot/grub-environment.ts';
@@ -242,6 +243,45 @@ test('cos upgrades as cos-upgrade does, and has status 1 for what it does not kn
   expect(status).toBe(0);
   expect(await releaseOf('active')).toContain('Tiny 2');
   expect((await call('bash', 'sbin/cos', ['uninstall'])).status).toBe(1);
+});
+
+test('cos-deploy writes active and passive anew, only when it is told to overwrite', async () => {
+  const argv = ['--logfile', logfile, '--docker-image', image('v1')];
+  const refused = await onMachine('dash', 'sbin/cos-deploy', argv);
+  expectWords(refused.stdout, ['There is already an active deployment', "use '--force' flag to overwrite it"]);
+  expect(refused.status).toBe(1);
+  const { status, stdout } = await onMachine('bash', 'sbin/cos-deploy', ['--force', ...argv]);
+  expectWords(stdout, ['Forcing overwrite', 'Deploying system..', 'Deployment done, now you might want to reboot']);
+  expect(status).toBe(0);
+  expect(await releaseOf('active')).toContain('Tiny 1');
+  expect(await releaseOf('passive')).toContain('Tiny 1');
+});
+
+test.each([
+  ['sbin/cos-reset', [], 1, 'cos-reset can be run only from recovery'],
+  ['bin/elemental', ['reset'], 33, 'reset can only be called from the recovery system'],
+] as const)('%s %j is refused outside of the recovery system, with status %i', async (path, verb, expected, words) => {
+  const { status, stdout } = await onMachine('dash', path, [...verb, '--logfile', logfile]);
+  expect(stdout).toContain(words);
+  expect(status).toBe(expected);
+});
+
+test('elemental reset, where the settings allow it, takes what the command line names', async () => {
+  const settings = join(directory, 'settings');
+  mkdirSync(settings);
+  writeFileSync(join(settings, 'config.yaml'), 'reset: {force: true}\n');
+  const argv = ['reset', '--config-dir', settings, '--system', image('v2'), '--reset-persistent'];
+  const { status, stdout } = await onMachine('bash', 'bin/elemental', argv);
+  expectWords(stdout, ['Resetting the system', 'Installing', 'Running after-reset-chroot hook', 'Reset completed']);
+  expect(status).toBe(0);
+  expect(await releaseOf('active')).toContain('Tiny 2');
+  expect(await releaseOf('passive')).toContain('Tiny 2');
+});
+
+test('elemental state prints the record and nothing else', async () => {
+  const { status, stdout } = await onMachine('dash', 'bin/elemental', ['state']);
+  expect(status).toBe(0);
+  expect(load(stdout)).toMatchObject({ state: { active: { fromAction: 'reset' } } });
 });
 
 test('cos-tmpl-render fills in a template of an image', async () => {
