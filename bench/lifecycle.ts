@@ -45,7 +45,6 @@ export async function benchLifecycle({
         const disk = await BenchDisk.create(undo, join(work, 'disk.img'));
         const measure = (...args: string[]) => measureCommand([executable, ...args, '--quiet'], disk, delivery);
         report.runs.install.push(await measure('install', disk.device, '--system', image('v1')));
-        await disk.attachPartitions(undo);
         report.runs['first upgrade'].push(await measure('upgrade', image('v2')));
         report.runs['no-change upgrade'].push(await measure('upgrade', image('v2')));
         report.runs.rollback.push(await measure('rollback'));

@@ -4,10 +4,10 @@
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeDelivery } from '../../lab/demo/delivery.ts';
-import { openDisk, readPartitions } from '../../src/slots/disk.ts';
 import { attachLoop } from '../../src/system/loopdevices.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import type { UndoStack } from '../../src/system/plan.ts';
+import { run } from '../../src/system/process.ts';
 
 const DISK_BYTES = 12 * 1024 ** 3;
 const SECTOR_BYTES = 512;
@@ -38,14 +38,12 @@ export class BenchDisk {
     writeFileSync(file, '');
     truncateSync(file, DISK_BYTES);
     undo.always(`remove ${file}`, () => rmSync(file, { force: true }));
-    return new BenchDisk((await attachLoop(undo, file)).device);
-  }
-
-  /** Makes its partitions visible, as a kernel does that reads their table. */
-  async attachPartitions(undo: UndoStack): Promise<void> {
-    for (const { label, startBytes, sizeBytes } of await readPartitions(await openDisk(this.device))) {
-      if (label !== undefined) await attachLoop(undo, this.device, { offsetBytes: startBytes, sizeBytes });
-    }
+    const { device } = await attachLoop(undo, file);
+    // The kernel knows the partitions as soon as they are there; detaching the device alone would leave them.
+    undo.always(`forget the partitions of ${device}`, async () => {
+      await run(['partx', '--delete', device]);
+    });
+    return new BenchDisk(device);
   }
 }
 

@@ -1,7 +1,7 @@
 // Loop devices: files as block devices. Partitions of a disk image are attached by offset and size, since not every
 // kernel reads partition tables of loop devices.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { UndoStack } from './plan.ts';
 import { run, runChecked } from './process.ts';
 
@@ -21,8 +21,26 @@ export async function attachLoop(
   if (offsetBytes !== undefined) argv.push('--offset', String(offsetBytes));
   if (sizeBytes !== undefined) argv.push('--sizelimit', String(sizeBytes));
   if (readOnly) argv.push('--read-only');
+  await makeMissingNode();
   const device = (await runChecked([...argv, file])).trim();
   return { device, detach: undo.always(`detach ${device}`, () => detachLoop(device)) };
+}
+
+/** The kernel may offer a loop device that has no node (containers, a removed node): losetup only says ENOENT then. */
+async function makeMissingNode(): Promise<void> {
+  const { stdout } = await run(['losetup', '--find']);
+  const name = /^\/dev\/(loop\d+)\n$/.exec(stdout)?.[1];
+  if (name === undefined || existsSync(`/dev/${name}`)) return;
+  const numbers = readOr(`/sys/block/${name}/dev`)?.trim().split(':') ?? [];
+  if (numbers.length === 2) await run(['mknod', '--mode=0660', `/dev/${name}`, 'b', ...numbers]);
+}
+
+function readOr(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Detaches a loop device and waits until the kernel has let go of its file. */
@@ -38,12 +56,7 @@ export async function detachLoop(device: string): Promise<void> {
 
 /** The file behind a loop device as the kernel names it, or undefined when nothing is attached. */
 export function backingFileOf(device: string): string | undefined {
-  try {
-    const name = device.replace(/^\/dev\//, '');
-    return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').replace(/\n$/, '');
-  } catch {
-    return undefined;
-  }
+  return readOr(`/sys/block/${device.replace(/^\/dev\//, '')}/loop/backing_file`)?.replace(/\n$/, '');
 }
 
 /** All attached loop devices with their files. A file that was replaced meanwhile ends in ` (deleted)`. */
