@@ -16,12 +16,9 @@ export async function stateCommand(
   const { text, repaired, problems } = await showState(labelsOf(settings), new Date().toISOString());
   for (const problem of problems) reporter.events({ type: 'notice', level: 'warning', text: problem });
   if (repaired.length > 0) {
-    const slots = repaired.join(', ');
-    reporter.events({
-      type: 'notice',
-      level: 'info',
-      text: `the record of ${slots} was taken from what is on the disk`,
-    });
+    // A warning goes to standard error: whoever parses the record finds nothing else on standard output.
+    const text = `the record of ${repaired.join(', ')} was taken from what is on the disk`;
+    reporter.events({ type: 'notice', level: 'warning', text });
   }
   if (flags.json) reporter.result({ state: text, repaired }, []);
   else await printText(text);
