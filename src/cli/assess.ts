@@ -4,11 +4,13 @@
 import { assess } from '../lifecycle/assess.ts';
 import { readBootReport } from '../lifecycle/boot-report.ts';
 import { refreshBanner } from '../lifecycle/login-banner.ts';
+import type { Labels } from '../slots/names.ts';
 import { messageOf } from '../system/errors.ts';
 import { oneLine } from '../system/oneline.ts';
 import { tellConsoles } from './console-line.ts';
-import { runOptions } from './lifecycle-options.ts';
+import { labelsOf, runOptions } from './lifecycle-options.ts';
 import type { CommandContext } from './program.ts';
+import { machineSettings } from './settings-option.ts';
 
 interface AssessFlags {
   dryRun?: boolean;
@@ -17,7 +19,7 @@ interface AssessFlags {
 
 export async function assessCommand(context: CommandContext, _: string[], flags: AssessFlags): Promise<number> {
   const { reporter } = context;
-  const options = runOptions(context, flags);
+  const options = { ...runOptions(context, flags), ...(await ownLabels(context)) };
   const carefully = (what: string, work: () => void) => {
     try {
       work();
@@ -43,6 +45,16 @@ export async function assessCommand(context: CommandContext, _: string[], flags:
   );
   reporter.result({ boot, outcome, probes, reason, warnings }, [HEADLINES[outcome](reason), ...rows]);
   return outcome === 'failed' ? 1 : 0;
+}
+
+/** A settings file that can't be read is no reason to give no verdict. */
+async function ownLabels(context: CommandContext): Promise<{ labels?: Labels }> {
+  try {
+    return { labels: labelsOf(await machineSettings(context, {})) };
+  } catch (error) {
+    context.reporter.events({ type: 'notice', level: 'warning', text: messageOf(error) });
+    return {};
+  }
 }
 
 const HEADLINES = {

@@ -75,6 +75,7 @@ async function upgradeSystem(
       strictness: strictnessOf(flags.strict, settings),
       force: flags.force ?? settings.value('upgrade.force') ?? false,
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
+      assess: settings.value('boot-assessment') ?? true,
     },
     { ...runOptions(context, flags), labels: labelsOf(settings) },
   );
@@ -99,7 +100,7 @@ async function upgradeSystem(
     ...warningLines('Upgrade', warnings),
     `  active     ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
     `  passive    ${kept}`,
-    '  next       reboot to start the new system',
+    `  next       reboot to start the new system${settings.value('boot-assessment') === false ? '' : '; unless it proves that it works, this machine goes back'}`,
   ]);
   return outcome;
 }

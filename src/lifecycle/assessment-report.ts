@@ -68,13 +68,16 @@ function isReport(value: unknown): value is AssessmentReport {
   );
 }
 
+/** To the minute: the line has to leave room for the reason. */
+const shortTime = (at: string) => `${at.slice(0, 16).replace('T', ' ')} UTC`;
+
 /** What is wrong, as a sentence that anybody may read; undefined when nothing is. */
 export function describeAssessment(report: AssessmentReport | undefined): string | undefined {
   if (report === undefined) return undefined;
   const { outcome, at, system, reason } = report;
   const name = system === undefined ? '' : ` (${system})`;
   if (outcome === 'fallback') {
-    return `This machine runs its fallback since the active system${name} failed on ${at}: ${reason ?? 'the reason is unknown'}.`;
+    return `This machine runs its fallback since the active system${name} failed on ${shortTime(at)}: ${reason ?? 'the reason is unknown'}.`;
   }
   if (outcome === 'failed')
     return `The system${name} did not prove that it works: ${reason ?? 'the reason is unknown'}.`;

@@ -81,7 +81,7 @@ export function checkProbe(path: string, options: { timeoutMs: number }): Probe 
         const result = await run([path, 'check'], { cwd: '/', timeoutMs, signal, maxOutputBytes: 64 << 10 });
         if (result.status === 0) return { ok: true, message: '' };
         const how = result.status === null ? `it was ended by ${result.signal}` : `its status was ${result.status}`;
-        return { ok: false, message: how, ...tail(`${result.stdout}\n${result.stderr}`) };
+        return { ok: false, message: how, ...tail(result.stdout + result.stderr) };
       } catch (error) {
         if (error instanceof HoldfastError && error.code === 'HF-INTERRUPTED') throw error;
         const timedOut = error instanceof HoldfastError && error.code === 'HF-COMMAND';

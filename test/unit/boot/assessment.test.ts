@@ -9,11 +9,13 @@ import {
   ended,
   failed,
   isAssessmentOff,
+  nextAssessment,
   putBack,
   withHookGroup,
 } from '../../../src/boot/assessment.ts';
 import { parseCommandLine } from '../../../src/boot/command-line.ts';
 import { changeVariables } from '../../../src/boot/grub-environment.ts';
+import { CASES } from '../../vm/assessment-cases.ts';
 
 test.each([
   ['', 'none'],
@@ -107,4 +109,23 @@ test.each(['', 'set timeout=1', 'set timeout=1\n'])('the hook group is appended 
 
 test('cOS’s own lines are recognised', () => {
   expect(withHookGroup('set bootfile="/grub_boot_assessment"\nsearch …\n')).toBeUndefined();
+});
+
+/** What a case's outcome looks like to somebody who asks beforehand. */
+const decided = (active = '', entry = '') =>
+  entry === 'fallback' ? 'fallback' : active.includes('holdfast.assess=trial') ? 'trial' : 'none';
+
+// Where nothing else is chosen, and GRUB finds in the image what can end a trial.
+const foretold = CASES.filter(({ menu = {}, prover }) => {
+  const entry = menu['default'] ?? '0';
+  return prover !== 'none' && menu['selected_entry'] === undefined && ['', '0', 'cos'].includes(entry);
+});
+
+test.each(foretold)('foretold: $title', ({ block = {}, menu = {}, active, default: entry }) => {
+  expect(nextAssessment(variables({ ...menu, ...block }), 'GOOD')).toBe(decided(active, entry));
+});
+
+test('an image that can’t be read counts as the one that is spoken of', () => {
+  expect(nextAssessment(variables({ boot_assessment_failed: 'some' }), undefined)).toBe('fallback');
+  expect(nextAssessment(variables(BEGUN), undefined)).toBe('fallback');
 });

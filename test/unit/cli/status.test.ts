@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { LayoutRecord } from '../../../src/boot/layout-record.ts';
 import { consoleLine } from '../../../src/cli/console-line.ts';
 import { statusLines } from '../../../src/cli/status.ts';
+import type { AssessmentReport } from '../../../src/lifecycle/assessment-report.ts';
 import type { MachineStatus } from '../../../src/lifecycle/status.ts';
 import { BOOT_STAGES, type BootStage, type StageRecord } from '../../../src/stages/stagerecord.ts';
 
@@ -185,4 +186,53 @@ test('a stage that was broken off gives its reason once', () => {
     }),
   );
   expect(line).toBe('holdfast: Stage fs did not finish: interrupted (see: holdfast status)');
+});
+
+const FALLBACK: AssessmentReport = {
+  boot: 'fallback',
+  outcome: 'fallback',
+  at: '2026-01-02T03:04:05.000Z',
+  system: 'Demo 2',
+  reason: 'the check /oem/health.d/web failed (its status was 1)',
+  checks: [
+    { name: '/oem/health.d/web', outcome: 'failed', message: 'its status was 1', outputTail: 'connecting\nno answer' },
+  ],
+};
+
+test('a machine that runs its fallback: since when, why, with the last lines, and what to do', () => {
+  expect(statusLines(machine({}, { mode: 'passive', assessment: FALLBACK })).slice(1, 6)).toEqual([
+    'FALLBACK   This machine runs its fallback since the active system (Demo 2) failed on 2026-01-02 03:04 UTC: the check /oem/health.d/web failed (its status was 1).',
+    '           /oem/health.d/web: its status was 1',
+    '             | connecting',
+    '             | no answer',
+    '           mend the image and upgrade to it, or: holdfast boot --default active',
+  ]);
+});
+
+test.each<[Partial<AssessmentReport>, string]>([
+  [{ outcome: 'running' }, 'assessed   this system is on trial since 2026-01-02T03:04:05.000Z'],
+  [
+    { outcome: 'passed', checks: [{ name: 'units', outcome: 'ok', message: '' }] },
+    'assessed   this system has proved on 2026-01-02T03:04:05.000Z that it works (1 checks)',
+  ],
+  [{ outcome: 'put-back' }, 'assessed   this system was chosen by hand; the trial of the new one is still due'],
+  [
+    { outcome: 'failed' },
+    'FAILED     The system (Demo 2) did not prove that it works: the check /oem/health.d/web failed (its status was 1).',
+  ],
+])('an assessed boot: %j', (changes, line) => {
+  expect(statusLines(machine({}, { assessment: { ...FALLBACK, checks: [], ...changes } }))[1]).toBe(line);
+});
+
+test('a verdict that GRUB could not be told', () => {
+  const assessment: AssessmentReport = {
+    ...FALLBACK,
+    boot: 'trial',
+    outcome: 'passed',
+    checks: [],
+    problem: 'read-only',
+  };
+  expect(statusLines(machine({}, { assessment }))[2]).toBe(
+    'PROBLEM    GRUB could not be told that this system works: read-only',
+  );
 });

@@ -170,3 +170,24 @@ test('prompts are drawn again only when the banner has changed', () => {
   refreshBanner(readBootReport(run), { run, etc });
   expect(statSync(reload).mtime).toEqual(past);
 });
+
+test('what became of this boot’s assessment is read, and what checks printed stays out of the banner', () => {
+  const report = {
+    boot: 'fallback',
+    outcome: 'fallback',
+    at: '2026-01-02T03:04:05.000Z',
+    system: 'Demo 2',
+    reason: 'it hung',
+    checks: [{ name: '/x', outcome: 'failed', message: 'm', outputTail: 'a secret' }],
+  };
+  put('holdfast/assessment.json', JSON.stringify(report));
+  expect(readBootReport(run).assessment).toEqual(report);
+  expect(bannerLines(readBootReport(run))).toEqual([
+    'holdfast: This machine runs its fallback since the active system (Demo 2) failed on 2026-01-02 03:04 UTC: it hung.',
+    'holdfast: "holdfast status" shows more.',
+  ]);
+  for (const damaged of ['', '{', '[]', '{"outcome":"great","at":"x","checks":[]}', '{"outcome":"failed"}']) {
+    put('holdfast/assessment.json', damaged);
+    expect(readBootReport(run)).not.toHaveProperty('assessment');
+  }
+});
