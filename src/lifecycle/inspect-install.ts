@@ -28,6 +28,7 @@ import { UndoStack } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import type { InstallFacts, InstallRequest } from './install.ts';
 import { type DiskContent, refuseContent } from './install-refusals.ts';
+import { checkLayout } from './partition-layout.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
 
 const INSTALL_TOOLS = [
@@ -64,6 +65,7 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
     ...(filesystems?.extra ?? []).map((one) => one.filesystem),
   ];
   requireTools([...INSTALL_TOOLS, ...new Set(wished.flatMap((type) => (type === undefined ? [] : `mkfs.${type}`)))]);
+  if (partitioning?.kind === 'layout') checkLayout(partitioning.file, request.target);
   const disk = await openDisk(request.target);
   const found = await readPartitions(disk);
   const users = await usersOfDisk(disk);

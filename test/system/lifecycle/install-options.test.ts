@@ -91,6 +91,12 @@ const tableOf = async (disk: DiskImage) =>
     sizeBytes / 2 ** 20,
   ]);
 
+/** What an install mounts outside of its own directory; others may be at work on the same machine. */
+const ourMounts = () =>
+  listMounts().flatMap(({ mountPoint }) =>
+    /^\/run\/(?:cos|holdfast\/source-\d+)/.test(mountPoint) ? [mountPoint] : [],
+  );
+
 describe('partitions', () => {
   test('sizes, labels, file systems and extra partitions of the settings', async () => {
     const disk = newDisk(6144);
@@ -311,9 +317,9 @@ describe('sources', () => {
     const file = join(images.directory, 'system.squashfs');
     await runChecked(['mksquashfs', images.treeOf('base'), file, '-quiet', '-no-progress']);
     const disk = newDisk();
-    const before = { ...machineTraces(), all: listMounts().length };
+    const before = { ...machineTraces(), ours: ourMounts() };
     await installed(disk, [], `install: {system: "file:${file}"}`);
-    expect({ ...machineTraces(), all: listMounts().length }).toEqual(before);
+    expect({ ...machineTraces(), ours: ourMounts() }).toEqual(before);
     await disk.withMounted('COS_STATE', async (state) => {
       expect(await slotText(state, 'active', '/etc/os-release')).toContain('Tiny 1');
       expect(readState(join(state, 'state.yaml')).state.active?.source).toBe(`file:${file}`);
@@ -400,7 +406,7 @@ describe('hooks of this machine', () => {
       join(hooks, 'hooks.yaml'),
       `stages:\n${['before-install', 'after-install', 'post-install'].map(list).join('')}`,
     );
-    const mountsBefore = listMounts().length;
+    const mountsBefore = ourMounts();
     await installed(disk, [...v1(), '--strict'], `cloud-init-paths: [${hooks}]`);
     expect(readFileSync(seen, 'utf8').split('\n')).toEqual([
       'before-install:',
@@ -408,8 +414,7 @@ describe('hooks of this machine', () => {
       'post-install: oem/grubenv recovery/cOS state/cOS state/grub_oem_env',
       '',
     ]);
-    expect(listMounts().length).toBe(mountsBefore);
-    expect(existsSync('/run/cos/oem')).toBe(false);
+    expect(ourMounts()).toEqual(mountsBefore);
   });
 });
 

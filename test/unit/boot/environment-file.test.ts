@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseEnvironmentFile } from '../../../src/boot/environment-file.ts';
+import { parseAssignments, parseEnvironmentFile } from '../../../src/boot/environment-file.ts';
 
 test.each([
   ['A=1\nB=2', { A: '1', B: '2' }],
@@ -43,4 +43,14 @@ test('reads any text, and a long one at once', () => {
   );
   const long = `${'A="'.repeat(20_000)}\n${'x\n'.repeat(20_000)}`;
   expect(parseEnvironmentFile(long).size).toBe(1);
+});
+
+test('tells the line where each assignment begins', () => {
+  const text = '# first\nA=1\n\nB="two\nlines"\nexport C=3\nno\nA=4';
+  expect(parseAssignments(text)).toEqual([
+    { name: 'A', value: '1', line: 2 },
+    { name: 'B', value: 'two\nlines', line: 4 },
+    { name: 'C', value: '3', line: 6 },
+    { name: 'A', value: '4', line: 8 },
+  ]);
 });
