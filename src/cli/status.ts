@@ -30,9 +30,22 @@ export function statusLines(status: MachineStatus): string[] {
     ...stageLines(boot),
     ...layoutLines(boot),
     ...slots.map((slot) => slotLine(slot, status)),
+    ...lastActionLines(status.lastAction),
     ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
     ...problems.map((problem) => row('PROBLEM', problem)),
     ...unknown.map((what) => row('unknown', what)),
+  ];
+}
+
+/** An action that went well leaves nothing to say. */
+function lastActionLines(last: MachineStatus['lastAction']): string[] {
+  if (last === undefined || last.outcome === 'ok') return [];
+  const indent = ' '.repeat(WIDTH + 1);
+  const how =
+    last.outcome === 'failed' ? `failed: ${last.error ?? 'the reason is unknown'}` : 'completed with warnings:';
+  return [
+    row('last', oneLine(`${last.action} at ${last.date} ${how}`, MAX_CHARACTERS)),
+    ...last.warnings.map((text) => `${indent}! ${oneLine(text, MAX_CHARACTERS)}`),
   ];
 }
 

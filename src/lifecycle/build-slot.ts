@@ -120,7 +120,7 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     removeOnFailure(context, `${pristine}.new`);
     // The pristine of an installed image may be there already, when that image is built anew.
     if (!hasPristine(state.stateDirectory, digest)) removeOnFailure(context, pristine);
-    if (!keepPristine(state.stateDirectory, digest)) {
+    if (!(await keepPristine(state.stateDirectory, digest))) {
       const text = 'no unchanged copy of the image is kept: this file system can’t share blocks between files';
       context.events({ type: 'notice', level: 'info', text });
     }

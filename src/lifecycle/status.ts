@@ -24,6 +24,7 @@ import { Root } from '../system/root.ts';
 import { requireTools } from '../system/tools.ts';
 import { type BootReport, type FailedSlot, parseFailedSlots, readBootReport } from './boot-report.ts';
 import { parseOsRelease } from './bootable.ts';
+import { type LastAction, readLastAction } from './last-action.ts';
 
 export interface SlotStatus {
   slot: SlotName;
@@ -45,6 +46,8 @@ export interface MachineStatus {
   /** Empty where no installed system can be looked at; `unknown` says why. */
   slots: SlotStatus[];
   stateFreeBytes?: number;
+  /** How the last action on this machine ended; undefined where none has left a record. */
+  lastAction?: LastAction | undefined;
   problems: string[];
   /** What could not be found out, and why: live media, containers, ordinary systems. */
   unknown: string[];
@@ -108,6 +111,8 @@ async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirector
   const active = status.slots.find(({ slot }) => slot === 'active');
   status.rebootPending = booted.slot === 'active' && booted.uuid !== undefined && active?.uuid !== booted.uuid;
   status.stateFreeBytes = freeBytes(stateDirectory);
+  const lastAction = readLastAction(stateDirectory);
+  if (lastAction !== undefined) status.lastAction = lastAction;
 }
 
 /** The recovery system's initramfs may not have seen what was noted on the state partition. */

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { probeFilesystem } from '../system/filesystems.ts';
 import { backingFileOf } from '../system/loopdevices.ts';
 import { mountAt } from '../system/mounts.ts';
-import { RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, type SlotName } from './names.ts';
+import { LEAVING_FILE, OUTGOING_FILE, RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, type SlotName } from './names.ts';
 
 export interface BootedSystem {
   /** The slot whose file is the root; undefined on live media, in containers and on ordinary systems. */
@@ -21,8 +21,10 @@ export function bootedSlot(backingFile: string | undefined): { slot: SlotName | 
   if (backingFile === undefined) return { slot: undefined, replaced: false };
   const replaced = backingFile.endsWith(' (deleted)');
   const name = basename(backingFile.replace(/ \(deleted\)$/, ''));
-  // After a power cut GRUB may have read the old name of what has only this one by now.
-  if (name === basename(RUNNING_FILE)) return { slot: 'active', replaced: true };
+  // After a power cut GRUB may have read the old name of what has only one of these by now.
+  if ([RUNNING_FILE, OUTGOING_FILE, LEAVING_FILE].some((file) => basename(file) === name)) {
+    return { slot: 'active', replaced: true };
+  }
   // passive.img.new is how the passive file was called before its rename; the kernel keeps up with renames of the
   // name it was opened by, so this is only seen when a slot was attached in the middle of a swap.
   const slot =

@@ -3,10 +3,11 @@
 // only when the new one is on the disk.
 
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/durable.ts';
-import { run, runChecked } from '../system/process.ts';
-import { RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES } from './names.ts';
+import { runChecked } from '../system/process.ts';
+import { LEAVING_FILE, RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES } from './names.ts';
+import { replaceSlotFile } from './swap.ts';
 
 export type RecoveryKind = 'image' | 'squashfs';
 
@@ -32,12 +33,14 @@ export async function activateRecovery(
     rmSync(running, { force: true });
     linkDurably(join(recoveryDirectory, recoveryFileOf(options.keepRunning)), running);
   }
-  renameDurably(file, join(recoveryDirectory, recoveryFileOf(kind)));
-  await freezeAndThaw(recoveryDirectory);
+  await replaceSlotFile(recoveryDirectory, relative(recoveryDirectory, file), recoveryFileOf(kind));
   const other = join(recoveryDirectory, recoveryFileOf(kind === 'image' ? 'squashfs' : 'image'));
   if (!existsSync(other)) return;
-  rmSync(other);
+  // Another name first: whoever still sees the old one reads a whole file.
+  const leaving = join(recoveryDirectory, LEAVING_FILE);
+  renameDurably(other, leaving);
   await freezeAndThaw(recoveryDirectory);
+  rmSync(leaving);
 }
 
 /** What GRUB reads of a squashfs is gzip, lzo and xz; xz is the smallest (cOS builds its recovery system so). */
@@ -53,9 +56,4 @@ export async function makeSquashfs(tree: string, file: string, signal: AbortSign
     signal,
   });
   fsyncPath(file);
-}
-
-/** Whether a file is a whole squashfs: its lists are read from end to end. */
-export async function isWholeSquashfs(file: string): Promise<boolean> {
-  return (await run(['unsquashfs', '-quiet', '-lls', file], { maxOutputBytes: 4096 })).status === 0;
 }

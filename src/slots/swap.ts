@@ -15,7 +15,7 @@ import {
   SLOT_FILES,
   TRANSITION_FILE,
 } from './names.ts';
-import { cloneSlotFile, labelSlotFile, tryCloneSlotFile } from './slot-file.ts';
+import { cloneSlotFile, labelSlotFile, renewSlotId, tryCloneSlotFile } from './slot-file.ts';
 
 /**
  * How a slot's second copy is made. `share`: a clone with its own label, or, where the filesystem can't clone, the same
@@ -114,12 +114,15 @@ function isSameFile(one: string, other: string): boolean {
 }
 
 /**
- * Keeps the transition's present content as the pristine of an image. It must be unmounted.
+ * Keeps the transition's present content as the pristine of an image, under a UUID of its own: the initramfs must never
+ * take it for the slot that was made from it. The transition must be unmounted.
  * @returns false where the filesystem can't clone: a whole copy would cost the room that the next upgrade needs.
  */
-export function keepPristine(stateDirectory: string, digest: string): boolean {
+export async function keepPristine(stateDirectory: string, digest: string): Promise<boolean> {
   const pristine = join(stateDirectory, pristineFile(digest));
   if (!tryCloneSlotFile(join(stateDirectory, TRANSITION_FILE), `${pristine}.new`)) return false;
+  await renewSlotId(`${pristine}.new`);
+  fsyncPath(`${pristine}.new`);
   renameDurably(`${pristine}.new`, pristine);
   return true;
 }

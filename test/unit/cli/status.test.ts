@@ -236,3 +236,18 @@ test('a verdict that GRUB could not be told', () => {
     'PROBLEM    GRUB could not be told that this system works: read-only',
   );
 });
+
+test('an action that completed with warnings is told with all of them, one that failed with its reason', () => {
+  const last = { action: 'upgrade', command: 'holdfast upgrade x', date: '2026-11-21T10:00:00Z', warnings: [] };
+  const lines = (lastAction: MachineStatus['lastAction']) =>
+    statusLines({ ...machine(), lastAction }).filter((line) => !WELL.includes(line));
+  expect(lines({ ...last, outcome: 'ok' })).toEqual([]);
+  expect(lines({ ...last, outcome: 'ok-with-warnings', warnings: ['hook x: step failed', 'two\nlines'] })).toEqual([
+    'last       upgrade at 2026-11-21T10:00:00Z completed with warnings:',
+    '           ! hook x: step failed',
+    '           ! two lines',
+  ]);
+  expect(lines({ ...last, outcome: 'failed', error: 'the disk is full' })).toEqual([
+    'last       upgrade at 2026-11-21T10:00:00Z failed: the disk is full',
+  ]);
+});

@@ -4,7 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { literalSettings, parseOsRelease, requireBootable } from '../../../src/lifecycle/bootable.ts';
+import {
+  findsRootByImageLabel,
+  literalSettings,
+  parseOsRelease,
+  requireBootable,
+} from '../../../src/lifecycle/bootable.ts';
 import { Root } from '../../../src/system/root.ts';
 
 let root: Root;
@@ -55,4 +60,16 @@ test('os-release gives only the names on the list, unquoted', () => {
     version: '1',
     menuEntry: 'a "b"',
   });
+});
+
+test.each([
+  ['set kernelcmd="console=tty1 root=LABEL=$label cos-img/filename=$img panic=5"', true],
+  ['set kernelcmd="root=LABEL=${label} cos-img/filename=$img"', true],
+  ['set kernelcmd="root=LABEL=COS_PASSIVE cos-img/filename=$img"', true],
+  ['set kernelcmd="root=LABEL=$state_label cos-img/filename=$img cos.label=$label"', false],
+  ['set kernelcmd="root=LABEL=COS_STATE cos-img/filename=$img"', false],
+  ['# root=LABEL=$label is what cOS had\nset kernelcmd="root=LABEL=$state_label"', false],
+  ['set kernelcmd="root=live:LABEL=$recoverylabel rd.live.dir=/"', false],
+])('%s: the root is found by the label of the image file: %s', (bootargs, expected) => {
+  expect(findsRootByImageLabel(bootargs)).toBe(expected);
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DEFAULT_LABELS } from '../../../src/slots/names.ts';
 import { type Deployment, formatState, parseState, readState } from '../../../src/slots/state-file.ts';
 
 const NOW = '2026-11-20T10:00:00.000Z';
@@ -63,4 +64,41 @@ test('a missing file is an empty state, a damaged one says so', () => {
   writeFileSync(file, '');
   expect(readState(file)).toEqual({ state: {} });
   rmSync(directory, { recursive: true });
+});
+
+test("elemental 2.x's snapshots are read: the active one, and the newest of the others", () => {
+  const text = `date: "2024-03-20T15:12:22Z"
+snapshotter:
+    type: loopdevice
+    max-snaps: 4
+recovery:
+    label: COS_RECOVERY
+    recovery: {source: "oci://x:1", digest: "sha256:1", label: COS_SYSTEM, fs: squashfs, fromAction: build-disk}
+state:
+    label: ""
+    snapshots:
+        1: {source: "oci://x:1", digest: "sha256:1", fromAction: install}
+        9: {source: "oci://x:9", digest: "sha256:9", fromAction: upgrade}
+        10: {source: "oci://x:10", digest: "sha256:10", active: true, labels: {a: b}, fromAction: upgrade}
+`;
+  expect(parseState(text)).toMatchObject({
+    active: { source: 'oci://x:10', digest: 'sha256:10', fromAction: 'upgrade' },
+    passive: { source: 'oci://x:9' },
+    recovery: { fs: 'squashfs', fromAction: 'install' },
+  });
+});
+
+test('labels are always written, those of the machine', () => {
+  const labels = {
+    partitions: { ...DEFAULT_LABELS.partitions, state: 'MY_STATE' },
+    slots: { ...DEFAULT_LABELS.slots, active: 'MY_ACTIVE' },
+  };
+  const text = formatState({ active }, NOW, labels);
+  expect(text).toContain('state:\n  label: MY_STATE\n');
+  expect(text).toContain('label: MY_ACTIVE');
+  expect(text).not.toMatch(/label: ('')?\n/);
+});
+
+test('the note of what is about to become a slot is read again', () => {
+  expect(parseState(formatState({ active, transition: { ...active, uuid: 'new' } }, NOW)).transition?.uuid).toBe('new');
 });

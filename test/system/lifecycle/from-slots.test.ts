@@ -1,0 +1,127 @@
+// The actions as on a booted machine: the real executable runs from a slot file as its root, with STATE or RECOVERY where
+// the initramfs mounts it, read-only. What becomes of the running system's file, and that a second action undoes or
+// repeats the first, shows only there.
+
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ensureExecutable } from '../../../lab/executable.ts';
+import type { SlotName } from '../../../src/slots/names.ts';
+import { readState } from '../../../src/slots/state-file.ts';
+import { run, runChecked } from '../../../src/system/process.ts';
+import { type DiskImage, machineTraces, slotText } from './disk-image.ts';
+import { InstalledDisk, systemsIn } from './installed-disk.ts';
+
+let installed: InstalledDisk;
+let delivery: string;
+/** Upgraded to version 2 from the running version 1. */
+let upgraded: DiskImage;
+
+beforeAll(async () => {
+  // Mount points for the tools of this machine.
+  const v1 = Object.fromEntries(['sbin', 'lib', 'lib64', 'usr', 'oem'].map((name) => [`${name}/.keep`, '']));
+  installed = await InstalledDisk.create({ v1 });
+  delivery = join(installed.images.directory, 'delivery');
+  mkdirSync(delivery);
+  copyFileSync(await ensureExecutable(() => {}), join(delivery, 'holdfast'));
+  await runChecked(['chmod', '755', join(delivery, 'holdfast')]);
+  await runChecked(['cp', '-a', installed.images.layout, join(delivery, 'layout')]);
+  upgraded = await installed.copy();
+  expect(await inSlot(upgraded, 'active', ['upgrade', V2])).toContain('Upgrade completed');
+}, 300_000);
+afterAll(() => installed?.remove());
+
+const V2 = 'oci-layout:/run/delivery/layout:v2';
+
+/** Runs holdfast on a machine that was booted from a slot; what it printed. */
+async function inSlot(disk: DiskImage, slot: SlotName, args: readonly string[], status = 0): Promise<string> {
+  const result = await run(['sh', 'lab/crash/in-slot.sh', disk.file, slot, '/run/delivery/holdfast', ...args], {
+    env: { ...process.env, IN_SLOT_DELIVERY: delivery },
+    timeoutMs: 120_000,
+  });
+  const text = `${result.stdout}${result.stderr}`;
+  expect(result.status, text).toBe(status);
+  return text;
+}
+
+const systems = (disk: DiskImage) => disk.withMounted('COS_STATE', (state) => systemsIn(state));
+const files = (disk: DiskImage, label = 'COS_STATE') =>
+  disk.withMounted(label, (directory) => readdirSync(join(directory, 'cOS')).filter((name) => !/^pristine/.test(name)));
+const recoveryOf = (disk: DiskImage) =>
+  disk.withMounted('COS_RECOVERY', (directory) => slotText(directory, 'recovery', '/etc/os-release'));
+
+test('upgrade from active: the running system becomes passive, and its file keeps a name until the reboot', async () => {
+  expect(await systems(upgraded)).toEqual(['Tiny 2', 'Tiny 1']);
+  expect((await files(upgraded)).sort()).toEqual(['active.img', 'passive.img', 'running.img']);
+  await upgraded.withMounted('COS_STATE', (state) => {
+    const { active, passive } = readState(join(state, 'state.yaml')).state;
+    expect([active?.fromAction, passive?.fromAction]).toEqual(['upgrade', 'install']);
+    expect(readState(join(state, 'state.yaml')).state).not.toHaveProperty('transition');
+  });
+});
+
+test('rollback from active: the two change places, and a second one undoes it', async () => {
+  const disk = await installed.copy(upgraded);
+  const before = machineTraces();
+  expect(await inSlot(disk, 'active', ['rollback'])).toContain('Rollback completed\n');
+  expect(machineTraces()).toEqual(before);
+  expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 2']);
+  expect((await files(disk)).sort()).toEqual(['active.img', 'passive.img', 'running.img']);
+  expect(await inSlot(disk, 'active', ['rollback'])).toContain('Rollback completed\n');
+  expect(await systems(disk)).toEqual(['Tiny 2', 'Tiny 1']);
+  await disk.withMounted('COS_STATE', (state) => {
+    const { active, passive } = readState(join(state, 'state.yaml')).state;
+    expect([active?.fromAction, passive?.fromAction]).toEqual(['rollback', 'rollback']);
+  });
+});
+
+test('rollback from passive: active becomes what runs, which stays', async () => {
+  const disk = await installed.copy(upgraded);
+  expect(await inSlot(disk, 'passive', ['rollback'])).toContain('Rollback completed\n');
+  expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 1']);
+});
+
+test('rollback where both slots hold the system that runs: there is nothing to go back to', async () => {
+  const disk = await installed.copy();
+  expect(await inSlot(disk, 'active', ['rollback'])).toContain('Nothing to go back to');
+});
+
+test('upgrade from passive and from recovery replaces active only', async () => {
+  for (const slot of ['passive', 'recovery'] as const) {
+    const disk = await installed.copy();
+    expect(await inSlot(disk, slot, ['upgrade', V2]), slot).toContain('Upgrade completed\n');
+    expect(await systems(disk), slot).toEqual(['Tiny 2', 'Tiny 1']);
+  }
+});
+
+test.each(['active', 'passive', 'recovery'] as const)(
+  'upgrade --recovery from %s: a new recovery system, and the slots as they were',
+  async (slot) => {
+    const disk = await installed.copy();
+    const before = machineTraces();
+    expect(await inSlot(disk, slot, ['upgrade', '--recovery', V2])).toContain('Upgrade completed\n');
+    expect(machineTraces()).toEqual(before);
+    expect(await recoveryOf(disk)).toContain('Tiny 2');
+    expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 1']);
+    const names = slot === 'recovery' ? ['recovery.img', 'running.img'] : ['recovery.img'];
+    expect((await files(disk, 'COS_RECOVERY')).sort()).toEqual(names);
+  },
+);
+
+test('reset runs from the recovery system only', async () => {
+  const disk = await installed.copy(upgraded);
+  const refusal = 'reset can only be called from the recovery system';
+  expect(await inSlot(disk, 'active', ['reset'], 33)).toContain(refusal);
+  expect(await inSlot(disk, 'recovery', ['reset', '--persistent', '--oem'])).toContain('Reset completed\n');
+  expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 1']);
+  await disk.withMounted('COS_OEM', (oem) => expect(readdirSync(oem).sort()).toEqual(['grubenv', 'lost+found']));
+  expect(await inSlot(disk, 'active', ['boot'])).toContain('next       active');
+});
+
+test('reset --force from active and from passive', async () => {
+  for (const slot of ['active', 'passive'] as const) {
+    const disk = await installed.copy(upgraded);
+    expect(await inSlot(disk, slot, ['reset', '--force']), slot).toContain('Reset completed\n');
+    expect(await systems(disk), slot).toEqual(['Tiny 1', 'Tiny 1']);
+  }
+});
