@@ -71,7 +71,13 @@ test('a tool is missing: named with its package, before anything is written', as
   ]);
   expect(result).toMatchObject({
     status: 90,
-    stderr: 'error: a program is missing: mcopy [HF-TOOL-MISSING]\nhint: mcopy: install the package mtools\n',
+    // They are one program under several names.
+    stderr: [
+      'error: some programs are missing: mcopy, mdir, mren [HF-TOOL-MISSING]',
+      'hint: mcopy: install the package mtools',
+      '  mdir: install the package mtools',
+      '  mren: install the package mtools\n',
+    ].join('\n'),
   });
 });
 
