@@ -60,7 +60,10 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
     case 'run-hook':
       return { before: [`Running ${action.hook ?? 'the'} hook`], after: [] };
     case 'partition':
+    case 'run-layout':
       return { before: ['Partitioning device...'], after: [] };
+    case 'adopt-partitions':
+      return { before: [action.summary], after: ['Mounting disk partitions'] };
     case 'format':
       return {
         before: shell ? ['Formatting drives..'] : [action.summary],
@@ -75,6 +78,7 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
     case 'make-slots':
     case 'active-to-passive':
       return copying(SLOT_LABELS.passive, shell ? 'Preparing passive boot..' : undefined);
+    case 'build-recovery':
     case 'copy-recovery':
     case 'copy-to-recovery':
       return copying(

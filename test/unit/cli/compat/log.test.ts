@@ -250,6 +250,18 @@ test('an install', () => {
   ]);
 });
 
+test('an install on partitions that are there, with a recovery system of its own', () => {
+  const plan = [action('adopt-partitions'), action('run-layout'), action('build-recovery')];
+  expect(tell({ action: 'install' }, ({ events }) => eventsOf(plan).forEach(events))).toEqual([
+    START,
+    'Ours: adopt-partitions',
+    'Mounting disk partitions',
+    'Partitioning device...',
+    'Copying COS_SYSTEM image...',
+    'Finished copying COS_SYSTEM...',
+  ]);
+});
+
 test('an install by cos-installer, forced', () => {
   const lines = tell({ action: 'install', tool: 'shell', force: true }, ({ events }) =>
     eventsOf(INSTALL).forEach(events),
