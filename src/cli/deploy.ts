@@ -33,7 +33,7 @@ export async function deployCommand(
       menuTitle: ownEntryName(settings, 'reset.grub-entry-name'),
     },
     named ? await openNamedImage(argument, flags, context, { settings }) : undefined,
-    { ...runOptions(context, flags), labels: labelsOf(settings) },
+    { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
   printRebuild(context, 'Deploy', result);
   if (power !== undefined && result.outcome !== 'planned') await powerDown(power, { events: reporter.events, signal });

@@ -45,7 +45,7 @@ export async function resetCommand(context: CommandContext, _: string[], flags: 
       tty: flags.tty ?? settings.value('reset.tty'),
     },
     image,
-    { ...runOptions(context, flags), labels: labelsOf(settings) },
+    { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
   printRebuild(context, 'Reset', result);
   if (power !== undefined && result.outcome !== 'planned') await powerDown(power, { events: reporter.events, signal });

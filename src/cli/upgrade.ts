@@ -77,7 +77,7 @@ async function upgradeSystem(
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
       assess: settings.value('boot-assessment') ?? true,
     },
-    { ...runOptions(context, flags), labels: labelsOf(settings) },
+    { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
   const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
   if (outcome === 'planned') {
@@ -131,7 +131,7 @@ async function upgradeRecoverySystem(
       force: flags.force ?? settings.value('upgrade.force') ?? false,
       minimumBytes: size * 2 ** 20,
     },
-    { ...runOptions(context, flags), labels: labelsOf(settings) },
+    { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
   const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
   if (outcome === 'planned') {

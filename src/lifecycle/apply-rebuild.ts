@@ -28,7 +28,7 @@ import type { Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { forgetAssessment } from './assessment.ts';
 import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
-import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { recordFailure } from './last-action.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
 import { readInstallation, recoveryFile, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
@@ -42,7 +42,7 @@ import {
   type SessionOptions,
   withSession,
 } from './session.ts';
-import { hookPerformer, type SwitchState, switchPerformers } from './switch.ts';
+import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
 
 export interface RebuildResult {
@@ -54,7 +54,7 @@ export interface RebuildResult {
   prettyName: string | undefined;
 }
 
-interface RebuildState extends BuildSlotState, SwitchState {
+interface RebuildState extends HookState {
   request: RebuildRequest;
   facts: RebuildFacts;
   /** The recovery system's file when that is what is copied. */
@@ -121,6 +121,7 @@ export function rebuild(
       request,
       facts,
       switched: false,
+      becomes: join(stateDirectory, SLOT_FILES.active),
     };
     const { durationMs } = await applyPlan(session, plan, performers, applied);
     const { warnings } = session;

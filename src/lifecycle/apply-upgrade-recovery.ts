@@ -15,7 +15,7 @@ import { removeLeftovers, unfinishedBytes } from '../slots/swap.ts';
 import { freeBytes } from '../system/filesystems.ts';
 import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
-import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
@@ -26,7 +26,7 @@ import {
   type SessionOptions,
   withSession,
 } from './session.ts';
-import { hookPerformer, type SwitchState, switchPerformers } from './switch.ts';
+import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { openSlotFile } from './target.ts';
 import { findBase, UPGRADE_TOOLS } from './upgrade.ts';
 import {
@@ -48,7 +48,7 @@ export interface RecoveryResult {
   prettyName: string | undefined;
 }
 
-interface RecoveryState extends BuildSlotState, SwitchState {
+interface RecoveryState extends HookState {
   image: Image;
   facts: RecoveryFacts;
   kind: RecoveryKind;
@@ -92,6 +92,7 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
         kind === 'squashfs' ? NEW_SQUASHFS : onRecovery ? TRANSITION_FILE : `${SLOT_FILES.recovery}.new`,
       ),
       switched: false,
+      becomes: undefined,
     };
     const { durationMs } = await applyPlan(session, plan, performers, state);
     const { warnings } = session;

@@ -1,15 +1,17 @@
 // Carries out an upgrade's plan. From `activate` on the upgrade is done: whatever goes wrong after it is a warning,
 // because an error would make a controller repeat the upgrade and lose the old system (elemental-cli#431).
 
+import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import { requirePartition } from '../slots/locate.ts';
+import { SLOT_FILES } from '../slots/names.ts';
 import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
-import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { applyPlan, asWarning, mountOwner, readPartition, type SessionOptions, withSession } from './session.ts';
-import { hookPerformer, type SwitchState, switchPerformers } from './switch.ts';
+import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import {
   inspectUpgrade,
   planUpgrade,
@@ -31,7 +33,7 @@ export interface UpgradeResult {
   prettyName: string | undefined;
 }
 
-interface UpgradeState extends BuildSlotState, SwitchState {
+interface UpgradeState extends HookState {
   image: Image;
   facts: UpgradeFacts;
 }
@@ -65,6 +67,7 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
       installation,
       facts,
       switched: false,
+      becomes: join(stateDirectory, SLOT_FILES.active),
     };
     const { durationMs } = await applyPlan(session, plan, performers, state);
     const { warnings } = session;

@@ -43,7 +43,7 @@ export async function runHook(
   context: ApplyContext,
   hook: string,
   root: Root,
-  options: { strictness: Strictness; extra?: ExtraSources | undefined; newSystem?: readonly string[] },
+  options: { strictness: Strictness; extra?: ExtraSources | undefined; newSystem?: readonly string[] | undefined },
 ): Promise<StageResult> {
   // Of the machine that runs it, also for a hook in the new system.
   const extra = options.extra ?? (await readExtraSources(new Root('/')));

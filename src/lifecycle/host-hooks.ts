@@ -8,6 +8,7 @@ import { messageOf } from '../system/errors.ts';
 import { bindMount, isReadOnly, mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, UndoStack } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
+import type { ExtraSources } from './extra-sources.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { EXPOSED_RECORD } from './leftovers.ts';
 import { openForWriting, readPartition, type Session } from './session.ts';
@@ -19,7 +20,7 @@ export async function runHostHook(
   context: ApplyContext,
   session: Session,
   hook: string,
-  options: { strictness: Strictness; newSystem?: readonly string[] },
+  options: { strictness: Strictness; extra?: ExtraSources | undefined; newSystem?: readonly string[] | undefined },
 ): Promise<void> {
   const undo = new UndoStack();
   try {

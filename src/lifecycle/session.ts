@@ -22,6 +22,7 @@ import {
 } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
+import type { ExtraSources } from './extra-sources.ts';
 import { type ActionName, RUN_DIRECTORY, removeRemains } from './leftovers.ts';
 import type { OwnerMounts } from './target.ts';
 
@@ -38,6 +39,8 @@ export interface SessionOptions {
   now: string;
   /** This machine's labels; default: cOS's. */
   labels?: Labels;
+  /** Stage files for hooks beyond the default places; default: what settings and environment name. */
+  hookSources?: readonly string[] | undefined;
   beforeAction?: (index: number) => Promise<void> | void;
 }
 
@@ -50,6 +53,7 @@ export interface Session {
   command: string;
   now: string;
   labels: Labels;
+  hookSources: ExtraSources | undefined;
   /** Undone at the very end. */
   undo: UndoStack;
   /** An own directory below /run for mount points. */
@@ -93,6 +97,7 @@ export async function withSession<T>(
       command,
       now,
       labels,
+      hookSources: options.hookSources && { sources: options.hookSources, problems: [] },
       undo,
       workDirectory,
       booted: await inspectBooted(),

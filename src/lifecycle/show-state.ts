@@ -37,6 +37,7 @@ export async function showState(
       command: '',
       now,
       labels,
+      hookSources: undefined,
       undo,
       workDirectory,
       booted: await inspectBooted(),

@@ -1,14 +1,19 @@
 // The actions that upgrade, rollback, reset and deploy share around the building of a slot: opening STATE, taking away
 // leftovers, hooks, the note of what is about to become a slot, and the last word.
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TRANSITION_FILE } from '../slots/names.ts';
 import { type CopyMode, removeLeftovers } from '../slots/swap.ts';
-import type { Action, Performers } from '../system/plan.ts';
+import type { Action, ApplyContext, Performers } from '../system/plan.ts';
+import { Root } from '../system/root.ts';
 import { type BuildSlotState, buildSlotPerformers, type RunHook } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
 import { runHostHook } from './host-hooks.ts';
 import { recordFailure, writeLastAction } from './last-action.ts';
 import type { Installation } from './records.ts';
 import { asWarning, openForWriting, type Session } from './session.ts';
+import { openSlotFile } from './target.ts';
 
 export interface OpenState extends Action<'open-state'> {
   device: string;
@@ -56,17 +61,48 @@ export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, Switch
 };
 
 /** Hooks of an action that also builds a slot. */
-export const hookPerformer: Performers<RunHook, SwitchState & BuildSlotState> = {
+export const hookPerformer: Performers<RunHook, HookState> = {
   'run-hook': async (action, context, state) => {
     const { hook, where, strictness } = action;
-    const perform = () =>
-      where === 'host'
-        ? runHostHook(context, state.session, hook, { strictness })
-        : buildSlotPerformers['run-hook'](action, context, state);
+    const { hookSources: extra = state.session.hookSources } = state;
+    const perform = async () => {
+      if (where === 'target') {
+        await buildSlotPerformers['run-hook'](action, context, { ...state, hookSources: extra });
+        return;
+      }
+      const fresh = hook.startsWith('before-') ? undefined : await openNewSystem(context, state);
+      await runHostHook(context, state.session, hook, { strictness, extra, newSystem: fresh?.sources });
+      await fresh?.close();
+    };
     if (state.switched) await asWarning(context, perform);
     else await perform();
   },
 };
+
+export interface HookState extends SwitchState, BuildSlotState {
+  /** The slot file that the transition becomes; undefined where it is none that could be looked into. */
+  becomes: string | undefined;
+}
+
+/**
+ * Stage files of the image that only the new system has: without them a hook that an image brings would run for the first
+ * time one upgrade later (elemental-toolkit: "hooks lost").
+ */
+async function openNewSystem(
+  { undo }: ApplyContext,
+  state: HookState,
+): Promise<{ sources: string[]; close: () => Promise<void> } | undefined> {
+  const transition = join(state.buildDirectory ?? state.stateDirectory, TRANSITION_FILE);
+  const file = state.switched ? state.becomes : transition;
+  if (file === undefined || !existsSync(file)) return undefined;
+  const { root, close } = await openSlotFile(undo, file, join(state.workDirectory, 'new-system'), { readOnly: true });
+  const running = new Set(new Root('/').list(IMAGE_SOURCE));
+  const names = root.list(IMAGE_SOURCE).filter((name) => !running.has(name));
+  return { sources: names.map((name) => root.resolve(join(IMAGE_SOURCE, name))), close };
+}
+
+/** Where an image has its own stage files. */
+const IMAGE_SOURCE = '/system/oem';
 
 export function hookAction(hook: string, where: RunHook['where'], strictness: Strictness): RunHook {
   const summary = `Run hook ${hook}${where === 'target' ? ' in the new system' : ''}`;

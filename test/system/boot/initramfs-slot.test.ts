@@ -52,6 +52,7 @@ describe('the image', () => {
     ['cos-img/filename=/cOS/other.img elemental.mode=passive', 'other.img', 'passive'],
     ['cos-img/filename=/cOS/running.img', 'running.img', 'active'],
     ['cos-img/filename=/cOS/outgoing.img', 'outgoing.img', 'active'],
+    ['cos-img/filename=/cOS/leaving.img', 'leaving.img', 'active'],
   ])('%s', async (commandLine, image, mode) => {
     writeFileSync(join(state, 'cOS', image), '');
     for (const shell of SHELLS) {

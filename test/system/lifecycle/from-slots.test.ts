@@ -2,7 +2,7 @@
 // the initramfs mounts it, read-only. What becomes of the running system's file, and that a second action undoes or
 // repeats the first, shows only there.
 
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
@@ -20,7 +20,7 @@ let upgraded: DiskImage;
 beforeAll(async () => {
   // Mount points for the tools of this machine.
   const v1 = Object.fromEntries(['sbin', 'lib', 'lib64', 'usr', 'oem'].map((name) => [`${name}/.keep`, '']));
-  installed = await InstalledDisk.create({ v1 });
+  installed = await InstalledDisk.create({ v1, v2: { 'system/oem/50_new.yaml': NEW_HOOKS } });
   delivery = join(installed.images.directory, 'delivery');
   mkdirSync(delivery);
   copyFileSync(await ensureExecutable(() => {}), join(delivery, 'holdfast'));
@@ -30,6 +30,11 @@ beforeAll(async () => {
   expect(await inSlot(upgraded, 'active', ['upgrade', V2])).toContain('Upgrade completed');
 }, 300_000);
 afterAll(() => installed?.remove());
+
+/** Stage files that the running image doesn't have; where the partitions are for a hook on the running system. */
+const NEW_HOOKS = ['before-upgrade', 'after-upgrade', 'post-upgrade', 'after-upgrade-chroot']
+  .map((hook) => `  ${hook}:\n    - commands: ["echo ${hook} $(echo /run/cos/*/) >> /oem/hooks"]\n`)
+  .reduce((text, part) => text + part, 'stages:\n');
 
 const V2 = 'oci-layout:/run/delivery/layout:v2';
 
@@ -58,6 +63,18 @@ test('upgrade from active: the running system becomes passive, and its file keep
     expect([active?.fromAction, passive?.fromAction]).toEqual(['upgrade', 'install']);
     expect(readState(join(state, 'state.yaml')).state).not.toHaveProperty('transition');
   });
+});
+
+test('host hooks after the new system was built include those that only its image brings, with the partitions mounted', async () => {
+  const lines = await upgraded.withMounted('COS_OEM', (oem) => readFileSync(join(oem, 'hooks'), 'utf8').split('\n'));
+  const places = '/run/cos/oem/ /run/cos/persistent/ /run/cos/recovery/ /run/cos/state/';
+  expect(lines).toEqual([
+    // In the new system, which shares /run, nothing is mounted there.
+    expect.stringMatching(/^after-upgrade-chroot /),
+    `after-upgrade ${places}`,
+    `post-upgrade ${places}`,
+    '',
+  ]);
 });
 
 test('rollback from active: the two change places, and a second one undoes it', async () => {

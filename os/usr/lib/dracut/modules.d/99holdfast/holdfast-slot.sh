@@ -81,6 +81,14 @@ case ${chosen##*/} in
     *passive*) mode=passive ;;
     # Names that an action was about to give up when the power went; GRUB still read the old ones.
     running.img | outgoing.img) mode=active ;;
+    # What was being replaced when the power failed; GRUB took it by its old name.
+    leaving.img)
+        case /$image in
+            *passive*) mode=passive ;;
+            *recovery*) mode=recovery ;;
+            *) mode=active ;;
+        esac
+        ;;
     *) case $named_mode in active | passive | recovery) mode=$named_mode ;; esac ;;
 esac
 [ -z "$mode" ] || say_mode "$mode"
