@@ -9,6 +9,7 @@ import { fillEsp } from '../boot/fill-esp.ts';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
 import { installGrub } from '../boot/install-grub.ts';
+import { refreshEsp } from '../boot/refresh-esp.ts';
 import { announcePartitions, readPartitions } from '../slots/disk.ts';
 import { clearInstallMark, hasInstallMark } from '../slots/install-mark.ts';
 import { DEFAULT_LABELS, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
@@ -176,9 +177,11 @@ const performers: Performers<InstallAction, InstallState> = {
     fsyncPath(facts.disk.path);
   },
 
-  'write-esp': async (_, __, { open, espDevice, directories }) => {
+  'write-esp': async (_, __, { open, espDevice, directories, request }) => {
     if (espDevice === undefined) throw new HoldfastError('HF-GRUB', 'there is no partition for firmware');
-    await fillEsp(directories.efi, espDevice);
+    // A partition that is kept may hold what starts this machine: there each file is replaced as a whole.
+    if (request.partitioning?.kind === 'keep') await refreshEsp(directories.efi, { device: espDevice });
+    else await fillEsp(directories.efi, espDevice);
     for (const { close } of open.toReversed()) await close();
   },
 

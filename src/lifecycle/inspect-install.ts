@@ -64,6 +64,7 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
     ...Object.values(filesystems?.filesystems ?? {}),
     ...(filesystems?.extra ?? []).map((one) => one.filesystem),
   ];
+  if (partitioning?.kind === 'keep') requireTools(['mmd']);
   requireTools([...INSTALL_TOOLS, ...new Set(wished.flatMap((type) => (type === undefined ? [] : `mkfs.${type}`)))]);
   if (partitioning?.kind === 'layout') checkLayout(partitioning.file, request.target);
   const disk = await openDisk(request.target);

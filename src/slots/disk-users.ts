@@ -38,20 +38,21 @@ export function parseDependents(text: string): DependentDevice[] {
   });
 }
 
-/** What uses these devices. Pure. */
+/** What uses these devices, of which the first is the disk itself. Pure. */
 export function describeUsers(
   devices: readonly DependentDevice[],
   mounts: readonly Mount[],
   swaps: readonly string[],
 ): string[] {
   const users = new Set<string>();
-  for (const { path, number, type } of devices) {
+  for (const [index, { path, number, type }] of devices.entries()) {
     // btrfs and overlays have numbers of their own, so the name counts as well.
     for (const { source, device, mountPoint } of mounts) {
       if (source === path || device === number) users.add(`${path} is mounted at ${mountPoint}`);
     }
     if (swaps.includes(path)) users.add(`${path} is swap space in use`);
-    if (!['disk', 'part', 'loop', 'rom'].includes(type)) users.add(`${path} (${type}) is built on it`);
+    // The first is the disk itself, which may be a RAID or a multipath device.
+    if (index > 0 && !['part', 'loop'].includes(type)) users.add(`${path} (${type}) is built on it`);
   }
   return [...users];
 }

@@ -36,6 +36,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   lsblk: same('util-linux'),
   mcopy: same('mtools'),
   mdir: same('mtools'),
+  mmd: same('mtools'),
   mren: same('mtools'),
   modprobe: same('kmod'),
   'mkfs.btrfs': { debian: 'btrfs-progs', opensuse: 'btrfsprogs', fedora: 'btrfs-progs' },

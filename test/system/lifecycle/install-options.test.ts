@@ -1,7 +1,18 @@
 // What can be chosen when a machine is installed, on real disk images: partitions, the recovery system, sources, stage
 // files from the web, and what is refused before the first write.
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -170,6 +181,43 @@ describe('partitions', () => {
     await disk.withMounted('COS_STATE', async (state) => {
       expect(await slotText(state, 'active', '/etc/os-release')).toContain('Tiny 1');
     });
+  });
+
+  test('laid out by a stage file, with GRUB for BIOS before the first MiB', async () => {
+    const tree = join(images.directory, 'with-bios');
+    await runChecked(['cp', '-a', images.treeOf('base'), tree]);
+    const grub = join(tree, 'usr/lib/holdfast/grub/i386-pc');
+    mkdirSync(grub, { recursive: true });
+    const bootImage = Buffer.alloc(512, 0x90);
+    bootImage.writeUInt16LE(0xaa55, 510);
+    writeFileSync(join(grub, 'boot.img'), bootImage);
+    writeFileSync(join(grub, 'core.img'), Buffer.alloc(2048, 0x42));
+    const disk = newDisk();
+    const layout = join(images.directory, 'bios-layout.yaml');
+    const add = (role: string, size: number) =>
+      `          - {fsLabel: COS_${role.toUpperCase()}, pLabel: ${role}, size: ${size}, filesystem: ext4}\n`;
+    writeFileSync(
+      layout,
+      `stages:
+  partitioning:
+    - layout:
+        device: {label: COS_GRUB}
+        add_partitions:
+${add('oem', 70)}${add('recovery', 900)}${add('state', 2000)}${add('persistent', 0)}`,
+    );
+    const args = ['--system', `dir:${tree}`, '-p', layout];
+    await installed(disk, [...args, '--firmware', 'bios']);
+    const found = await readPartitions(await openDisk(disk.file));
+    expect(found.map(({ name }) => name)).toEqual(['efi', 'bios', 'oem', 'recovery', 'state', 'persistent']);
+    const head = Buffer.alloc(1 << 20);
+    const fd = openSync(disk.file, 'r');
+    readSync(fd, head);
+    closeSync(fd);
+    expect(head.subarray(0x67, 0x69)).toEqual(Buffer.from([0x90, 0x90]));
+    expect(head[34 * 512]).toBe(0x42);
+    expect(hasInstallMark(await openDisk(disk.file))).toBe(false);
+    // What BIOS starts is a system, whatever the ESP holds.
+    expect((await install(disk, args)).error).toMatchObject({ code: 'HF-ALREADY-INSTALLED' });
   });
 
   test('a layout that makes no COS_STATE is told of, and the disk is known as unfinished', async () => {

@@ -37,6 +37,10 @@ describe('users of a disk', () => {
     expect(describeUsers(devices, [], [])).toEqual([`/dev/x (${type}) is built on it`]);
   });
 
+  test('a disk that is a RAID itself', () => {
+    expect(describeUsers(parseDependents('/dev/md0 9:0 raid1\n/dev/md0p1 259:0 part\n'), MOUNTS, [])).toEqual([]);
+  });
+
   test('nobody', () => {
     expect(describeUsers(parseDependents('/dev/sdc 8:32 disk\n/dev/sdc1 8:33 part\n'), MOUNTS, [])).toEqual([]);
   });
