@@ -2,8 +2,13 @@
 
 import { errnoOf } from '../system/errors.ts';
 
+let outliving = false;
+
 /** Goes on when nobody reads any more: a stage or an upgrade must not break off in the middle for that. */
 export function outliveReaders(): void {
+  // Once for the process, however many command lines it runs.
+  if (outliving) return;
+  outliving = true;
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
       if (errnoOf(error) !== 'EPIPE') throw error;

@@ -4,8 +4,8 @@
 import type { Image } from '../image/image.ts';
 import type { Measure } from '../image/measure.ts';
 import type { Disk, FoundPartition } from '../slots/disk.ts';
-import { DEFAULT_LABELS, type Labels, type PartitionRole } from '../slots/names.ts';
-import { MIB, type PartitionWishes, type PlannedPartition, planPartitions } from '../slots/partitions.ts';
+import { DEFAULT_LABELS, type Labels } from '../slots/names.ts';
+import type { PartitionWishes, PlannedPartition } from '../slots/partitions.ts';
 import { slotSize } from '../slots/slot-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
@@ -13,6 +13,7 @@ import type { BuildSlotAction } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
 import { type DiskContent, refuseContent } from './install-refusals.ts';
+import { planInstallDisk } from './plan-install-disk.ts';
 import { formatBytes } from './sizes.ts';
 
 /** A stage file for /oem, or the layout of a disk. */
@@ -118,7 +119,7 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
   const actions: InstallAction[] = [
     // As in cOS 0.8: nothing was changed yet when it runs.
     hook('before-install', 'host'),
-    ...planDisk(request, facts, { ...sizes, bios }),
+    ...planInstallDisk(request, facts, { ...sizes, bios }),
     ...(cloudInit.length === 0
       ? []
       : [
@@ -201,61 +202,6 @@ function slotSizes(request: InstallRequest, facts: InstallFacts): { slotBytes: n
   if (recoveryMeasured === undefined) return { slotBytes, recoveryBytes: slotBytes };
   const needed = slotSize(recoveryMeasured.contentBytes, recoveryMeasured.entries);
   return { slotBytes, recoveryBytes: Math.max(needed, recovery) };
-}
-
-function planDisk(
-  request: InstallRequest,
-  { disk, content }: InstallFacts,
-  { slotBytes, recoveryBytes, bios }: { slotBytes: number; recoveryBytes: number; bios: boolean },
-): InstallAction[] {
-  const { partitioning = { kind: 'new' }, labels = DEFAULT_LABELS } = request;
-  const adopt = (): InstallAction => ({
-    kind: 'adopt-partitions',
-    summary: `Use the partitions ${Object.values(labels.partitions).join(', ')} of ${disk.path}`,
-    labels: labels.partitions,
-  });
-  if (partitioning.kind === 'keep') {
-    requireRoom(content, { slotBytes, recoveryBytes });
-    return [adopt()];
-  }
-  const wishes: PartitionWishes = { ...partitioning.wishes, labels: labels.partitions };
-  const all = planPartitions({ diskBytes: disk.sizeBytes, slotBytes, recoveryBytes, wishes });
-  const partitions = partitioning.kind === 'layout' ? all.filter(({ role }) => role === 'efi') : all;
-  const sizes = partitions.map(({ label, name, sizeBytes }) => `${label ?? name} ${formatBytes(sizeBytes)}`).join(', ');
-  const unfinished = content.kind === 'unfinished' ? ', where an install was cut short' : '';
-  return [
-    { kind: 'partition', summary: `Partition ${disk.path}${unfinished}: ${sizes}`, disk, partitions, bios },
-    { kind: 'format', summary: 'Make the filesystems', partitions },
-    ...(partitioning.kind === 'layout'
-      ? [
-          {
-            kind: 'run-layout' as const,
-            summary: `Make the other partitions by the stage partitioning of ${partitioning.file.name}`,
-            file: partitioning.file,
-          },
-          adopt(),
-        ]
-      : []),
-  ];
-}
-
-/** The partitions that are kept must have room for the new system beside the old one. */
-function requireRoom(content: DiskContent, need: { slotBytes: number; recoveryBytes: number }): void {
-  const { free } = content;
-  if (free === undefined) return;
-  // Without clones the passive slot is a file of its own.
-  const bytes: Partial<Record<PartitionRole, number>> = {
-    state: need.slotBytes * (free.stateClones ? 1 : 2),
-    recovery: need.recoveryBytes,
-  };
-  for (const role of ['state', 'recovery'] as const) {
-    const [needed, there] = [(bytes[role] ?? 0) + 64 * MIB, free[role]];
-    if (there === undefined || there >= needed) continue;
-    const figures = `${formatBytes(needed)} needed, ${formatBytes(there)} free`;
-    throw new HoldfastError('HF-NO-SPACE', `not enough space on the partition ${role}: ${figures}`, {
-      hint: 'remove what is not needed there, or install without --no-format; nothing was changed',
-    });
-  }
 }
 
 function planRecovery({ recovery }: InstallRequest, facts: InstallFacts, sizeBytes: number): InstallAction {

@@ -8,7 +8,8 @@ import { nearestWord } from '../cloudconfig/suggestion.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { errnoOf, HoldfastError, type HoldfastErrorOptions, messageOf, type SourceLocation } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
-import type { Reading, SettingName } from './settings-names.ts';
+import type { Reading } from './settings-keys.ts';
+import type { SettingName } from './settings-names.ts';
 import { type Raw, WrongValue } from './settings-values.ts';
 
 /** Where a setting was written: a place in a file, or in words. */

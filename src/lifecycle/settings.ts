@@ -13,17 +13,11 @@ import {
   readVariables,
   type Written,
 } from './settings-files.ts';
-import {
-  environmentVariables,
-  fileVariables,
-  type Reading,
-  type SettingKey,
-  type SettingValues,
-  yamlNames,
-} from './settings-names.ts';
+import type { Reading, SettingKey, SettingValues } from './settings-keys.ts';
+import { environmentVariables, fileVariables, yamlNames } from './settings-names.ts';
 
 export type { Origin } from './settings-files.ts';
-export type { NamedSystem, SettingKey, SettingValues } from './settings-names.ts';
+export type { NamedSystem, SettingKey, SettingValues } from './settings-keys.ts';
 
 /** Where Elemental's files are unless `--config-dir` says otherwise. */
 export const CONFIG_DIRECTORY = '/etc/elemental';
