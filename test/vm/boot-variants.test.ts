@@ -1,6 +1,7 @@
 // The other ways a machine comes up, one after the other on one disk: slots that can not boot lead to the recovery
-// system, recovery from an image file and from a squashfs, missing and destroyed partitions, settings that are nonsense,
-// a live system. Each must end at a login with a plain message. About five minutes.
+// system, recovery from an image file and from a squashfs, missing and destroyed partitions, settings that are nonsense, a
+// live system. Each must end at a login with a plain message; the recovery systems repair the machine and replace
+// themselves, the live system installs itself. About eight minutes.
 
 import {
   copyFileSync,
@@ -10,23 +11,34 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeDelivery } from '../../lab/demo/delivery.ts';
 import { installDemo } from '../../lab/demo/installed.ts';
 import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { DiskImage, machineTraces } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, machineTraces, slotText } from '../system/lifecycle/disk-image.ts';
 import { MARKERS, markerStages, parseMarkers } from './stage-markers.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 const before = machineTraces();
 let directory: string;
 let disk: DiskImage;
+let delivery: string;
+let target: string;
 let machine: Machine | undefined;
+
+/** Leaves a mark in the systems that a reset makes. */
+const HOOK = `stages:
+  after-reset-chroot:
+    - name: "A mark"
+      commands: ["echo reset > /usr/share/marked"]
+`;
 
 /** Settings as nobody should write them; what can be understood counts. */
 const NONSENSE = `stages:
@@ -45,13 +57,16 @@ const NONSENSE = `stages:
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-variants-'));
   disk = DiskImage.at(join(directory, 'disk.img'));
-  await installDemo(disk.file, { log });
-  await onOem((oem) => writeFileSync(join(oem, '90_markers.yaml'), markerStages()));
+  const { layout } = await installDemo(disk.file, { log });
+  delivery = join(directory, 'delivery.img');
+  target = join(directory, 'target.img');
+  await makeDelivery(layout, delivery);
+  await onOem((oem) => {
+    writeFileSync(join(oem, '90_markers.yaml'), markerStages());
+    writeFileSync(join(oem, '92_reset.yaml'), HOOK);
+  });
   log('making recovery.squashfs from the slot');
   await onState(async (state) => {
-    for (const slot of ['active', 'passive']) {
-      await runChecked(['cp', '--reflink=auto', join(state, `cOS/${slot}.img`), join(state, `cOS/${slot}.good`)]);
-    }
     await withSlot(state, 'active', async (tree) => {
       const file = join(directory, 'recovery.squashfs');
       await runChecked([
@@ -70,11 +85,15 @@ beforeAll(async () => {
     });
   });
 });
-afterEach(async () => {
-  await machine?.powerCut();
-  machine = undefined;
+afterEach(async ({ task }) => {
+  // A test that follows in the same group goes on with the machine that is on.
+  if (task.result?.state === 'fail' || machine?.isRunning === false) {
+    await machine?.powerCut();
+    machine = undefined;
+  }
 });
-afterAll(() => {
+afterAll(async () => {
+  await machine?.powerCut();
   disk?.remove();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -95,6 +114,12 @@ async function withSlot(state: string, slot: string, work: (tree: string) => Pro
   } finally {
     await unmount(tree);
   }
+}
+
+/** The machine that the test before has booted. */
+function running(): Machine {
+  if (machine === undefined) throw new Error('the boot before this test failed');
+  return machine;
 }
 
 let boots = 0;
@@ -151,18 +176,23 @@ describe('two broken slots, a squashfs as recovery, 512 MB of memory', () => {
       writable: ['/etc', '/var', '/oem', '/usr/local'],
       modes: ['recovery_mode'],
     });
+  });
+
+  test('cos-reset makes both slots anew from the squashfs, and what failed is forgotten', async () => {
+    const guest = running();
+    const result = await guest.run('cos-reset', { timeoutMs: 900_000 });
+    expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining('Running after-reset-chroot hook') });
+    const status = await guest.runChecked('holdfast status');
+    expect(status).toMatch(/^active +Holdfast demo 1/m);
+    expect(status).toMatch(/^passive +Holdfast demo 1/m);
+    expect(status).not.toMatch(/FAILED|PROBLEM/);
+    expect(await guest.runChecked('holdfast state')).toContain('fromAction: reset');
     await guest.powerOff();
   });
 });
 
 describe('recovery from an image file, nonsense in the layout', () => {
   test('it boots, keeps out of the persistent partition, and lists what it did not understand', async () => {
-    await onState((state) => {
-      for (const slot of ['active', 'passive']) {
-        rmSync(join(state, `cOS/${slot}.img`));
-        renameSync(join(state, `cOS/${slot}.good`), join(state, `cOS/${slot}.img`));
-      }
-    });
     await onRecovery((recovery) => {
       rmSync(join(recovery, 'cOS/recovery.squashfs'));
       renameSync(join(recovery, 'cOS/recovery.kept'), join(recovery, 'cOS/recovery.img'));
@@ -171,12 +201,26 @@ describe('recovery from an image file, nonsense in the layout', () => {
       writeFileSync(join(oem, '91_nonsense.yaml'), NONSENSE);
       await runChecked(['grub-editenv', join(oem, 'grubenv'), 'set', 'next_entry=recovery']);
     });
-    const guest = await boot();
+    const guest = await boot({
+      disks: [
+        { file: disk.file, serial: 'system' },
+        { file: delivery, readOnly: true, serial: 'delivery' },
+      ],
+    });
     expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/recovery\.img[\s\S]*^recovery_mode$/m);
     expect((await guest.run('findmnt -no SOURCE /usr/local')).stdout).not.toContain('/dev/');
     const status = await guest.runChecked('holdfast status');
     for (const word of ['nonsense', 'NOWHERE', 'relative', '/no/such/directory']) expect(status).toContain(word);
     await guest.runChecked('touch /etc/x /var/x /root/x /oem/x');
+  });
+
+  test('it replaces itself: the next recovery system is version 2', async () => {
+    const guest = running();
+    await guest.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
+    const result = await guest.run('holdfast upgrade --recovery oci-layout:/run/delivery:v2', { timeoutMs: 900_000 });
+    expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining('Upgrade completed') });
+    expect(await guest.runChecked('holdfast status')).toMatch(/^recovery +Holdfast demo 2/m);
+    expect(await guest.runChecked('findmnt -no OPTIONS /run/initramfs/cos-state')).toMatch(/^ro,/);
     await guest.powerOff();
   });
 });
@@ -189,6 +233,7 @@ describe('OEM destroyed, PERSISTENT gone', () => {
     });
     const guest = await boot();
     expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/active\.img[\s\S]*^active_mode$/m);
+    expect(await guest.runChecked('cat /usr/share/marked')).toBe('reset\n');
     await guest.runChecked('touch /usr/local/x /etc/x');
     const status = await guest.runChecked('holdfast status');
     expect(status).toContain('COS_PERSISTENT');
@@ -205,7 +250,13 @@ describe('a live system, as from a disc', () => {
       mkdirSync(join(recovery, 'live'));
       copyFileSync(join(directory, 'recovery.squashfs'), join(recovery, 'live/rootfs.squashfs'));
     });
+    writeFileSync(target, '');
+    truncateSync(target, 8 * 1024 ** 3);
     const guest = await boot({
+      disks: [
+        { file: disk.file, serial: 'system' },
+        { file: target, serial: 'target' },
+      ],
       direct: {
         kernel: join(directory, 'boot/vmlinuz'),
         initrd: join(directory, 'boot/initrd'),
@@ -217,7 +268,22 @@ describe('a live system, as from a disc', () => {
     await guest.runChecked('touch /usr/bin/x && test -e /run/rootfsbase/usr/bin/holdfast && test ! -e /run/overlay');
     expect(await guest.runChecked('cd /run/cos && ls *_mode')).toBe('live_mode\n');
     expect(await guest.runChecked('holdfast status')).toContain('live');
+  });
+
+  test('it installs itself on an empty disk', async () => {
+    const guest = running();
+    const script = 'holdfast install /dev/disk/by-id/virtio-target';
+    const result = await guest.run(script, { timeoutMs: 900_000 });
+    expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining('Installed Holdfast demo 1') });
     await guest.powerOff();
+    const installed = DiskImage.at(target);
+    await installed.withMounted('COS_STATE', async (state) => {
+      for (const slot of ['active', 'passive'] as const) {
+        expect(await slotText(state, slot, '/usr/lib/os-release')).toContain('Holdfast demo 1');
+      }
+      expect(readFileSync(join(state, 'state.yaml'), 'utf8')).toContain('fromAction: install');
+    });
+    installed.remove();
   });
 
   test('this machine is as it was', () => {
