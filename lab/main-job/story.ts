@@ -194,11 +194,13 @@ export class Story {
     const status = await this.machine.runChecked('holdfast status');
     expectThat(/^passive\s+Holdfast demo 2 /m.test(status), 'version 2 is the passive system now');
     await this.machine.runChecked('holdfast rollback');
-    await this.restart();
-    expectThat((await this.prettyName()) === 'Holdfast demo 2', 'a second rollback brings version 2 back');
-    await this.machine.runChecked('vim --version');
+    const back = await this.machine.runChecked('holdfast status');
+    expectThat(/^active\s+Holdfast demo 2 .*next reboot/m.test(back), 'a second rollback brings version 2 back');
     return {
-      shown: ['holdfast rollback, reboot: Holdfast demo 1, without vim', 'once more: Holdfast demo 2, with vim'],
+      shown: [
+        'holdfast rollback, reboot: Holdfast demo 1, without vim',
+        'holdfast rollback once more: the next boot is version 2 again',
+      ],
     };
   }
 

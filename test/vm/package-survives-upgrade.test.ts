@@ -81,7 +81,7 @@ describe('a package survives an upgrade', () => {
     await story.showUpgraded();
   });
 
-  test('a rollback boots version 1 as the active system, a second one version 2 with vim', async () => {
+  test('a rollback boots version 1 as the active system, a second one takes it back', async () => {
     await story.showRollback();
   });
 
