@@ -64,6 +64,7 @@ test('os-release gives only the names on the list, unquoted', () => {
 
 test.each([
   ['set kernelcmd="console=tty1 root=LABEL=$label cos-img/filename=$img panic=5"', true],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: GRUB's own spelling of a variable
   ['set kernelcmd="root=LABEL=${label} cos-img/filename=$img"', true],
   ['set kernelcmd="root=LABEL=COS_PASSIVE cos-img/filename=$img"', true],
   ['set kernelcmd="root=LABEL=$state_label cos-img/filename=$img cos.label=$label"', false],
