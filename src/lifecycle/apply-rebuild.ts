@@ -214,6 +214,8 @@ const performers: Performers<RebuildAction, RebuildState> = {
         const file = join(oemDirectory, customFileName(index, files.length));
         const old = existsSync(file) ? readFileSync(file) : undefined;
         context.undo.onFailure(`restore ${file}`, () => {
+          // The new system was built with it.
+          if (state.switched) return;
           if (old === undefined) rmSync(file, { force: true });
           else writeFileDurably(file, old);
         });

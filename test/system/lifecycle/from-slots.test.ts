@@ -2,15 +2,13 @@
 // the initramfs mounts it, read-only. What becomes of the running system's file, and that a second action undoes or
 // repeats the first, shows only there.
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ensureExecutable } from '../../../lab/executable.ts';
 import type { SlotName } from '../../../src/slots/names.ts';
 import { readState } from '../../../src/slots/state-file.ts';
-import { run, runChecked } from '../../../src/system/process.ts';
 import { type DiskImage, machineTraces, slotText } from './disk-image.ts';
-import { InstalledDisk, systemsIn } from './installed-disk.ts';
+import { holdfastInSlot, InstalledDisk, prepareDelivery, systemsIn, TOOL_DIRECTORIES } from './installed-disk.ts';
 
 let installed: InstalledDisk;
 let delivery: string;
@@ -18,14 +16,11 @@ let delivery: string;
 let upgraded: DiskImage;
 
 beforeAll(async () => {
-  // Mount points for the tools of this machine.
-  const v1 = Object.fromEntries(['sbin', 'lib', 'lib64', 'usr', 'oem'].map((name) => [`${name}/.keep`, '']));
-  installed = await InstalledDisk.create({ v1, v2: { 'system/oem/50_new.yaml': NEW_HOOKS } });
-  delivery = join(installed.images.directory, 'delivery');
-  mkdirSync(delivery);
-  copyFileSync(await ensureExecutable(() => {}), join(delivery, 'holdfast'));
-  await runChecked(['chmod', '755', join(delivery, 'holdfast')]);
-  await runChecked(['cp', '-a', installed.images.layout, join(delivery, 'layout')]);
+  installed = await InstalledDisk.create({
+    v1: TOOL_DIRECTORIES,
+    v2: { 'system/oem/50_new.yaml': NEW_HOOKS },
+  });
+  delivery = await prepareDelivery(installed);
   upgraded = await installed.copy();
   expect(await inSlot(upgraded, 'active', ['upgrade', V2])).toContain('Upgrade completed');
 }, 300_000);
@@ -40,10 +35,7 @@ const V2 = 'oci-layout:/run/delivery/layout:v2';
 
 /** Runs holdfast on a machine that was booted from a slot; what it printed. */
 async function inSlot(disk: DiskImage, slot: SlotName, args: readonly string[], status = 0): Promise<string> {
-  const result = await run(['sh', 'lab/crash/in-slot.sh', disk.file, slot, '/run/delivery/holdfast', ...args], {
-    env: { ...process.env, IN_SLOT_DELIVERY: delivery },
-    timeoutMs: 120_000,
-  });
+  const result = await holdfastInSlot(delivery, disk, slot, args);
   const text = `${result.stdout}${result.stderr}`;
   expect(result.status, text).toBe(status);
   return text;

@@ -1,7 +1,9 @@
 // A disk with version 1 installed, version 2 upgraded to where a test asks for it, and everything attached as it is on
 // live media: the partitions are found by label. Each test file makes one and copies it for its cases.
 
+import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureExecutable } from '../../../lab/executable.ts';
 import { openImage } from '../../../src/image/image.ts';
 import { parseImageSource } from '../../../src/image/reference.ts';
 import { install } from '../../../src/lifecycle/apply-install.ts';
@@ -9,7 +11,7 @@ import { upgrade } from '../../../src/lifecycle/apply-upgrade.ts';
 import type { Strictness } from '../../../src/lifecycle/hooks.ts';
 import type { SessionOptions } from '../../../src/lifecycle/session.ts';
 import type { SlotName } from '../../../src/slots/names.ts';
-import { runChecked } from '../../../src/system/process.ts';
+import { type RunResult, run, runChecked } from '../../../src/system/process.ts';
 import { DiskImage, slotText } from './disk-image.ts';
 import { BOOT_FILES, type Files, osRelease, TinyImages } from './tiny-image.ts';
 
@@ -23,7 +25,9 @@ export class InstalledDisk {
   readonly #disks: DiskImage[] = [];
 
   /** Makes images v1 and v2, and a disk with v1 in all slots. */
-  static async create(options: { v1?: Files; v2?: Files; sizeMib?: number } = {}): Promise<InstalledDisk> {
+  static async create(
+    options: { v1?: Files; v2?: Files; sizeMib?: number; stateFilesystem?: 'ext4' } = {},
+  ): Promise<InstalledDisk> {
     const installed = new InstalledDisk();
     const base = { name: 'base', files: { ...BOOT_FILES, ...osRelease(1), ...options.v1 } };
     await installed.images.add('v1', [base]);
@@ -38,6 +42,9 @@ export class InstalledDisk {
         force: false,
         cloudInit: [],
         bootEntry: false,
+        ...(options.stateFilesystem && {
+          partitioning: { kind: 'new', wishes: { filesystems: { state: options.stateFilesystem } } },
+        }),
       },
       { command: 'test', now: NOW },
     );
@@ -87,5 +94,30 @@ export async function systemsIn(state: string, slots: readonly SlotName[] = ['ac
   return names;
 }
 
-/** A path on a partition that a test mounted. */
-export const inside = (directory: string, ...path: string[]) => join(directory, ...path);
+/** Mount points that a slot needs for the tools of this machine. */
+export const TOOL_DIRECTORIES: Files = Object.fromEntries(
+  ['sbin', 'lib', 'lib64', 'usr', 'oem'].map((name) => [`${name}/.keep`, '']),
+);
+
+/** The executable and the images, for commands that run in a slot. */
+export async function prepareDelivery(installed: InstalledDisk): Promise<string> {
+  const delivery = join(installed.images.directory, 'delivery');
+  mkdirSync(delivery);
+  copyFileSync(await ensureExecutable(() => {}), join(delivery, 'holdfast'));
+  chmodSync(join(delivery, 'holdfast'), 0o755);
+  await runChecked(['cp', '-a', installed.images.layout, join(delivery, 'layout')]);
+  return delivery;
+}
+
+/** Runs holdfast on a machine that was booted from a slot of the disk. */
+export function holdfastInSlot(
+  delivery: string,
+  disk: DiskImage,
+  slot: SlotName,
+  args: readonly string[],
+): Promise<RunResult> {
+  return run(['sh', 'lab/crash/in-slot.sh', disk.file, slot, '/run/delivery/holdfast', ...args], {
+    env: { ...process.env, IN_SLOT_DELIVERY: delivery },
+    timeoutMs: 120_000,
+  });
+}
