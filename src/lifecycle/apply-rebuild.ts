@@ -1,18 +1,15 @@
 // Carries out the plan of a reset or a deploy. Until `activate` the machine boots as before; from there on it boots the
 // new system, and what fails is a warning. What its owner wants wiped is wiped at the very end.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import type { Image } from '../image/image.ts';
-import { measureImage } from '../image/measure.ts';
-import { openTree } from '../image/tree.ts';
 import { requirePartition } from '../slots/locate.ts';
-import { RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
+import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import {
   allocateSlotFile,
   cloneSlotFile,
-  filledBytes,
   growSlotFile,
   labelSlotFile,
   renewSlotId,
@@ -31,7 +28,8 @@ import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { recordFailure } from './last-action.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
-import { readInstallation, recoveryFile, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
+import { openRebuildSource } from './rebuild-source.ts';
+import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { customFileName, refreshBootLoader } from './refresh-boot-loader.ts';
 import {
   applyPlan,
@@ -80,7 +78,7 @@ export function rebuild(
     const stateDirectory = request.formatState ? join(workDirectory, 'state') : await readPartition(session, 'state');
     const installation = await readInstallation(session, request.formatState ? undefined : stateDirectory);
     for (const text of installation.problems) session.events({ type: 'notice', level: 'warning', text });
-    const source = await openSource(session, image);
+    const source = await openRebuildSource(session, image);
     const facts: RebuildFacts = {
       booted: session.booted,
       stateDevice: state.device,
@@ -129,47 +127,6 @@ export function rebuild(
     return { ...base, outcome, warnings, durationMs, prettyName: applied.built?.prettyName };
   });
 }
-
-/** The system: an image, or what RECOVERY has. */
-async function openSource(
-  session: Session,
-  named: Image | undefined,
-): Promise<{ facts: RebuildFacts['source']; image?: Image; file?: string }> {
-  const measured = async (image: Image) => ({
-    kind: 'image' as const,
-    digest: image.kind === 'oci' ? image.digest : undefined,
-    source: image.source,
-    measured: await measureImage(image, {
-      signal: session.signal,
-      onProgress: (progress) => session.events({ type: 'action-progress', index: -1, ...progress }),
-    }),
-  });
-  if (named !== undefined) return { facts: await measured(named), image: named };
-  if (session.partitions.recovery === undefined && existsSync(LIVE_ROOT)) {
-    const image = openTree(LIVE_ROOT);
-    return { facts: await measured(image), image };
-  }
-  const directory = await readPartition(session, 'recovery');
-  const name = recoveryFile(directory);
-  const file = join(directory, name);
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) {
-    throw new HoldfastError('HF-NO-SOURCE', 'the recovery partition holds no recovery system to take', {
-      hint: 'name an image: --system IMAGE',
-    });
-  }
-  if (name !== RECOVERY_SQUASHFS) {
-    return { facts: { kind: 'recovery-image', fileBytes: stat.size, filledBytes: filledBytes(file) }, file };
-  }
-  const at = join(session.workDirectory, 'source');
-  await mount(file, at, { type: 'squashfs', options: ['ro', 'loop'] });
-  session.undo.always(`unmount ${at}`, () => unmount(at));
-  const image = openTree(at);
-  return { facts: await measured(image), image };
-}
-
-/** The tree of a system that was booted over the network or from a live medium. */
-const LIVE_ROOT = '/run/rootfsbase';
 
 async function requireMakers({ wipe, formatState }: RebuildRequest, facts: RebuildFacts): Promise<void> {
   const programs: string[] = formatState ? ['mkfs.xfs'] : [];

@@ -16,6 +16,7 @@ import { freeBytes } from '../system/filesystems.ts';
 import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { findBase } from './inspect-upgrade.ts';
 import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
@@ -28,7 +29,7 @@ import {
 } from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { openSlotFile } from './target.ts';
-import { findBase, UPGRADE_TOOLS } from './upgrade.ts';
+import { UPGRADE_TOOLS } from './upgrade.ts';
 import {
   isRecoveryUpToDate,
   placeRecovery,

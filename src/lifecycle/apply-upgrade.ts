@@ -9,17 +9,11 @@ import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slo
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { inspectUpgrade } from './inspect-upgrade.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { applyPlan, asWarning, mountOwner, readPartition, type SessionOptions, withSession } from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
-import {
-  inspectUpgrade,
-  planUpgrade,
-  UPGRADE_TOOLS,
-  type UpgradeAction,
-  type UpgradeFacts,
-  type UpgradeRequest,
-} from './upgrade.ts';
+import { planUpgrade, UPGRADE_TOOLS, type UpgradeAction, type UpgradeFacts, type UpgradeRequest } from './upgrade.ts';
 
 export type UpgradeOptions = SessionOptions;
 
