@@ -27,6 +27,8 @@ export const BASE_PACKAGES: readonly string[] = [
   'fdisk',
   'xfsprogs',
   'mount',
+  'mtools',
+  'squashfs-tools',
   'attr',
   'zstd',
   // Network, and apt over TLS.

@@ -115,15 +115,19 @@ async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirector
   if (lastAction !== undefined) status.lastAction = lastAction;
 }
 
-/** The recovery system's initramfs may not have seen what was noted on the state partition. */
+/**
+ * What is noted now, which the recovery system's initramfs may not have seen. Of what this boot found noted, what an action
+ * has cleared since is left out.
+ */
 function notedFailures(boot: BootReport, stateDirectory: string): readonly FailedSlot[] {
-  if (boot.failedSlots.length > 0) return boot.failedSlots;
+  const blocks = [join(stateDirectory, 'grub_oem_env'), '/oem/grubenv'];
   try {
-    const noted = readGrubEnvironment(join(stateDirectory, 'grub_oem_env')).get('boot_failure') ?? '';
-    return parseFailedSlots(noted).filter(({ slot }) => slot !== boot.mode);
+    const noted = blocks.flatMap((file) => parseFailedSlots(readGrubEnvironment(file).get('boot_failure') ?? ''));
+    const unique = new Map(noted.map((failed) => [failed.slot, failed]));
+    return [...unique.values()].filter(({ slot }) => slot !== boot.mode);
   } catch {
-    // That the block is damaged is the boot menu's business; here it means that nothing was noted.
-    return [];
+    // That a block is damaged is the boot menu's business; here it means that what the boot found is all that is known.
+    return boot.failedSlots;
   }
 }
 
