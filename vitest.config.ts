@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Three suites: `unit` needs nothing, `system` needs root and loop devices, `vm` boots machines one at a time. They run in
-// this order, so that what is cheap fails first.
+// Four suites: `unit` needs nothing, `system` needs root and loop devices, `vm` boots machines one at a time, `crash` cuts
+// their power. They run in this order, so that what is cheap fails first.
 export default defineConfig({
   test: {
     projects: [
@@ -24,6 +24,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          name: 'crash',
+          sequence: { groupOrder: 3 },
+          include: ['test/crash/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
         },
       },
     ],

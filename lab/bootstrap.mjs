@@ -49,14 +49,14 @@ const VERBS = {
   },
   test: {
     machine: true,
-    about: 'everything that CI checks: types, style, unit, system and VM tests',
+    about: 'everything that CI checks: types, style, unit, system, VM and crash tests',
     run: async (args) => {
       await lint();
       step('Unit tests');
       await vitest(['unit'], args);
       await prepare();
-      step('System and VM tests');
-      await vitest(['system', 'vm'], args);
+      step('System, VM and crash tests');
+      await vitest(['system', 'vm', 'crash'], args);
     },
   },
   'test:unit': { machine: false, about: 'tests of pure code, seconds', run: (args) => vitest(['unit'], args) },
@@ -73,6 +73,11 @@ const VERBS = {
       step('Tests');
       await vitest(['vm'], args);
     },
+  },
+  'test:crash': {
+    machine: true,
+    about: 'power cuts at more than a thousand instants of install, upgrade, rollback, reset; ends with a table',
+    run: (args) => run([bun, join(project, 'lab/crash/main.ts'), ...args]),
   },
   lint: { machine: false, about: 'types, style and the import rule', run: lint },
   build: {

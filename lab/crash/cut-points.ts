@@ -55,9 +55,12 @@ function windowsOf(log: readonly LogEntry[]): Window[] {
   return windows;
 }
 
+/** Of a sample that has no room for all flushes, so many are between them. */
+const SHARE_BETWEEN = 0.4;
+
 /**
- * Chooses states. All flush boundaries come first; when there is room for more, states between them, spread over the
- * windows as their number of writes.
+ * Chooses states: every flush, or in a small sample some that are spread over the command, and states between flushes,
+ * more of them where there are more writes that nobody had waited for.
  * @param wanted how many at most; fewer come back only when the log has fewer.
  */
 export function chooseCutPoints(log: readonly LogEntry[], wanted: number, seed: number): CutPoint[] {
@@ -67,13 +70,14 @@ export function chooseCutPoints(log: readonly LogEntry[], wanted: number, seed: 
     ({ number, from }): CutPoint => ({ name: `f${number}`, kind: 'flush', from, extra: [] }),
   );
   boundaries.push({ name: 'end', kind: 'flush', from: log.length, extra: [] });
-  if (wanted <= boundaries.length) return evenly(boundaries, wanted, random);
-  const between = betweenFlushes(log, windows, wanted - boundaries.length, random);
-  return [...boundaries, ...between].sort((a, b) => a.from - b.from);
+  const atFlushes = Math.min(boundaries.length, Math.ceil(wanted * (1 - SHARE_BETWEEN)));
+  const between = betweenFlushes(log, windows, wanted - atFlushes, random);
+  return [...evenly(boundaries, atFlushes, random), ...between].sort((a, b) => a.from - b.from);
 }
 
 /** The first and the last, and a random one of each stretch between them. */
 function evenly(points: readonly CutPoint[], wanted: number, random: () => number): CutPoint[] {
+  if (wanted >= points.length) return [...points];
   const chosen = new Set<CutPoint>();
   for (let index = 0; index < wanted; index++) {
     const at = (index + (index === 0 ? 0 : random())) * (points.length / wanted);

@@ -3,6 +3,7 @@
 
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { MARK_OFFSET } from '../../src/slots/install-mark.ts';
 import { SLOT_FILES, SLOT_NAMES, type SlotName } from '../../src/slots/names.ts';
 import { GrubView } from './grub-view.ts';
 import type { LinuxView } from './linux-view.ts';
@@ -63,11 +64,11 @@ export async function readDiskContent(
   return { slots, bootFiles, head: readHead(image) };
 }
 
-/** What lies before the first partition. */
+/** What lies before the first partition: the table and GRUB for BIOS, but for the mark of an install that isn't done. */
 export function readHead(image: string): Buffer {
   const fd = openSync(image, 'r');
   try {
-    return readAt(fd, 0, 1 << 20);
+    return readAt(fd, 0, MARK_OFFSET);
   } finally {
     closeSync(fd);
   }

@@ -1,10 +1,10 @@
-// The guest of a crash test: a kernel of three seconds that runs one command on a disk, of which QEMU writes down every
+// The guest of a crash test: a kernel of three seconds that runs commands on a disk, of which QEMU writes down every
 // write and flush in the order in which the disk got them.
 
 import { rmSync, statSync, writeFileSync } from 'node:fs';
-
 import { HoldfastError } from '../../src/system/errors.ts';
 import { Machine } from '../machine/machine.ts';
+import { BOOT_TIMEOUT_MS, COMMAND_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } from '../machine/timings.ts';
 import type { GuestRoot } from './guest-root.ts';
 
 export interface GuestOptions {
@@ -19,34 +19,80 @@ export interface GuestOptions {
   consoleLog: string;
 }
 
-export interface GuestRun {
-  machine: Machine;
-  /** Bytes of the log so far. */
-  logBytes: () => number;
-}
+export class Guest {
+  readonly #machine: Machine;
+  readonly #log: string | undefined;
+  #lines = 0;
 
-/** Boots a guest. The caller talks with its scenario over the console. */
-export async function bootGuest({ root, delivery, disk, log, consoleLog }: GuestOptions): Promise<GuestRun> {
-  if (log !== undefined) {
-    rmSync(log, { force: true });
-    writeFileSync(log, '');
+  private constructor(machine: Machine, log: string | undefined) {
+    this.#machine = machine;
+    this.#log = log;
   }
-  const machine = await Machine.boot({
-    disks: [
-      { file: root.image, bus: 'nvme', readOnly: true },
-      { file: delivery, serial: 'delivery', readOnly: true },
-    ],
-    direct: {
-      kernel: root.kernel,
-      commandLine: 'root=/dev/nvme0n1 ro init=/crash-init console=ttyS0 panic=-1 quiet',
-    },
-    logFile: consoleLog,
-    memoryMiB: 1024,
-    cpus: 1,
-    network: 'none',
-    extraArguments: diskArguments(disk, log),
-  });
-  return { machine, logBytes: () => (log === undefined ? 0 : statSync(log).size) };
+
+  /** Boots a guest and waits until it takes commands. */
+  static async boot({ root, delivery, disk, log, consoleLog }: GuestOptions): Promise<Guest> {
+    if (log !== undefined) {
+      rmSync(log, { force: true });
+      writeFileSync(log, '');
+    }
+    const machine = await Machine.boot({
+      disks: [
+        { file: root.image, bus: 'nvme', readOnly: true },
+        { file: delivery, serial: 'delivery', readOnly: true },
+      ],
+      direct: {
+        kernel: root.kernel,
+        commandLine: 'root=/dev/nvme0n1 ro init=/crash-init console=ttyS0 panic=-1 quiet',
+      },
+      logFile: consoleLog,
+      memoryMiB: 1024,
+      cpus: 1,
+      network: 'none',
+      extraArguments: diskArguments(disk, log),
+    });
+    const guest = new Guest(machine, log);
+    try {
+      await machine.waitFor('<<crash ready 0>>', { timeoutMs: BOOT_TIMEOUT_MS });
+    } catch (error) {
+      await guest.cut();
+      throw error;
+    }
+    return guest;
+  }
+
+  /**
+   * Runs a line of shell.
+   * @returns what it printed, and how large the log was when it had ended.
+   * @throws HoldfastError HF-COMMAND with its output when it fails.
+   */
+  async run(line: string): Promise<{ output: string; logBytes: number }> {
+    this.#lines += 1;
+    this.#machine.send(`${line}\n`);
+    const end = new RegExp(`^([\\s\\S]*)<<crash ${this.#lines} (\\d+)>>`);
+    const [, output = '', status] = await this.#machine.waitFor(end, { timeoutMs: COMMAND_TIMEOUT_MS });
+    const logBytes = this.#log === undefined ? 0 : statSync(this.#log).size;
+    if (status !== '0')
+      throw new HoldfastError('HF-COMMAND', `in the guest, status ${status} from: ${line}\n${output}`);
+    return { output, logBytes };
+  }
+
+  /** Switches it off in order. */
+  async off(): Promise<void> {
+    this.#machine.send('off\n');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), SHUTDOWN_TIMEOUT_MS);
+    });
+    const end = await Promise.race([this.#machine.untilOff(), late]);
+    clearTimeout(timer);
+    if (end !== 'late') return;
+    await this.cut();
+    throw new HoldfastError('HF-COMMAND', `the guest did not switch off:\n${this.#machine.consoleTail()}`);
+  }
+
+  async cut(): Promise<void> {
+    await this.#machine.powerCut();
+  }
 }
 
 /**
@@ -55,42 +101,13 @@ export async function bootGuest({ root, delivery, disk, log, consoleLog }: Guest
  */
 function diskArguments(disk: string, log: string | undefined): string[] {
   const file = (id: string, name: string) =>
-    `driver=file,node-name=${id},filename=${name.replaceAll(',', ',,')},discard=unmap,detect-zeroes=unmap,cache.no-flush=on`;
-  const raw = [
-    '-blockdev',
-    file('crashfile', disk),
-    '-blockdev',
-    'driver=raw,node-name=crashraw,file=crashfile,discard=unmap',
-  ];
-  const logged =
-    log === undefined
-      ? []
-      : [
-          ...['-blockdev', file('crashlog', log)],
-          '-blockdev',
-          'driver=blklogwrites,node-name=crashlogged,file=crashraw,log=crashlog,log-sector-size=512,discard=unmap',
-        ];
-  const drive = log === undefined ? 'crashraw' : 'crashlogged';
-  return [...raw, ...logged, '-device', `virtio-blk-pci,drive=${drive},serial=crash,bootindex=10`];
-}
-
-/** Waits for the end of a command that the scenario announces as `<<crash NAME STATUS>>`. */
-export async function commandEnd({ machine }: GuestRun, name: string, timeoutMs: number): Promise<number> {
-  const [, status = ''] = await machine.waitFor(new RegExp(`<<crash ${name} (\\d+)>>`), { timeoutMs });
-  return Number(status);
-}
-
-/** Lets the guest switch itself off in order. */
-export async function endGuest({ machine }: GuestRun): Promise<void> {
-  machine.send('go\n');
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), 60_000);
-  });
-  const end = await Promise.race([machine.untilOff(), late]);
-  clearTimeout(timer);
-  if (end === 'late') {
-    await machine.powerCut();
-    throw new HoldfastError('HF-COMMAND', `the guest did not switch off:\n${machine.consoleTail()}`);
+    `driver=file,node-name=${id},filename=${name.replaceAll(',', ',,')},discard=unmap,cache.no-flush=on`;
+  const args = ['-blockdev', file('crashfile', disk)];
+  args.push('-blockdev', 'driver=raw,node-name=crashraw,file=crashfile,discard=unmap');
+  if (log !== undefined) {
+    const options = 'file=crashraw,log=crashlog,log-sector-size=512,discard=unmap';
+    args.push('-blockdev', file('crashlog', log), '-blockdev', `driver=blklogwrites,node-name=crashlogged,${options}`);
   }
+  const drive = log === undefined ? 'crashraw' : 'crashlogged';
+  return [...args, '-device', `virtio-blk-pci,drive=${drive},serial=crash,bootindex=10`];
 }

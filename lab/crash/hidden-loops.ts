@@ -2,9 +2,9 @@
 // carry the labels of an installed system, and whatever looks for those (the product itself, its other tests) asks every
 // device in /dev. They are attached while the image is still empty, and have their nodes in a directory of ours.
 
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { runChecked } from '../../src/system/process.ts';
+import { commandFailed, run, runChecked } from '../../src/system/process.ts';
 
 /** Numbers that `losetup --find` doesn't come to. */
 const FIRST_NUMBER = 3000;
@@ -32,46 +32,50 @@ export class HiddenLoops {
   async attach(image: string, { startBytes, sizeBytes }: PartitionPlace): Promise<string> {
     for (let number = FIRST_NUMBER; number < FIRST_NUMBER + 1000; number++) {
       const device = `/dev/loop${number}`;
-      if (statSync(`/sys/block/loop${number}/loop`, { throwIfNoEntry: false }) !== undefined) continue;
-      if (statSync(device, { throwIfNoEntry: false }) === undefined) await this.#makeNode(device, number);
-      const argv = [
-        'losetup',
-        '--offset',
-        String(startBytes),
-        '--sizelimit',
-        String(sizeBytes),
-        device,
-        image,
-      ] as const;
+      // Whoever makes the node has the number; others pass on to the next one.
+      if (isAttached(number) || !(await makeNode(device, number))) continue;
       try {
-        await runChecked(argv);
-      } catch (error) {
-        // Another test was faster.
-        if (statSync(`/sys/block/loop${number}/loop`, { throwIfNoEntry: false }) !== undefined) continue;
-        throw error;
+        const range = ['--offset', String(startBytes), '--sizelimit', String(sizeBytes)];
+        const result = await run(['losetup', ...range, device, image]);
+        if (result.status !== 0) {
+          // Another was faster between the look and the node.
+          if (isAttached(number)) continue;
+          throw commandFailed(result);
+        }
+        const node = join(this.#directory, basename(device));
+        await makeNode(node, number);
+        this.#nodes.push(node);
+        return node;
+      } finally {
+        rmSync(device, { force: true });
       }
-      const node = join(this.#directory, basename(device));
-      await this.#makeNode(node, number);
-      this.#nodes.push(node);
-      rmSync(device);
-      return node;
     }
     throw new Error('all loop devices are taken');
-  }
-
-  async #makeNode(node: string, number: number): Promise<void> {
-    await runChecked(['mknod', node, 'b', String(MAJOR), String(number)]);
   }
 
   /** Detaches them all; nothing of them may be mounted. */
   async close(): Promise<void> {
     for (const node of this.#nodes.splice(0)) {
+      const number = Number(basename(node).slice('loop'.length));
       const device = `/dev/${basename(node)}`;
       // losetup knows devices by their names there.
-      await this.#makeNode(device, Number(basename(node).slice('loop'.length)));
+      await makeNode(device, number);
       await runChecked(['losetup', '--detach', device]);
+      // The kernel lets go of the file a moment later.
+      for (let wait = 0; wait < 100 && isAttached(number); wait++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
       rmSync(device, { force: true });
       rmSync(node, { force: true });
     }
   }
+}
+
+function isAttached(number: number): boolean {
+  return existsSync(`/sys/block/loop${number}/loop`);
+}
+
+/** Makes a device's node; false when there is one. */
+async function makeNode(node: string, number: number): Promise<boolean> {
+  return (await run(['mknod', node, 'b', String(MAJOR), String(number)])).status === 0;
 }

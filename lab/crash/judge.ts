@@ -49,6 +49,14 @@ export interface JudgeOptions {
   oemMayVanish: boolean;
 }
 
+export interface Verdict {
+  findings: Finding[];
+  /** A firmware would start this disk. */
+  bootable: boolean;
+  /** What GRUB would take the kernel from. */
+  boots?: { slot: SlotName; uuid: string };
+}
+
 interface Seen {
   grub: Record<SlotName, SeenSlot>;
   linux: SeenPartition;
@@ -71,26 +79,31 @@ export class Judge {
   }
 
   /** @param point what the image holds now. */
-  judge(point: CutPoint, { finished }: { finished: boolean }): { findings: Finding[]; bootable: boolean } {
-    const { expectation } = this.#options;
-    const seen = () => this.#see(point);
-    if (expectation.before !== undefined) return { findings: this.#judgeSystem(seen(), { finished }), bootable: true };
+  judge(point: CutPoint, { finished }: { finished: boolean }): Verdict {
+    if (this.#options.expectation.before !== undefined) return this.#verdict(this.#see(point), { finished });
     // A disk that is being installed may be no system at all, as long as no firmware starts it.
     const starts = this.#starts(point);
     if (starts === undefined) {
       const findings: Finding[] = finished ? [{ kind: 'lost', detail: 'nothing starts this disk' }] : [];
       return { findings, bootable: false };
     }
-    const findings = this.#judgeSystem(seen(), { finished });
-    if (findings.length === 0) return { findings, bootable: true };
-    const details = findings.map(({ detail }) => detail).join('; ');
-    return { findings: [{ kind: 'half-installed', detail: `${starts} starts it, but ${details}` }], bootable: true };
+    const verdict = this.#verdict(this.#see(point), { finished });
+    if (verdict.findings.length === 0) return verdict;
+    const details = verdict.findings.map(({ detail }) => detail).join('; ');
+    return { ...verdict, findings: [{ kind: 'half-installed', detail: `${starts} starts it, but ${details}` }] };
+  }
+
+  #verdict(seen: Seen, options: { finished: boolean }): Verdict {
+    const findings = this.#judgeSystem(seen, options);
+    const slot = chosenEntry(seen.grubEnvironment, seen.grubOem);
+    const { uuid } = seen.grub[slot];
+    return { findings, bootable: true, ...(uuid === undefined ? {} : { boots: { slot, uuid } }) };
   }
 
   /** What starts this disk, if anything does. */
   #starts(point: CutPoint): 'UEFI' | 'BIOS' | undefined {
     const head = readHead(this.#options.image);
-    if (head.subarray(0, 440).some((byte) => byte !== 0)) return 'BIOS';
+    if (hasBootCode(head)) return 'BIOS';
     const loader = this.#remember('loader', 'efi', point, () => this.#grub.read('efi', '/EFI/BOOT/BOOTX64.EFI'));
     return loader === undefined ? undefined : 'UEFI';
   }
@@ -176,7 +189,9 @@ export class Judge {
       findings.push({ kind: name.startsWith('efi:') ? 'loader' : 'menu', detail: `${name}: ${what}` });
     }
     const head = readHead(this.#options.image);
-    if (!head.equals(after.head) && (finished || before === undefined || !head.equals(before.head))) {
+    // A disk that only UEFI starts by now gets its GRUB for BIOS later.
+    const forBios = before !== undefined || hasBootCode(head);
+    if (forBios && !head.equals(after.head) && (finished || before === undefined || !head.equals(before.head))) {
       findings.push({ kind: 'loader', detail: 'the first MiB is neither the old nor the new one' });
     }
     return findings;
@@ -203,6 +218,10 @@ export class Judge {
     }
     return findings;
   }
+}
+
+function hasBootCode(head: Buffer): boolean {
+  return head.subarray(0, 440).some((byte) => byte !== 0);
 }
 
 /** The slot that GRUB takes: grub.cfg loads the tool's block, then the administrator's, which wins. */

@@ -25,12 +25,18 @@ export class LinuxView {
     directory: string,
   ): Promise<LinuxView> {
     const loops = new HiddenLoops(join(directory, 'nodes'));
-    const devices = {
-      oem: await loops.attach(image, places.oem),
-      recovery: await loops.attach(image, places.recovery),
-      state: await loops.attach(image, places.state),
-      persistent: await loops.attach(image, places.persistent),
-    };
+    let devices: Record<LinuxPartition, string>;
+    try {
+      devices = {
+        oem: await loops.attach(image, places.oem),
+        recovery: await loops.attach(image, places.recovery),
+        state: await loops.attach(image, places.state),
+        persistent: await loops.attach(image, places.persistent),
+      };
+    } catch (error) {
+      await loops.close();
+      throw error;
+    }
     const mountPoint = join(directory, 'mounted');
     mkdirSync(mountPoint, { recursive: true });
     return new LinuxView(loops, devices, mountPoint);
