@@ -8,8 +8,15 @@ const durable = join(import.meta.dirname, '../../src/system/durable.ts');
 
 /** What is taken out of the module, and what takes its place; it has to be there exactly once. */
 const REPLACEMENTS: Readonly<Record<string, readonly (readonly [RegExp, string])[]>> = {
-  // Files are flushed only after they have got their new names.
+  // Files are flushed only after they have got their new names. A freeze would flush them as well, and waits with it. Slot
+  // files are on the disk all the same, since tune2fs flushes what it labels; state.yaml isn't.
   'rename-before-fsync': [
+    [
+      /export async function freezeAndThaw\(mountPoint: string\): Promise<void> \{\n/,
+      `export async function freezeAndThaw(mountPoint: string): Promise<void> {
+  if (late.length > 0) return;
+`,
+    ],
     [
       /export function fsyncPath\(path: string\): void \{\n/,
       `const late: string[] = [];
@@ -22,6 +29,16 @@ export function fsyncPath(path: string): void {
 }
 
 function flushNow(path: string): void {
+`,
+    ],
+    [
+      / {4}fsyncSync\(fd\);\n {2}\} catch \(error\) \{\n {4}rmSync\(temporary/,
+      '  } catch (error) {\n    rmSync(temporary',
+    ],
+    [
+      / {2}if \(options\.name !== 'later'\) fsyncPath\(dirname\(path\)\);\n/,
+      `  if (options.name !== 'later') fsyncPath(dirname(path));
+  flushNow(path);
 `,
     ],
     [
