@@ -29,6 +29,7 @@ const PARTITIONS = [
 ] as const;
 
 const IMAGE_MIB = 2048;
+const GRUB_MODULES = '/usr/lib/grub/x86_64-efi';
 
 /**
  * Writes the disk image, replacing what is there.
@@ -66,6 +67,8 @@ async function fill(disk: string, image: string, work: string): Promise<void> {
       mkdirSync(join(state, 'cOS'));
       mkdirSync(join(state, 'grub2'));
       writeFileSync(join(state, 'grub2/grub.cfg'), GRUB_MENU);
+      // grub2-install puts all of its modules there; what a boot argument needs is loaded when it is used.
+      await runChecked(['sh', '-c', 'cp "$1"/*.mod "$1"/*.lst "$2"', 'sh', GRUB_MODULES, makeDirectory(state)]);
       writeGrubEnvironment(join(state, 'grub_oem_env'), { default_menu_entry: 'cOs' });
       await putImage(image, join(state, 'cOS/active.img'), 'COS_ACTIVE');
       await putImage(image, join(state, 'cOS/passive.img'), 'COS_PASSIVE');
@@ -96,6 +99,12 @@ async function fill(disk: string, image: string, work: string): Promise<void> {
   } finally {
     await undo.unwind(false);
   }
+}
+
+function makeDirectory(state: string): string {
+  const directory = join(state, 'grub2/x86_64-efi');
+  mkdirSync(directory, { recursive: true });
+  return directory;
 }
 
 async function putImage(image: string, to: string, label: string): Promise<void> {
