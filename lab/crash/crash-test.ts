@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { HoldfastError } from '../../src/system/errors.ts';
 import { cacheDirectory, keyOfFiles } from '../cache.ts';
 import { ensureExecutable } from '../executable.ts';
 import { withWorkTree } from '../work-tree.ts';
@@ -35,6 +36,7 @@ export interface CrashTestOptions {
   breakage?: Breakage;
   /** Only the guests run; nothing is looked at. */
   recordOnly?: boolean;
+  signal?: AbortSignal | undefined;
   log: (line: string) => void;
 }
 
@@ -87,7 +89,7 @@ async function makeBroken(work: string, breakage: Breakage, root: GuestRoot): Pr
 /** All scenarios that are asked for and those that they start from, each after what it starts from. */
 async function recordAll(
   scenarios: readonly Scenario[],
-  options: Delivery & Pick<CrashTestOptions, 'log' | 'jobs'>,
+  options: Delivery & Pick<CrashTestOptions, 'log' | 'jobs' | 'signal'>,
 ): Promise<Recording[]> {
   const wanted = new Map(scenarios.flatMap(({ name }) => withAncestors(name)).map((each) => [each.name, each]));
   const started = new Map<string, Promise<Recording>>();
@@ -98,7 +100,10 @@ async function recordAll(
     const parent = scenario.startsFrom === undefined ? undefined : wanted.get(scenario.startsFrom);
     const recording = (async () => {
       const before = parent === undefined ? undefined : await start(parent);
-      return await slots.use(() => record(scenario, { ...options, before }));
+      return await slots.use(() => {
+        requireGoingOn(options);
+        return record(scenario, { ...options, before });
+      });
     })();
     started.set(scenario.name, recording);
     return recording;
@@ -119,14 +124,19 @@ function guestsAtATime(jobs = availableParallelism()): number {
 async function recordBroken(
   sound: readonly Recording[],
   delivery: Delivery,
-  { scenarios, log }: Pick<CrashTestOptions, 'scenarios' | 'log'>,
+  { scenarios, log, signal }: Pick<CrashTestOptions, 'scenarios' | 'log' | 'signal'>,
 ): Promise<Recording[]> {
   const recordings: Recording[] = [];
   for (const scenario of scenarios) {
     const before = sound.find(({ scenario: { name } }) => name === scenario.startsFrom);
-    recordings.push(await record(scenario, { ...delivery, before, log }));
+    recordings.push(await record(scenario, { ...delivery, before, log, signal }));
   }
   return recordings;
+}
+
+/** @throws HoldfastError HF-INTERRUPTED after a signal. */
+function requireGoingOn({ signal }: Pick<CrashTestOptions, 'signal'>): void {
+  if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', 'interrupted; nothing is left behind');
 }
 
 class Slots {
@@ -180,13 +190,15 @@ function toFailure({ scenario }: Recording, state: string, finding: Examined['fi
 }
 
 async function lookAtOne(recording: Recording, states: number, options: LookOptions): Promise<Looked> {
+  requireGoingOn(options);
   const { scenario } = recording;
   const entries = readLog(recording.log);
   const points = chooseCutPoints(entries, states, options.seed);
   options.log(`${scenario.title}: ${points.length} states`);
   const { scratch, jobs = availableParallelism() } = options;
   const finishedFrom = lastBoundary(entries, recording.doneBytes);
-  const results = await examineAll(recording, points, { scratch, jobs, finishedFrom });
+  const results = await examineAll(recording, points, { scratch, jobs, finishedFrom, signal: options.signal });
+  requireGoingOn(options);
   const failed = results.filter(({ findings }) => findings.length > 0);
   const failures: Row['failures'] = {};
   for (const { findings } of failed) {
@@ -211,8 +223,8 @@ async function lookAtOne(recording: Recording, states: number, options: LookOpti
 /** Where the last flush before the command's end leaves off: from there on nothing of its work may be missing. */
 function lastBoundary(entries: readonly LogEntry[], doneBytes: number): number {
   let last = 0;
-  for (const [index, { kind, dataAt, size }] of entries.entries()) {
-    if (dataAt + size > doneBytes) break;
+  for (const [index, { kind, dataAt }] of entries.entries()) {
+    if (dataAt > doneBytes) break;
     if (kind === 'flush') last = index + 1;
   }
   return last;
@@ -222,6 +234,7 @@ function lastBoundary(entries: readonly LogEntry[], doneBytes: number): number {
 async function again(looked: readonly Looked[], options: LookOptions): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const { one, examined } of sample(looked, options.again, options.seed + 1, () => true)) {
+    requireGoingOn(options);
     options.log(`again: ${one.recording.scenario.title}, ${examined.point.name}`);
     const findings = await doAgain({ recording: one.recording, ...examined }, options);
     one.row.again += 1;
@@ -235,6 +248,7 @@ async function boot(looked: readonly Looked[], options: LookOptions): Promise<Fa
   const canBoot = ({ boots, findings }: Examined) => boots !== undefined && findings.length === 0;
   let firmware: 'uefi' | 'bios' = 'uefi';
   for (const { one, examined } of sample(looked, options.boots, options.seed + 2, canBoot)) {
+    requireGoingOn(options);
     options.log(`boot by ${firmware}: ${one.recording.scenario.title}, ${examined.point.name}`);
     const findings = await reallyBoot({ recording: one.recording, examined }, { ...options, firmware });
     one.row.booted += 1;

@@ -46,7 +46,12 @@ export async function readPlaces(disk: string): Promise<Places> {
   return { efi: place(0), oem: place(1), recovery: place(2), state: place(3), persistent: place(4) };
 }
 
-export async function examine(job: ExaminationJob, onResult: (result: Examined) => void): Promise<void> {
+/** @param isStopped asked before each state; what was attached and mounted is taken away in any case. */
+export async function examine(
+  job: ExaminationJob,
+  onResult: (result: Examined) => void,
+  isStopped: () => boolean = () => false,
+): Promise<void> {
   const log = readLog(job.log);
   const places = await readPlaces(job.disk);
   const image = join(job.work, 'state.img');
@@ -74,6 +79,9 @@ export async function examine(job: ExaminationJob, onResult: (result: Examined) 
       },
     });
     for (const point of job.points) {
+      // A signal is only heard between two states.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isStopped()) return;
       replay.makeState(point, image);
       onResult({ point, ...judge.judge(point, { finished: point.from >= job.finishedFrom }) });
     }

@@ -17,6 +17,8 @@ export interface GuestOptions {
   log?: string;
   /** The console is kept here. */
   consoleLog: string;
+  /** Cuts the guest's power. */
+  signal?: AbortSignal | undefined;
 }
 
 export class Guest {
@@ -30,7 +32,7 @@ export class Guest {
   }
 
   /** Boots a guest and waits until it takes commands. */
-  static async boot({ root, delivery, disk, log, consoleLog }: GuestOptions): Promise<Guest> {
+  static async boot({ root, delivery, disk, log, consoleLog, signal }: GuestOptions): Promise<Guest> {
     if (log !== undefined) {
       rmSync(log, { force: true });
       writeFileSync(log, '');
@@ -51,6 +53,7 @@ export class Guest {
       extraArguments: diskArguments(disk, log),
     });
     const guest = new Guest(machine, log);
+    signal?.addEventListener('abort', () => void guest.cut(), { once: true });
     try {
       await machine.waitFor('<<crash ready 0>>', { timeoutMs: BOOT_TIMEOUT_MS });
     } catch (error) {

@@ -2,7 +2,7 @@
 // carry the labels of an installed system, and whatever looks for those (the product itself, its other tests) asks every
 // device in /dev. They are attached while the image is still empty, and have their nodes in a directory of ours.
 
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { commandFailed, run, runChecked } from '../../src/system/process.ts';
 
@@ -58,17 +58,32 @@ export class HiddenLoops {
     for (const node of this.#nodes.splice(0)) {
       const number = Number(basename(node).slice('loop'.length));
       const device = `/dev/${basename(node)}`;
-      // losetup knows devices by their names there.
-      await makeNode(device, number);
-      await runChecked(['losetup', '--detach', device]);
-      // The kernel lets go of the file a moment later.
-      for (let wait = 0; wait < 100 && isAttached(number); wait++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      rmSync(device, { force: true });
+      await detach(device, number);
       rmSync(node, { force: true });
     }
   }
+}
+
+/** Detaches what killed processes have left attached to files below a directory; their mounts have to be gone. */
+export async function detachStale(directory: string, isStale: (file: string) => boolean): Promise<void> {
+  for (let number = FIRST_NUMBER; number < FIRST_NUMBER + 1000; number++) {
+    if (!isAttached(number)) continue;
+    const file = readFileSync(`/sys/block/loop${number}/loop/backing_file`, 'utf8').trim();
+    if (file.startsWith(`${directory}/`) && isStale(file.slice(directory.length + 1))) {
+      await detach(`/dev/loop${number}`, number);
+    }
+  }
+}
+
+async function detach(device: string, number: number): Promise<void> {
+  // losetup knows devices by their names there.
+  await makeNode(device, number);
+  await runChecked(['losetup', '--detach', device]);
+  // The kernel lets go of the file a moment later.
+  for (let wait = 0; wait < 100 && isAttached(number); wait++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  rmSync(device, { force: true });
 }
 
 function isAttached(number: number): boolean {

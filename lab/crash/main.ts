@@ -27,16 +27,16 @@ Commands: ${SCENARIOS.map(({ name }) => name).join(', ')} (default: all)
 Example: npm run test:crash -- upgrade-again --states 300 --seed 7
 `;
 
-process.exitCode = await interruptible(async () => {
+process.exitCode = await interruptible(async (signal) => {
   try {
-    return await main();
+    return await main(signal);
   } catch (error) {
     process.stderr.write(`\n${renderError(error)}\n`);
     return error instanceof HoldfastError ? error.exitStatus : 1;
   }
 });
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -67,6 +67,7 @@ async function main(): Promise<number> {
   say(`seed ${seed}`);
   const common = {
     seed,
+    signal,
     recordOnly: values.record,
     ...(values.jobs === undefined ? {} : { jobs: count('jobs', values.jobs) }),
     log: (line: string) => say(`  ${line}`),

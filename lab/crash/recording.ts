@@ -35,6 +35,7 @@ export interface RecordOptions {
   programKey: string;
   before: Recording | undefined;
   log: (line: string) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /** Returns a scenario's recording, running a guest when there is none. */
@@ -59,6 +60,7 @@ export async function record(scenario: Scenario, options: RecordOptions): Promis
       disk,
       log: join(work, 'log.img'),
       consoleLog: join(work, 'console.log'),
+      signal: options.signal,
     });
     try {
       const { output, logBytes } = await guest.run(commandLine(scenario));

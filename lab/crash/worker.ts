@@ -3,5 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { examine } from './examination.ts';
 
+let stopped = false;
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => (stopped = true));
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'));
-await examine(job, (result) => process.stdout.write(`${JSON.stringify(result)}\n`));
+await examine(
+  job,
+  (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
+  () => stopped,
+);

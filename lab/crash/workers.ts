@@ -16,14 +16,14 @@ export interface ExamineOptions {
   scratch: string;
   jobs: number;
   finishedFrom: number;
-  onResult?: (result: Examined) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /** Looks at states of a recording; the results come back in the order of the log. */
 export async function examineAll(
   recording: Recording,
   points: readonly CutPoint[],
-  { scratch, jobs, finishedFrom, onResult }: ExamineOptions,
+  { scratch, jobs, finishedFrom, signal }: ExamineOptions,
 ): Promise<Examined[]> {
   const { scenario, diskBytes, log, before } = recording;
   const work = join(scratch, scenario.name);
@@ -41,7 +41,7 @@ export async function examineAll(
     mkdirSync(own);
     const part = points.slice(index * share, (index + 1) * share);
     const more = { log, diskBytes, finishedFrom, remakesOem: scenario.remakesOem === true };
-    results.push(runWorker({ ...disks, ...more, points: part, work: own }, onResult));
+    results.push(runWorker({ ...disks, ...more, points: part, work: own }, signal));
   }
   try {
     return (await Promise.all(results)).flat();
@@ -51,7 +51,7 @@ export async function examineAll(
   }
 }
 
-async function runWorker(job: ExaminationJob, onResult: ((result: Examined) => void) | undefined): Promise<Examined[]> {
+async function runWorker(job: ExaminationJob, signal: AbortSignal | undefined): Promise<Examined[]> {
   const file = join(job.work, 'job.json');
   writeFileSync(file, JSON.stringify(job));
   const child = spawn(bunProgram(), [join(PROJECT_DIRECTORY, 'lab/crash/worker.ts'), file], {
@@ -62,13 +62,14 @@ async function runWorker(job: ExaminationJob, onResult: ((result: Examined) => v
     complaint = (complaint + chunk.toString()).slice(-10_000);
   });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const stop = () => void child.kill('SIGTERM');
+  signal?.addEventListener('abort', stop);
   const results: Examined[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
-    const result: Examined = JSON.parse(line);
-    results.push(result);
-    onResult?.(result);
+    results.push(JSON.parse(line));
   }
   const status = await ended;
+  signal?.removeEventListener('abort', stop);
   if (status !== 0) throw new Error(`a worker of the crash tests ended with ${status}: ${complaint}`);
   return results;
 }
