@@ -14,7 +14,7 @@ const OTHERS = 4;
 
 test('a machine survives a power cut at any instant of a command', async () => {
   // What fails is repeated with the printed seed.
-  const seed = Number(process.env['HOLDFAST_CRASH_SEED'] ?? Math.floor(Date.now() / 86_400_000));
+  const seed = Number(process.env['HOLDFAST_CRASH_SEED'] ?? 1);
   const random = randomNumbers(seed);
   const others = SCENARIOS.filter(({ name }) => !ALWAYS.includes(name))
     .map((scenario) => ({ scenario, at: random() }))
