@@ -2,48 +2,24 @@
 // is looked at until it works or its time is over; then the machine restarts, and GRUB falls back. An ordinary boot is
 // looked at once and changes nothing.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { type AssessedBoot, assessedBoot, isAssessmentOff } from '../boot/assessment.ts';
 import { type KernelArgument, parseCommandLine } from '../boot/command-line.ts';
-import type { SlotName } from '../slots/names.ts';
-import type { Deployment } from '../slots/state-file.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type EventSink, silent } from '../system/events.ts';
 import { Root } from '../system/root.ts';
-import {
-  type AssessOptions,
-  assessHealth,
-  describeFailure,
-  type Health,
-  type HealthClock,
-  type ProbeOutcome,
-} from './assess-health.ts';
+import { settleFallback } from './assess-fallback.ts';
+import { type AssessOptions, assessHealth, describeFailure, type Health, type ProbeOutcome } from './assess-health.ts';
+import { realClock, withState } from './assess-session.ts';
 import { readAssessmentRecord } from './assessment-record.ts';
-import { ASSESSED_MARK, type AssessmentReport, writeAssessmentReport } from './assessment-report.ts';
+import { markAssessed, writeAssessmentReport } from './assessment-report.ts';
 import { type AssessmentSettings, readAssessmentSettings } from './assessment-settings.ts';
-import {
-  failedUuid,
-  findFailure,
-  noteFailure,
-  noteSuccess,
-  postponeTrial,
-  putTrialBack,
-  type VerdictPlaces,
-} from './assessment-verdict.ts';
-import { parseFailedSlots } from './boot-report.ts';
+import { noteFailure, noteSuccess, postponeTrial, putTrialBack } from './assessment-verdict.ts';
 import { parseOsRelease } from './bootable.ts';
 import { checkProbe, findChecks, type Probe } from './health-checks.ts';
-import { displayName } from './image-name.ts';
 import { type PowerAction, powerDown } from './power.ts';
-import { readInstallation } from './records.ts';
 import { serviceProbes } from './service-probes.ts';
-import { openForWriting, readPartition, type Session, type SessionOptions, withSession } from './session.ts';
-
-export const ASSESS_TOOLS = ['blkid', 'flock', 'fsfreeze', 'mount', 'umount'] as const;
-
-/** How long a verdict waits for another action that is at work. */
-const PATIENCE_MS = 300_000;
+import type { Session, SessionOptions } from './session.ts';
 
 export interface AssessRequest {
   /** The time is over: whatever the checks would say, this system has not proved itself. */
@@ -87,7 +63,7 @@ export async function assess(request: AssessRequest, options: SessionOptions): P
   if (boot === 'fallback') return { ...result, ...(await settleFallback(options)) };
   if (boot === 'aside') {
     await withState(options, (places) => putTrialBack(places));
-    report({ boot, outcome: 'put-back', at: options.now, checks: [] });
+    writeAssessmentReport({ boot, outcome: 'put-back', at: options.now, checks: [] });
     return { ...result, outcome: 'put-back', reason: 'another system was chosen by hand; the trial is still due' };
   }
   const health = request.expired
@@ -153,26 +129,11 @@ function excusedUnits(): readonly string[] {
   return readAssessmentRecord('/run/initramfs/cos-state').record.pending?.failedUnits ?? [];
 }
 
-const realClock: HealthClock = {
-  now: () => performance.now(),
-  sleep: (milliseconds, signal) =>
-    new Promise((resolve, reject) => {
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(new HoldfastError('HF-INTERRUPTED', 'interrupted while waiting for another try'));
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      }, milliseconds);
-      signal.addEventListener('abort', onAbort, { once: true });
-    }),
-};
-
 async function lookAtHealth(found: Assessment, options: SessionOptions, events: EventSink): Promise<Health> {
   const { boot, settings, off } = found;
   if (off && boot !== 'none') return { outcome: 'ok', probes: [] };
-  if (boot !== 'none') report({ boot, outcome: 'running', at: options.now, checks: [], ...named(found) });
+  if (boot !== 'none')
+    writeAssessmentReport({ boot, outcome: 'running', at: options.now, checks: [], ...named(found) });
   const rule: AssessOptions = {
     // By hand somebody waits for the answer.
     settings: boot === 'none' ? { ...settings, tries: 1 } : settings,
@@ -226,15 +187,15 @@ async function settle(
       await withState(options, (places, session) => noteSuccess(places, judged(session, found)));
     } catch (error) {
       // It works; that GRUB can't be told is said, and no reason to restart.
-      report({ ...base, outcome: 'passed', problem: messageOf(error) });
-      mark();
+      writeAssessmentReport({ ...base, outcome: 'passed', problem: messageOf(error) });
+      markAssessed();
       throw error;
     }
-    report({ ...base, outcome: 'passed' });
-    mark();
+    writeAssessmentReport({ ...base, outcome: 'passed' });
+    markAssessed();
     return;
   }
-  report({ ...base, outcome: 'failed', reason });
+  writeAssessmentReport({ ...base, outcome: 'failed', reason });
   // A person who chose a failed system wants to look at it; GRUB doesn't choose it again.
   const next = isTrial ? '. The machine restarts with the passive one' : '';
   request.tell(`holdfast: The new system did not prove that it works: ${reason}${next}`);
@@ -257,82 +218,3 @@ const restart = (options: SessionOptions) => async () => {
 const withoutTries = ({ tries: _, ...check }: ProbeOutcome) => check;
 const named = ({ name }: Pick<Assessment, 'name'>) => (name === undefined ? {} : { system: name });
 const judged = (session: Session, { name }: Assessment) => ({ uuid: session.booted.uuid ?? 'unknown', name });
-
-function report(report: Omit<AssessmentReport, 'version'>): void {
-  writeAssessmentReport(report);
-}
-
-function mark(): void {
-  mkdirSync('/run/holdfast', { recursive: true });
-  writeFileSync(join('/run', ASSESSED_MARK), '');
-}
-
-/** This system runs since the active one has failed: why, from what is written or from the initramfs' own note. */
-async function settleFallback(options: SessionOptions): Promise<Pick<AssessResult, 'outcome' | 'reason'>> {
-  const failure = await withState(
-    options,
-    (places, _, installation) => {
-      const active = installation.ids.active;
-      const reason = notedReason() ?? RESTARTED;
-      const uuid = failedUuid(places, active);
-      const system = { uuid, source: installation.state.active?.source, name: nameOf(installation.state.active) };
-      return noteFailure(places, system, { reason, checks: [], now: options.now });
-    },
-    // Every further boot finds it written, and leaves COS_STATE alone.
-    (places, installation) => findFailure(places, installation.ids.active),
-  );
-  const { name, source, reason, failedAt, checks } = failure;
-  const reported = checks.map((check) => ({ ...check, outcome: 'failed' as const }));
-  report({
-    boot: 'fallback',
-    outcome: 'fallback',
-    at: failedAt,
-    system: name ?? displayName(source),
-    reason,
-    checks: reported,
-  });
-  mark();
-  return { outcome: 'fallback', reason };
-}
-
-const RESTARTED = 'it was restarted before it had proved that it works: a kernel panic, a hang, a reset or a power cut';
-
-const nameOf = (deployment: Deployment | undefined) =>
-  deployment === undefined ? undefined : displayName(deployment.source);
-
-/** What the initramfs of the active system, or GRUB, has noted about it. */
-function notedReason(): string | undefined {
-  const file = '/run/holdfast/boot_failure';
-  if (!existsSync(file)) return undefined;
-  return parseFailedSlots(readFileSync(file, 'utf8')).find(({ slot }) => slot === 'active')?.reason;
-}
-
-interface SlotIdsAndState {
-  ids: Readonly<Record<SlotName, string | undefined>>;
-  state: { active?: Deployment };
-}
-
-/** Works on COS_STATE as the one action of this machine, waiting for another to end. */
-async function withState<T>(
-  options: SessionOptions,
-  work: (places: VerdictPlaces, session: Session, installation: SlotIdsAndState) => T,
-  readFirst?: (places: VerdictPlaces, installation: SlotIdsAndState) => T | undefined,
-): Promise<T> {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await withSession('assess', { ...options, tools: ASSESS_TOOLS }, async (session) => {
-        const stateDirectory = await readPartition(session, 'state');
-        const places = { stateDirectory, oemDirectory: session.partitions.oem?.mountPoint };
-        const { ids, state } = await readInstallation(session, stateDirectory);
-        const written = readFirst?.(places, { ids, state });
-        if (written !== undefined) return written;
-        await openForWriting(session.undo, stateDirectory);
-        return work(places, session, { ids, state });
-      });
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'HF-LOCKED' || performance.now() > until) throw error;
-      await realClock.sleep(2000, options.signal ?? new AbortController().signal);
-    }
-  }
-}

@@ -1,7 +1,7 @@
 // What became of this boot's assessment, /run/holdfast/assessment.json: `holdfast assess` writes it, status and the login
 // banner read it. Stages of the boot read it too, so it loads nothing.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AssessedBoot } from '../boot/assessment.ts';
 import { writeFileDurably } from '../system/durable.ts';
@@ -33,7 +33,7 @@ export interface AssessmentReport {
 
 export const REPORT_FILE = 'holdfast/assessment.json';
 /** There when the deadline has nothing to watch any more. */
-export const ASSESSED_MARK = 'holdfast/assessed';
+const ASSESSED_MARK = 'holdfast/assessed';
 
 /** @param run another directory instead of /run, for tests. */
 export function writeAssessmentReport(report: AssessmentReport, run = '/run'): void {
@@ -82,4 +82,10 @@ export function describeAssessment(report: AssessmentReport | undefined): string
   if (outcome === 'failed')
     return `The system${name} did not prove that it works: ${reason ?? 'the reason is unknown'}.`;
   return undefined;
+}
+
+/** Tells the deadline that the verdict is there. */
+export function markAssessed(run = '/run'): void {
+  mkdirSync(join(run, 'holdfast'), { recursive: true });
+  writeFileSync(join(run, ASSESSED_MARK), '');
 }
