@@ -5,11 +5,13 @@ import { constants, copyFileSync, existsSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { SLOT_FILES } from '../../src/slots/names.ts';
 import { messageOf } from '../../src/system/errors.ts';
-import { run } from '../../src/system/process.ts';
+import { type RunResult, run } from '../../src/system/process.ts';
 import type { CutPoint } from './cut-points.ts';
-import { IN_SLOT } from './delivery.ts';
+import { commandLine, IN_SLOT } from './delivery.ts';
 import { readPlaces } from './examination.ts';
 import { SLOT_PARTITIONS } from './expectation.ts';
+import { Guest } from './guest.ts';
+import type { GuestRoot } from './guest-root.ts';
 import type { Finding } from './judge.ts';
 import { LinuxView } from './linux-view.ts';
 import type { Recording } from './recording.ts';
@@ -23,8 +25,8 @@ const ALREADY_INSTALLED = /already holds an installed system/;
 export interface AgainOptions {
   /** On a filesystem that can clone. */
   scratch: string;
-  /** The directory that the guest had at /run/delivery. */
-  delivery: string;
+  /** What the guest had at /run/delivery: as a directory, and as a disk. */
+  delivery: { directory: string; delivery: string; root: GuestRoot };
 }
 
 /** Makes a state's disk and does the recorded command again on it. */
@@ -36,13 +38,10 @@ export async function doAgain(
   const disk = join(scratch, 'again.img');
   makeDisk(recording, point, disk);
   try {
-    const program = join(delivery, 'holdfast');
-    const inSlot = scenario.bootedFrom !== 'live';
-    const words = argumentsOf(scenario, disk);
-    const env = { ...process.env, IN_SLOT_DELIVERY: delivery };
-    const result = inSlot
-      ? await run(['sh', IN_SLOT, disk, scenario.bootedFrom, '/run/delivery/holdfast', ...words], { env })
-      : await run([program, ...words.map((word) => word.replace('/run/delivery', delivery))], { env });
+    // A partition without a file system is found by its name in the table, which loop devices don't have.
+    const result = scenario.remakesOem
+      ? await runInGuest(recording, disk, { scratch, delivery })
+      : await runHere(recording, disk, delivery.directory);
     const said = `${result.stdout}${result.stderr}`;
     // A disk that firmware starts is complete by then, which the look at this state has shown.
     if (scenario.name === 'install' && bootable && ALREADY_INSTALLED.test(said)) return [];
@@ -55,6 +54,29 @@ export async function doAgain(
     return [{ kind: 'rerun', detail: messageOf(error) }];
   } finally {
     rmSync(disk, { force: true });
+  }
+}
+
+type Ended = Pick<RunResult, 'status' | 'stdout' | 'stderr'>;
+
+function runHere({ scenario }: Recording, disk: string, delivery: string): Promise<Ended> {
+  const words = argumentsOf(scenario, disk);
+  if (scenario.bootedFrom === 'live') {
+    return run([join(delivery, 'holdfast'), ...words.map((word) => word.replace('/run/delivery', delivery))]);
+  }
+  const env = { ...process.env, IN_SLOT_DELIVERY: delivery };
+  return run(['sh', IN_SLOT, disk, scenario.bootedFrom, '/run/delivery/holdfast', ...words], { env });
+}
+
+async function runInGuest({ scenario }: Recording, disk: string, options: AgainOptions): Promise<Ended> {
+  const { root, delivery } = options.delivery;
+  const guest = await Guest.boot({ root, delivery, disk, consoleLog: join(options.scratch, 'again.log') });
+  try {
+    const { output } = await guest.run(commandLine(scenario));
+    await guest.off();
+    return { status: 0, stdout: output, stderr: '' };
+  } finally {
+    await guest.cut();
   }
 }
 

@@ -60,7 +60,7 @@ export async function crashTest(options: CrashTestOptions): Promise<CrashTestRes
         : await recordBroken(sound, await makeBroken(work, options.breakage, root), options);
     if (options.recordOnly === true) return { rows: [], failures: [] };
     const chosen = recordings.filter(({ scenario }) => options.scenarios.some(({ name }) => name === scenario.name));
-    return await withScratch((scratch) => look(chosen, { ...options, scratch, delivery: delivery.directory }));
+    return await withScratch((scratch) => look(chosen, { ...options, scratch, delivery }));
   });
   return { ...result, seconds: (performance.now() - started) / 1000 };
 }
@@ -160,7 +160,7 @@ class Slots {
   }
 }
 
-type LookOptions = CrashTestOptions & { scratch: string; delivery: string };
+type LookOptions = CrashTestOptions & { scratch: string; delivery: Delivery };
 
 interface Looked {
   recording: Recording;
