@@ -1,6 +1,8 @@
 // The texts of a machine of cOS 0.8.10, written from what is known of its behaviour: the boot menu on the state partition,
 // the kernel arguments inside the image, and an initramfs that takes the image by its label.
 
+import { MENU_ENTRIES, PARTITION_LABELS, SLOT_FILES, SLOT_LABELS, type SlotName } from '../../src/slots/names.ts';
+
 /** In the image. The same labels everywhere; `label` is the image's own. */
 export const BOOTARGS = `set kernel=/boot/vmlinuz
 set initramfs=/boot/initrd
@@ -10,6 +12,22 @@ else
     set kernelcmd="console=tty1 console=ttyS0 root=LABEL=$label cos-img/filename=$img panic=5 rd.cos.oemlabel=COS_OEM fsck.mode=skip"
 fi
 `;
+
+/** The menu entry of a slot as cOS 0.8 has it: loop0 is never let go, and labels are literal. */
+export function oldEntry(slot: SlotName, title: string): string {
+  const partition = slot === 'recovery' ? PARTITION_LABELS.recovery : PARTITION_LABELS.state;
+  return `menuentry "${title}" --id ${MENU_ENTRIES[slot]} {
+  search --no-floppy --label --set=root ${partition}
+  set img=/${SLOT_FILES[slot]}
+  set label=${SLOT_LABELS[slot]}
+  loopback loop0 /$img
+  set root=($root)
+  source (loop0)/etc/cos/bootargs.cfg
+  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_${slot}_cmdline}
+  initrd (loop0)$initramfs
+}
+`;
+}
 
 /** On the state partition since the machine was installed: no label is a variable, loop0 is never let go. */
 export const GRUB_MENU = `set timeout=5
@@ -41,37 +59,7 @@ if [ -z "$default_menu_entry" ]; then
   set default_menu_entry="cOS"
 fi
 
-menuentry "$default_menu_entry" --id cos {
-  search --no-floppy --label --set=root COS_STATE
-  set img=/cOS/active.img
-  set label=COS_ACTIVE
-  loopback loop0 /$img
-  set root=($root)
-  source (loop0)/etc/cos/bootargs.cfg
-  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_active_cmdline}
-  initrd (loop0)$initramfs
-}
-menuentry "$default_menu_entry (fallback)" --id fallback {
-  search --no-floppy --label --set=root COS_STATE
-  set img=/cOS/passive.img
-  set label=COS_PASSIVE
-  loopback loop0 /$img
-  set root=($root)
-  source (loop0)/etc/cos/bootargs.cfg
-  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_passive_cmdline}
-  initrd (loop0)$initramfs
-}
-menuentry "$default_menu_entry recovery" --id recovery {
-  search --no-floppy --label --set=root COS_RECOVERY
-  set img=/cOS/recovery.img
-  set label=COS_SYSTEM
-  loopback loop0 /$img
-  set root=($root)
-  source (loop0)/etc/cos/bootargs.cfg
-  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_recovery_cmdline}
-  initrd (loop0)$initramfs
-}
-
+${oldEntry('active', '$default_menu_entry')}${oldEntry('passive', '$default_menu_entry (fallback)')}${oldEntry('recovery', '$default_menu_entry recovery')}
 search --no-floppy --file --set=menu_blk /grubmenu
 if [ "$menu_blk" ]; then
   source ($menu_blk)/grubmenu

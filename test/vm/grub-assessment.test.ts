@@ -5,6 +5,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Machine } from '../../lab/machine/machine.ts';
+import { oldEntry } from '../../lab/old-machine/files.ts';
 import { armed } from '../../src/boot/assessment.ts';
 import { placeAssessment } from '../../src/boot/assessment-files.ts';
 import { readGrubEnvironment, writeGrubEnvironment } from '../../src/boot/grub-environment.ts';
@@ -142,27 +143,7 @@ const MENU_0_8 = `set timeout=1
 search --no-floppy --file --set=custom_blk /grubcustom
 set default=0
 set fallback="0 1 2"
-menuentry "cOS" --id cos {
-  search --no-floppy --label --set=root COS_STATE
-  set img=/cOS/active.img
-  set label=COS_ACTIVE
-  loopback loop0 /$img
-  set root=($root)
-  source (loop0)/etc/cos/bootargs.cfg
-  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_active_cmdline}
-  initrd (loop0)$initramfs
-}
-menuentry "cOS (fallback)" --id fallback {
-  search --no-floppy --label --set=root COS_STATE
-  set img=/cOS/passive.img
-  set label=COS_PASSIVE
-  loopback loop0 /$img
-  set root=($root)
-  source (loop0)/etc/cos/bootargs.cfg
-  linux (loop0)$kernel $kernelcmd \${extra_cmdline} \${extra_passive_cmdline}
-  initrd (loop0)$initramfs
-}
-if [ "$custom_blk" ]; then
+${oldEntry('active', 'cOS')}${oldEntry('passive', 'cOS (fallback)')}if [ "$custom_blk" ]; then
   source "($custom_blk)/grubcustom"
 fi
 `;
