@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import type { Layer } from './blob.ts';
 import { showName } from './entrypath.ts';
 import { LayerUnpacker } from './layerunpacker.ts';
-import { tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
+import { type LayerVisitor, tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
 import type { OciImage } from './layout.ts';
 import { DirectoryTimes } from './modificationtimes.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
@@ -28,6 +28,8 @@ const LARGE_LAYERS_BYTES = 4 << 20;
 
 export interface UnpackOptions extends Pick<VisitOptions, 'signal' | 'onProgress'> {
   limits?: Partial<UnpackLimits>;
+  /** Sees each layer too, after the unpacker. */
+  observe?: ((layer: Layer) => LayerVisitor) | undefined;
 }
 
 export interface UnpackResult {
@@ -89,7 +91,8 @@ export async function unpackLayers(
     await xattrs.learn({ atOnce: packedBytes > LARGE_LAYERS_BYTES });
   }
 
-  const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, () => {
+  const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, (layer) => {
+    const observer = options.observe?.(layer);
     const unpacker = new LayerUnpacker({
       tree,
       times,
@@ -98,9 +101,19 @@ export async function unpackLayers(
       countEntry,
     });
     return {
-      handle: (event) => unpacker.handle(event),
-      end: () => xattrs.flush(),
-      close: () => unpacker.close(),
+      handle: (event) => {
+        const waiting = unpacker.handle(event);
+        observer?.handle(event);
+        return waiting;
+      },
+      end: async () => {
+        await xattrs.flush();
+        await observer?.end?.();
+      },
+      close: () => {
+        unpacker.close();
+        observer?.close?.();
+      },
     };
   });
   await xattrs.finish();

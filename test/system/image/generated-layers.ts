@@ -1,0 +1,68 @@
+// Layers as fast-check makes them up: few names, so that entries meet, with every kind of entry and attribute.
+
+import fc from 'fast-check';
+import type { Member } from '../../unit/image/tarball.ts';
+
+const part = fc.constantFrom('a', 'b', 'c', 'lib', 'usr', '\xffn');
+const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
+const linkTarget = fc.oneof(
+  path,
+  path.map((text) => `/${text}`),
+  path.map((text) => `../${text}`),
+);
+const attributes = {
+  mode: fc.constantFrom(0o755, 0o644, 0o600, 0o4755, 0o1777, 0o2750),
+  uid: fc.constantFrom(0, 0, 0, 7, 65534),
+  gid: fc.constantFrom(0, 0, 12),
+  mtime: fc.integer({ min: 1_000_000_000, max: 1_000_000_003 }),
+};
+const content = fc.oneof(
+  fc.constantFrom('', 'one', 'two', 'hello'.repeat(400)),
+  fc.integer({ min: 0, max: 3 }).map((seed) => Buffer.alloc(70_000, `block ${seed} `)),
+);
+/** User attributes can't be on links and nodes. */
+const xattrs = fc.constantFrom<Record<string, string>>(
+  {},
+  {},
+  {},
+  { 'SCHILY.xattr.user.one': 'x' },
+  { 'SCHILY.xattr.user.one': 'y', 'SCHILY.xattr.trusted.two': '\x00\x01' },
+  {
+    'SCHILY.xattr.security.capability':
+      '\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00',
+  },
+);
+const sparse = { 'GNU.sparse.map': '8192,5,40960,3', 'GNU.sparse.size': '65536' };
+
+const anyMember: fc.Arbitrary<Member> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ name: path, content, pax: xattrs, ...attributes }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      name: path,
+      flag: fc.constant('5'),
+      pax: fc.constantFrom<Record<string, string>>({}, {}, { 'SCHILY.xattr.user.one': 'd' }),
+      ...attributes,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ name: path, flag: fc.constant('2'), linkName: linkTarget, ...attributes }) },
+  { weight: 3, arbitrary: fc.record({ name: path, flag: fc.constant('1'), linkName: path, ...attributes }) },
+  { weight: 1, arbitrary: fc.record({ name: path, flag: fc.constant('6'), ...attributes }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      name: path,
+      flag: fc.constant('3'),
+      major: fc.constant(1),
+      minor: fc.constantFrom(3, 5),
+      ...attributes,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ name: path, content: fc.constant('12345abc'), pax: fc.constant(sparse) }) },
+  { weight: 2, arbitrary: path.map((name) => ({ name: name.replace(/([^/]+)$/, '.wh.$1') })) },
+  { weight: 1, arbitrary: path.map((name) => ({ name: `${name}/.wh..wh..opq` })) },
+);
+
+/** A layer; entries may be such that the layer is refused. */
+export const anyLayer: fc.Arbitrary<Member[]> = fc.array(anyMember, { maxLength: 14 });
+export const anyLayers: fc.Arbitrary<Member[][]> = fc.array(anyLayer, { minLength: 1, maxLength: 3 });
