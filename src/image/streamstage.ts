@@ -9,6 +9,7 @@ import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { tailOf } from '../system/process.ts';
 import { packageHint } from '../system/tools.ts';
 import type { Compression } from './mediatypes.ts';
+import { FrameSplitter } from './zstd-frames.ts';
 
 /** Takes a stream and gives another one. */
 export type StreamStage = (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
@@ -48,8 +49,48 @@ export function decompress(compression: Compression): StreamStage {
     case 'zstd':
       // The types are those of Node 20, which lacks it.
       return 'createZstdDecompress' in zlib && typeof zlib.createZstdDecompress === 'function'
-        ? throughDuplex(zlib.createZstdDecompress.bind(undefined, { chunkSize: CHUNK }))
+        ? frameByFrame(throughDuplex(zlib.createZstdDecompress.bind(undefined, { chunkSize: CHUNK })))
         : (source) => throughProgram(['zstd', '-q', '-d', '-c', '-M128MiB'])(onlyZstd(source));
+  }
+}
+
+/**
+ * Node's zstd ends after the first frame, whatever follows (seen with 22.23), where Bun's and zstd(1) go on.
+ */
+function frameByFrame(unpackFrame: StreamStage): StreamStage {
+  if (process.versions.bun !== undefined) return unpackFrame;
+  return async function* (source) {
+    const pieces = framePieces(source);
+    for (;;) {
+      const first = await pieces.next();
+      if (first.done) return;
+      yield* unpackFrame(restOfFrame(first.value, pieces));
+    }
+  };
+}
+
+async function* framePieces(source: AsyncIterable<Buffer>): AsyncGenerator<{ bytes: Buffer; ends: boolean }, void> {
+  const splitter = new FrameSplitter();
+  let isEmpty = true;
+  for await (const chunk of source) {
+    isEmpty &&= chunk.length === 0;
+    yield* splitter.push(chunk);
+  }
+  if (isEmpty) throw notZstd();
+  if (!splitter.isBetweenFrames) throw new HoldfastError('HF-COMMAND', 'zstd failed: the data ends in the middle');
+}
+
+async function* restOfFrame(
+  first: { bytes: Buffer; ends: boolean },
+  pieces: AsyncGenerator<{ bytes: Buffer; ends: boolean }, void>,
+): AsyncGenerator<Buffer> {
+  yield first.bytes;
+  // Not for await: that would end the stream that the next frame comes from.
+  for (let { ends } = first; !ends; ) {
+    const next = await pieces.next();
+    if (next.done) return;
+    ({ ends } = next.value);
+    yield next.value.bytes;
   }
 }
 
