@@ -3,7 +3,7 @@
 import { lstatSync, statSync } from 'node:fs';
 import { HoldfastError } from '../system/errors.ts';
 import type { UndoStack } from '../system/plan.ts';
-import type { OciImage } from './layout.ts';
+import type { OciImage } from './oci-image.ts';
 import { formatImageSource, type ImageSource } from './reference.ts';
 import type { RegistryOptions } from './registry/session.ts';
 import { machinePlatform, type Platform } from './selection.ts';

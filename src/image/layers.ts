@@ -1,6 +1,6 @@
 // What two images have in common: their leading layers, by the digests of what is in them.
 
-import type { OciImage } from './layout.ts';
+import type { OciImage } from './oci-image.ts';
 
 /**
  * How many leading layers of the image an installed system already has.

@@ -4,7 +4,7 @@
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
 import type { Layer } from './blob.ts';
-import type { OciImage } from './layout.ts';
+import type { OciImage } from './oci-image.ts';
 import { type TarEvent, TarReader } from './tarreader.ts';
 
 /** Sees one layer. */

@@ -17,6 +17,10 @@ export interface Descriptor {
   mediaType: string;
   digest: Digest;
   sizeBytes: number;
+  /** What whoever made it notes about it. */
+  annotations?: Readonly<Record<string, string>>;
+  /** Of a manifest: the kind of thing that it describes. */
+  artifactType?: string;
 }
 
 export interface IndexEntry extends Descriptor {
@@ -43,6 +47,7 @@ const descriptorSchema = z.object({
   mediaType: z.string().max(255),
   digest: z.string(),
   size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  annotations: z.record(z.string(), z.string()).nullish(),
 });
 
 const indexSchema = z.object({
@@ -50,7 +55,7 @@ const indexSchema = z.object({
   mediaType: z.string().optional(),
   manifests: z.array(
     descriptorSchema.extend({
-      annotations: z.record(z.string(), z.string()).nullish(),
+      artifactType: z.string().max(255).nullish(),
       platform: z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }).nullish(),
     }),
   ),
@@ -81,10 +86,11 @@ const configSchema = z.object({
 export function parseIndex(text: string, where: string): IndexEntry[] {
   const index = parseDocument(indexSchema, text, where);
   if (index.mediaType !== undefined && !isIndexType(index.mediaType)) throw contradicts(where, index.mediaType);
-  return index.manifests.map(({ annotations, platform, ...descriptor }) => ({
+  return index.manifests.map(({ artifactType, platform, ...descriptor }) => ({
     ...toDescriptor(descriptor, `an image in ${where}`),
+    ...(artifactType != null && { artifactType }),
     // A null prototype is not promised: own keys only.
-    tag: Object.entries(annotations ?? {}).find(([key]) => key === 'org.opencontainers.image.ref.name')?.[1],
+    tag: Object.entries(descriptor.annotations ?? {}).find(([key]) => key === 'org.opencontainers.image.ref.name')?.[1],
     platform: platform ?? undefined,
   }));
 }
@@ -148,8 +154,11 @@ function checkLayerType(mediaType: string, what: string): void {
   });
 }
 
-function toDescriptor({ mediaType, digest, size }: z.infer<typeof descriptorSchema>, what: string): Descriptor {
-  return { mediaType, digest: parseDigest(digest, what), sizeBytes: size };
+function toDescriptor(
+  { mediaType, digest, size, annotations }: z.infer<typeof descriptorSchema>,
+  what: string,
+): Descriptor {
+  return { mediaType, digest: parseDigest(digest, what), sizeBytes: size, ...(annotations != null && { annotations }) };
 }
 
 function parseDocument<T>(schema: z.ZodType<T>, text: string, where: string): T {

@@ -5,8 +5,8 @@ import type { Layer } from './blob.ts';
 import { showName } from './entrypath.ts';
 import { LayerUnpacker } from './layerunpacker.ts';
 import { type LayerVisitor, tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
-import type { OciImage } from './layout.ts';
 import { DirectoryTimes } from './modificationtimes.ts';
+import type { OciImage } from './oci-image.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
 import { XattrLedger } from './xattrs.ts';
 

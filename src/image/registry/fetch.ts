@@ -6,11 +6,8 @@ import { BrokenExchange, type Exchange } from '../../system/exchange.ts';
 import { type Digest, digestOf, isDigest } from '../digest.ts';
 import { type Descriptor, looksLikeIndex, MAX_DOCUMENT_BYTES, shortDigest } from '../manifest.ts';
 import { INDEX_TYPE, isIndexType, isManifestType, MANIFEST_ACCEPT, MANIFEST_TYPE } from '../mediatypes.ts';
+import type { BlobOptions, FetchedManifest } from '../repository.ts';
 import type { RegistrySession } from './session.ts';
-
-export interface FetchedManifest extends Descriptor {
-  text: string;
-}
 
 /** After so many bytes, earlier failures of a transfer count no more. */
 const PROGRESS_BYTES = 16 << 10;
@@ -23,38 +20,43 @@ const PROGRESS_BYTES = 16 << 10;
  */
 export async function fetchManifest(session: RegistrySession, reference: string): Promise<FetchedManifest> {
   const what = isDigest(reference) ? `the manifest ${shortDigest(reference)}` : `the tag ${reference}`;
-  const { bytes, headers } = await readDocument(session, `manifests/${reference}`, what, { accept: MANIFEST_ACCEPT });
+  const { bytes, headers } = await readDocument(session, `manifests/${reference}`, what, {
+    headers: { accept: MANIFEST_ACCEPT },
+  });
   const digest = digestOf(bytes);
   const promised = isDigest(reference) ? reference : headers.get('docker-content-digest');
   // Another algorithm's digest can't be compared, and says nothing about the bytes that ours doesn't.
   if (promised !== null && isDigest(promised) && promised !== digest) throw wrongDigest(what, digest, promised);
   const text = bytes.toString('utf8');
-  return { mediaType: kindOf(headers, text, what), digest, sizeBytes: bytes.length, text };
+  return { mediaType: kindOf(headers, text, what), digest, sizeBytes: bytes.length, bytes };
 }
 
-/** A small blob as text, checked. */
-export async function fetchDocument(session: RegistrySession, descriptor: Descriptor, what: string): Promise<string> {
-  const { digest, sizeBytes } = descriptor;
-  if (sizeBytes > MAX_DOCUMENT_BYTES) throw tooLarge(what);
-  const { bytes } = await readDocument(session, `blobs/${digest}`, what, {});
+/** A small blob, checked. */
+export async function fetchDocument(
+  session: RegistrySession,
+  { digest, sizeBytes }: Descriptor,
+  what: string,
+  maxBytes: number,
+): Promise<Buffer> {
+  if (sizeBytes > maxBytes) throw tooLarge(what, maxBytes);
+  const { bytes } = await readDocument(session, `blobs/${digest}`, what, { maxBytes });
   const found = digestOf(bytes);
   if (found !== digest) throw wrongDigest(what, found, digest);
-  return bytes.toString('utf8');
+  return bytes;
 }
 
 /**
  * The bytes of a blob. Never more than a little beyond the promised size, whatever is sent.
- * @param onBytes is told how many bytes came.
  * @throws HoldfastError as {@link RegistrySession.get}.
  */
 export async function* fetchBlob(
   session: RegistrySession,
   { digest, sizeBytes }: Pick<Descriptor, 'digest' | 'sizeBytes'>,
-  onBytes: (count: number) => void = () => {},
+  { from = 0, onBytes = () => {} }: Pick<BlobOptions, 'from' | 'onBytes'> = {},
 ): AsyncGenerator<Buffer> {
   const what = `the layer ${shortDigest(digest)}`;
   const patience = session.patience();
-  let read = 0;
+  let read = from;
   let sinceFailure = 0;
   for (;;) {
     const range: Record<string, string> = read === 0 ? {} : { range: `bytes=${read}-` };
@@ -93,24 +95,26 @@ function startOf({ status, headers }: Exchange, wanted: number, what: string): n
   throw new HoldfastError('HF-NETWORK', `the registry sends another part of ${what} than was asked for`);
 }
 
-async function readDocument(
+/** Something small, whatever it is. */
+export async function readDocument(
   session: RegistrySession,
   path: string,
   what: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<{ bytes: Buffer; headers: Headers }> {
+  options: { headers?: Readonly<Record<string, string>>; accepted?: readonly number[]; maxBytes?: number } = {},
+): Promise<{ bytes: Buffer; headers: Headers; status: number; url: string }> {
+  const { headers = {}, accepted = [], maxBytes = MAX_DOCUMENT_BYTES } = options;
   const patience = session.patience();
   for (;;) {
-    const answer = await session.get(path, what, headers, patience);
+    const answer = await session.get(path, what, headers, patience, accepted);
     const chunks: Buffer[] = [];
     let size = 0;
     try {
       for await (const chunk of answer.body) {
         size += chunk.length;
-        if (size > MAX_DOCUMENT_BYTES) throw tooLarge(what);
+        if (size > maxBytes) throw tooLarge(what, maxBytes);
         chunks.push(chunk);
       }
-      return { bytes: Buffer.concat(chunks), headers: answer.headers };
+      return { bytes: Buffer.concat(chunks), headers: answer.headers, status: answer.status, url: answer.url };
     } catch (error) {
       if (!(error instanceof BrokenExchange)) throw error;
       if (!error.temporary || !(await patience.wait())) throw session.broken(error, what);
@@ -130,10 +134,8 @@ function kindOf(headers: Headers, text: string, what: string): string {
   return looksLikeIndex(text) ? INDEX_TYPE : MANIFEST_TYPE;
 }
 
-function tooLarge(what: string): HoldfastError {
-  return new HoldfastError('HF-IMAGE', `${what} is too large`, {
-    hint: `an index, manifest or configuration has at most ${MAX_DOCUMENT_BYTES} bytes`,
-  });
+function tooLarge(what: string, maxBytes: number): HoldfastError {
+  return new HoldfastError('HF-IMAGE', `${what} is too large`, { hint: `it may have at most ${maxBytes} bytes` });
 }
 
 function wrongDigest(what: string, found: Digest, promised: Digest): HoldfastError {

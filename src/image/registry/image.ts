@@ -1,16 +1,12 @@
 // An image in a registry, with the same face as one in a layout: opening reads what describes it, its layers are read from
 // the network each time, and checked each time.
 
-import { type Layer, unpackedLayer } from '../blob.ts';
-import { layersOf } from '../layersof.ts';
-import type { OciImage } from '../layout.ts';
-import { parseConfig, parseIndex, parseManifest } from '../manifest.ts';
-import { isIndexType } from '../mediatypes.ts';
+import { type OciImage, openOciImage } from '../oci-image.ts';
 import { formatImageSource } from '../reference.ts';
-import { MAX_INDEX_DEPTH, type Platform, selectPlatform, tooDeep } from '../selection.ts';
-import { fetchBlob, fetchDocument, fetchManifest } from './fetch.ts';
+import type { Platform } from '../selection.ts';
 import { formatRegistryName, parseRegistryName } from './name.ts';
-import { type RegistryOptions, RegistrySession } from './session.ts';
+import { RegistryRepository } from './repository.ts';
+import type { RegistryOptions } from './session.ts';
 
 /**
  * Opens an image in a registry: reads index, manifest and configuration, no layer yet.
@@ -24,26 +20,11 @@ export async function openRegistryImage(
   options: RegistryOptions = {},
 ): Promise<OciImage> {
   const name = parseRegistryName(reference);
-  const session = new RegistrySession(name, options);
-  let found = await fetchManifest(session, name.digest ?? name.tag ?? 'latest');
-  for (let depth = 0; isIndexType(found.mediaType); depth++) {
-    if (depth === MAX_INDEX_DEPTH) throw tooDeep(reference);
-    const where = `the index of ${formatRegistryName(name)}`;
-    found = await fetchManifest(session, selectPlatform(parseIndex(found.text, where), wanted, where).digest);
-  }
-  const { digest } = found;
-  const source = formatImageSource({ kind: 'registry', reference: formatRegistryName({ ...name, digest }) });
-  const manifest = parseManifest(found.text, source);
-  const what = `the configuration of ${source}`;
-  const config = parseConfig(await fetchDocument(session, manifest.config, what), source);
-  return {
-    kind: 'oci',
+  const repository = new RegistryRepository(name, options);
+  const named = await repository.existingManifest(name.digest ?? name.tag ?? 'latest');
+  return openOciImage(repository, named, {
     origin: 'registry',
-    source,
-    digest,
-    config,
-    layers: layersOf(manifest, config, source, wanted),
-    readLayer: (layer: Layer, { signal, onBytes } = {}) =>
-      unpackedLayer(layer, fetchBlob(session.with(signal), layer, onBytes)),
-  };
+    wanted,
+    sourceOf: (digest) => formatImageSource({ kind: 'registry', reference: formatRegistryName({ ...name, digest }) }),
+  });
 }

@@ -28,6 +28,11 @@ export interface RegistryOptions extends PatienceOptions {
   exchange?: Exchanger;
 }
 
+export interface RegistryRequest extends Pick<ExchangeOptions, 'method' | 'headers' | 'body'> {
+  /** Statuses that are no failures. */
+  accepted: readonly number[];
+}
+
 const MAX_REDIRECTS = 5;
 const MAX_ERROR_BYTES = 64 << 10;
 const TEMPORARY: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -61,22 +66,48 @@ export class RegistrySession {
     return new Patience(this.#options);
   }
 
+  /** What interrupts the work of this session. */
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
+  }
+
+  /** The path below the repository that an address of this registry has; undefined for any other address. */
+  pathOf(url: string): string | undefined {
+    return url.startsWith(`${this.#base}/`) ? url.slice(this.#base.length + 1) : undefined;
+  }
+
   /**
    * A GET below the repository that succeeded (200 or 206), its body unread.
    * @param path for example `manifests/v2`.
    * @param what for messages: what it is that is asked for.
+   * @param accepted other statuses that are answers too.
    * @throws HoldfastError HF-NO-SOURCE when it isn't there, HF-NETWORK, HF-INTERRUPTED; otherwise as findCredentials.
    */
-  async get(
+  get(
     path: string,
     what: string,
     headers: Readonly<Record<string, string>> = {},
     patience = this.patience(),
+    accepted: readonly number[] = [],
   ): Promise<Exchange> {
+    return this.request(path, what, { headers, accepted: [200, 206, ...accepted] }, patience);
+  }
+
+  /**
+   * A request whose answer has one of the statuses that are accepted, its body unread.
+   * @param target a path below the repository, or an address that the registry gave, which may be relative to it.
+   */
+  async request(
+    target: string,
+    what: string,
+    { accepted, ...request }: RegistryRequest,
+    patience = this.patience(),
+  ): Promise<Exchange> {
+    const url = /^https?:|^\//.test(target) ? new URL(target, this.#base).href : `${this.#base}/${target}`;
     let isAnswered = false;
     for (;;) {
-      const answer = await this.#persist(patience, what, () => this.#follow(`${this.#base}/${path}`, headers));
-      if (answer.status === 200 || answer.status === 206) return answer;
+      const answer = await this.#persist(patience, what, () => this.#follow(url, request));
+      if (accepted.includes(answer.status)) return answer;
       if (answer.status === 401 && !isAnswered) {
         isAnswered = true;
         await answer.cancel();
@@ -109,25 +140,28 @@ export class RegistrySession {
   }
 
   /** One request and the redirects that it leads to. Whatever leaves the registry goes without its credentials. */
-  async #follow(start: string, headers: Readonly<Record<string, string>>): Promise<Exchange> {
-    let url = new URL(start);
-    const { origin } = url;
+  async #follow(start: string, { headers = {}, ...request }: ExchangeOptions): Promise<Exchange> {
+    const { origin } = new URL(this.#base);
+    let url = this.#allowed(start, this.#base);
     for (let hop = 0; ; hop += 1) {
       const own = url.origin === origin ? this.#access.headers : {};
-      const answer = await this.#send(url.href, { headers: { ...headers, ...own } });
+      const answer = await this.#send(url.href, { ...request, headers: { ...headers, ...own } });
       const location = REDIRECTS.has(answer.status) ? answer.headers.get('location') : null;
       if (location === null) return answer;
       await answer.cancel();
-      const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
-      const isDowngrade = url.protocol === 'https:' && next?.protocol !== 'https:';
-      if (next === undefined || !/^https?:$/.test(next.protocol) || isDowngrade) {
-        throw new HoldfastError('HF-NETWORK', `${this.name.host} redirects to where nothing may be read from`, {
-          hint: `${withoutSecrets(next?.href ?? 'it is no address')}: only TLS may follow TLS`,
-        });
-      }
       if (hop === MAX_REDIRECTS) throw new HoldfastError('HF-NETWORK', `${this.name.host} redirects in circles`);
-      url = next;
+      url = this.#allowed(location, url.href);
     }
+  }
+
+  /** An address that the registry gave. */
+  #allowed(location: string, from: string): URL {
+    const next = URL.canParse(location, from) ? new URL(location, from) : undefined;
+    const isDowngrade = from.startsWith('https:') && next?.protocol !== 'https:';
+    if (next !== undefined && /^https?:$/.test(next.protocol) && !isDowngrade) return next;
+    throw new HoldfastError('HF-NETWORK', `${this.name.host} redirects to where nothing may be read from`, {
+      hint: `${withoutSecrets(next?.href ?? 'it is no address')}: only TLS may follow TLS`,
+    });
   }
 
   #send(url: string, request: ExchangeOptions): Promise<Exchange> {

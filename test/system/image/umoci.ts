@@ -43,7 +43,7 @@ export async function ourTree(
   after?: number,
 ): Promise<Record<string, FullEntry>> {
   mkdirSync(directory);
-  const image = openLayout(layout, { tag });
+  const image = await openLayout(layout, { tag });
   await unpackLayers(image, image.layers.slice(0, after), directory);
   if (after !== undefined) await unpackLayers(image, image.layers.slice(after), directory);
   return fullSnapshot(directory);

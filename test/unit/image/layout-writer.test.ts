@@ -34,11 +34,13 @@ describe('writing images into a layout', () => {
       layers: [{ tar: `${directory}/layer.tar`, compression: 'none' as const }],
     };
     await writeImage(`${directory}/layout`, { ...options, created: '2024-01-02T03:04:05Z' });
-    const { config } = openLayout(`${directory}/layout`, { architecture: 'arm64' });
+    const { config } = await openLayout(`${directory}/layout`, { architecture: 'arm64' });
     expect(config.labels).toEqual({ version: '1' });
     expect(config.history).toEqual([{ created: '2024-01-02T03:04:05Z', createdBy: 'holdfast', emptyLayer: false }]);
     await writeImage(`${directory}/layout`, options);
-    expect(openLayout(`${directory}/layout`, { architecture: 'arm64' }).config.history[0]?.created).toBeUndefined();
+    expect(
+      (await openLayout(`${directory}/layout`, { architecture: 'arm64' })).config.history[0]?.created,
+    ).toBeUndefined();
   });
 
   test('another image shares layers; the same tag is replaced, other tags stay', async () => {
@@ -47,8 +49,8 @@ describe('writing images into a layout', () => {
     const second = await writeLayers(layout, 'v2', [...first.layers, [file('etc/motd', 'two')]]);
     const third = await writeLayers(layout, 'v2', [...first.layers, [file('etc/motd', 'three')]]);
     expect(second.layers[0]).toEqual(first.layers[0]);
-    expect(openLayout(layout, { tag: 'v1' }).digest).toBe(first.digest);
-    expect(openLayout(layout, { tag: 'v2' }).digest).toBe(third.digest);
+    expect((await openLayout(layout, { tag: 'v1' })).digest).toBe(first.digest);
+    expect((await openLayout(layout, { tag: 'v2' })).digest).toBe(third.digest);
     expect(JSON.parse(readFileSync(`${layout}/index.json`, 'utf8')).manifests).toHaveLength(2);
     expect(readdirSync(`${layout}/blobs/sha256`).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
@@ -57,7 +59,7 @@ describe('writing images into a layout', () => {
     const layout = `${temporaryDirectory()}/layout`;
     const first = await writeLayers(layout, 'v1', [base, [file('a')]]);
     await writeLayers(layout, 'v2', [...first.layers.slice(0, 1), [file('b')], ...first.layers.slice(1)]);
-    const image = openLayout(layout, { tag: 'v2' });
+    const image = await openLayout(layout, { tag: 'v2' });
     const installed = first.layers.map(({ diffId }) => diffId);
     expect(commonPrefix(installed, image)).toBe(1);
     expect(commonPrefix([], image)).toBe(0);

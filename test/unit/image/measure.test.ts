@@ -11,7 +11,7 @@ import { dir, file, hardlink, type Member, symlink, whiteout } from './tarball.t
 async function measured(layers: readonly (readonly Member[])[], options: Parameters<typeof measureImage>[1] = {}) {
   const layout = `${temporaryDirectory()}/layout`;
   await writeLayers(layout, 'v1', layers);
-  return measureImage(openLayout(layout), options);
+  return measureImage(await openLayout(layout), options);
 }
 
 describe('measuring an image', () => {
@@ -26,7 +26,7 @@ describe('measuring an image', () => {
     const layout = `${temporaryDirectory()}/layout`;
     const { layers } = await writeLayers(layout, 'v1', [[file('a', 'x')], [file('b', 'x')]]);
     const seen: unknown[] = [];
-    const measure = await measureImage(openLayout(layout), {
+    const measure = await measureImage(await openLayout(layout), {
       skipLayers: 1,
       onProgress: (progress) => seen.push(progress),
     });

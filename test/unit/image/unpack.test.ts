@@ -233,7 +233,7 @@ describe('attributes', () => {
     const { openLayout } = await import('../../../src/image/layout.ts');
     const { unpackLayers } = await import('../../../src/image/unpack.ts');
     const { layers } = await writeLayers(`${directory}/layout`, 'v1', [[file('a', 'x'.repeat(5000))], [file('b')]]);
-    const image = openLayout(`${directory}/layout`);
+    const image = await openLayout(`${directory}/layout`);
     mkdirSync(`${directory}/target`);
     const { bytes } = await unpackLayers(image, image.layers, `${directory}/target`, {
       onProgress: ({ done, total, unit }) => {

@@ -40,7 +40,7 @@ async function readAll(image: Awaited<ReturnType<typeof open>>, signal?: AbortSi
 async function writeOne(packing: Compression = 'gzip') {
   const tag = 'v1';
   await writeLayers(layout, tag, [[file('a', randomBytes(300_000))], [file('b', 'b')]], packing);
-  const image = openLayout(layout, { tag });
+  const image = await openLayout(layout, { tag });
   const [first] = image.layers;
   if (first === undefined) throw new Error('no layer');
   return { image, bytes: readFileSync(blobFile(layout, first.digest)), path: `/v2/os/base/blobs/${first.digest}` };
@@ -242,7 +242,7 @@ describe('credentials', () => {
       return true;
     });
     const image = await open(`${registry.host}/os/base:v1`);
-    expect(await readAll(image)).toEqual(await readAll(openLayout(layout, { tag: 'v1' })));
+    expect(await readAll(image)).toEqual(await readAll(await openLayout(layout, { tag: 'v1' })));
     expect(issued).toBe(2);
   });
 
@@ -332,7 +332,7 @@ describe('credentials', () => {
       return true;
     });
     const image = await open(`${registry.host}/os/base:v1`, { credentials: async () => USER });
-    expect(await readAll(image)).toEqual(await readAll(openLayout(layout, { tag: 'v1' })));
+    expect(await readAll(image)).toEqual(await readAll(await openLayout(layout, { tag: 'v1' })));
     expect(registry.paths().filter((path) => path.includes('/inner/')).length).toBeGreaterThan(0);
     expect(store.requests.map(({ headers }) => headers.authorization)).toEqual(store.requests.map(() => undefined));
   });

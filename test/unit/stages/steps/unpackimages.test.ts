@@ -145,7 +145,7 @@ describe('an image of a registry', () => {
       return isLast;
     });
     const { openLayout } = await import('../../../../src/image/layout.ts');
-    const last = openLayout(join(root.directory, 'images')).layers.at(-1)?.digest ?? '';
+    const last = (await openLayout(join(root.directory, 'images'))).layers.at(-1)?.digest ?? '';
     const result = await runSteps(root, step(`source: "${manifests.host}/os/app:v1", target: /opt`));
     expect(failuresOf(result)).toEqual([expect.stringContaining('unpack_images: layer sha256:')]);
     expect(readdirSync(root.resolve('/opt'))).toEqual(['a']);
