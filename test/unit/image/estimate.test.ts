@@ -142,7 +142,7 @@ describe('the estimate of an image', () => {
       [file('c', Buffer.alloc(2 * MB, 'c'))],
     ];
     await writeLayers(`${directory}/layout`, 'v1', layers, 'none');
-    const image = openLayout(`${directory}/layout`);
+    const image = await openLayout(`${directory}/layout`);
     const third = image.layers[2];
     const estimate = await estimateImage(image, {
       skipLayers: 1,
