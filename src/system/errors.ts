@@ -29,6 +29,7 @@ export const EXIT_STATUS = {
   'HF-UNSUPPORTED': 95,
   'HF-NETWORK': 96,
   'HF-FAILED-IMAGE': 97,
+  'HF-TRUST': 98,
   'HF-INTERRUPTED': 130,
 } as const;
 

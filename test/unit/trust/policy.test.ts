@@ -1,0 +1,167 @@
+// The policy file: which rule speaks of which image, and that a policy that says something else than its owner meant is
+// refused with the place where it does.
+
+import { describe, expect, test } from 'vitest';
+import { HoldfastError, renderLocation } from '../../../src/system/errors.ts';
+import { parsePolicy } from '../../../src/trust/policy.ts';
+
+const FILE = '/etc/holdfast/policy.yaml';
+
+const WHOLE = `# a whole policy
+default:
+  notary: true
+images:
+  registry.example/os/*:
+    notary:
+      server: https://notary.example:4443
+      ca: /etc/holdfast/notary-ca.pem
+      root-keys: [${'a'.repeat(64)}]
+      first-use: false
+    no-verify: refuse
+    downgrade: refuse
+    minimum-version: 1.10
+  registry.example/os/edge:
+    notary: false
+    cosign:
+      keys: [/etc/holdfast/edge.pub]
+      annotations: { env: prod }
+      reference: enforce
+  registry.example/*:
+    notary: false
+    cosign:
+      identities:
+        - issuer: https://token.example
+          subject: https://git.example/os/release.yaml@refs/heads/main
+      trusted-root: /etc/holdfast/trusted_root.json
+      repository: registry.example/signatures
+  docker.io/library/*: { notary: false }
+media:
+  cosign: { keys: [/etc/holdfast/edge.pub] }
+`;
+
+describe('which rule counts', () => {
+  const policy = parsePolicy(WHOLE, FILE);
+
+  test.each([
+    ['registry.example/os/base', 'registry.example/os/*'],
+    ['registry.example/os/deep/er', 'registry.example/os/*'],
+    ['registry.example/os/edge', 'registry.example/os/edge'],
+    ['registry.example/os', 'registry.example/*'],
+    ['registry.example/osx/base', 'registry.example/*'],
+    ['registry.example:5000/os/base', 'default'],
+    ['other.example/registry.example/os/base', 'default'],
+    ['docker.io/library/alpine', 'docker.io/library/*'],
+    ['docker.io/acme/os', 'default'],
+  ])('for %s it is %s', (repository, name) => {
+    expect(policy.forRepository(repository).from).toMatch(
+      new RegExp(`^${FILE}:\\d+ \\(${name.replaceAll('*', '\\*')}\\)$`),
+    );
+  });
+
+  test('a rule says all that it says', () => {
+    expect(policy.forRepository('registry.example/os/base')).toEqual({
+      from: `${FILE}:5 (registry.example/os/*)`,
+      notary: {
+        server: 'https://notary.example:4443',
+        caFile: '/etc/holdfast/notary-ca.pem',
+        rootKeys: ['a'.repeat(64)],
+        rootCaFile: undefined,
+        firstUse: false,
+      },
+      cosign: undefined,
+      mayBeUnverified: false,
+      mayDowngrade: false,
+      // Not the number 1.1.
+      minimumVersion: '1.10',
+    });
+    expect(policy.forRepository('registry.example/app')).toMatchObject({
+      notary: undefined,
+      cosign: {
+        keys: [],
+        identities: [
+          { issuer: 'https://token.example', subject: 'https://git.example/os/release.yaml@refs/heads/main' },
+        ],
+        trustedRoot: '/etc/holdfast/trusted_root.json',
+        repository: 'registry.example/signatures',
+        enforceReference: false,
+        requireLog: false,
+      },
+    });
+    expect(policy.forRepository('registry.example/os/edge').cosign).toMatchObject({
+      annotations: { env: 'prod' },
+      enforceReference: true,
+    });
+  });
+
+  test('what a rule leaves out is as without a policy', () => {
+    expect(policy.forRepository('docker.io/acme/os')).toMatchObject({
+      notary: { firstUse: true },
+      cosign: undefined,
+      mayBeUnverified: true,
+      mayDowngrade: true,
+    });
+  });
+
+  test('an image on a medium has a rule of its own, never with Notary', () => {
+    expect(policy.forMedia()).toMatchObject({ notary: undefined, cosign: { keys: ['/etc/holdfast/edge.pub'] } });
+    expect(parsePolicy('', FILE).forMedia()).toMatchObject({ notary: undefined, cosign: undefined });
+  });
+
+  test.each(['', '# nothing\n', '{}', 'images: {}\n'])('an empty policy (%j) is the same as none', (text) => {
+    expect(parsePolicy(text, FILE).forRepository('registry.example/os')).toEqual({
+      from: undefined,
+      notary: { firstUse: true },
+      cosign: undefined,
+      mayBeUnverified: true,
+      mayDowngrade: true,
+      minimumVersion: undefined,
+    });
+  });
+});
+
+describe('a policy that can be misunderstood is refused', () => {
+  const rule = (text: string) => `images:\n  registry.example/os:\n    ${text}\n`;
+  test.each<[string, string, RegExp, string]>([
+    ['an unknown key', rule('cosing: { keys: [a] }'), /unknown key "cosing"/, ':3:5'],
+    ['an unknown key in a choice', rule('notary: { servr: https://a }'), /unknown key "servr"/, ':3:15'],
+    ['an unknown key at the top', 'image: {}\n', /unknown key "image"/, ':1:1'],
+    ['a number as a switch', rule('notary: 1'), /images\.registry\.example\/os\.notary/, ':3:5'],
+    ['a yes', rule('notary: yes'), /images\.registry\.example\/os\.notary/, ':3:5'],
+    ['neither keys nor identities', rule('cosign: {}'), /neither keys nor identities/, ':3:5'],
+    [
+      'no trusted root for identities',
+      rule('cosign: { identities: [{ issuer: a, subject: b }] }'),
+      /trusted-root/,
+      ':3:5',
+    ],
+    ['half an identity', rule('cosign: { identities: [{ issuer: a }], trusted-root: /r }'), /subject/, ':3:28'],
+    ['no keys in a list of keys', rule('cosign: { keys: [] }'), /keys/, ':3:15'],
+    ['a root key that is none', rule('notary: { root-keys: [abc] }'), /64 lower-case hex/, ':3:27'],
+    ['an unknown word', rule('downgrade: never'), /downgrade/, ':3:5'],
+    ['a key that is given twice', rule('notary: true\n    notary: false'), /"notary" is given twice/, ':4:5'],
+    ['an alias', 'default: &a { notary: true }\nmedia: *a\n', /no aliases/, ':2:8'],
+    ['a tag', 'default: !policy { notary: true }\n', /no tags/, ':1:'],
+    ['a second document', 'default: {}\n---\ndefault: { notary: false }\n', /goes on after its end/, ':3:1'],
+    ['a list', '- default\n', /is not what it should be/, ':1:1'],
+    ['broken YAML', 'default: {\n', /./, ':1:'],
+    ['a name with a tag', 'images:\n  registry.example/os:v1: {}\n', /it has a tag/, ':2:3'],
+    ['a name without a registry', 'images:\n  os/base: {}\n', /begin with a registry/, ':2:3'],
+    ['a star in the middle', 'images:\n  registry.example/*/os: {}\n', /names no images/, ':2:3'],
+    ['a registry alone', 'images:\n  registry.example: {}\n', /without a repository/, ':2:3'],
+    ['a star alone', "images:\n  '*': {}\n", /begin with a registry/, ':2:3'],
+    ['upper case', 'images:\n  registry.example/OS: {}\n', /lower case/, ':2:3'],
+    ['__proto__', rule('__proto__: { notary: false }'), /unknown key "__proto__"/, ':3:5'],
+  ])('%s', (_what, text, message, place) => {
+    let error: unknown;
+    try {
+      parsePolicy(text, FILE);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(HoldfastError);
+    if (!(error instanceof HoldfastError) || error.location === undefined) throw error;
+    expect(error.code).toBe('HF-CONFIG');
+    expect(error.message).toMatch(message);
+    expect(renderLocation(error.location)).toContain(FILE + place);
+  });
+});
