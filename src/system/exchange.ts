@@ -3,6 +3,7 @@
 
 import { HoldfastError } from './errors.ts';
 import { reasonOf, trustStore, withoutSecrets } from './http.ts';
+import type { TlsMaterial } from './tls-fetch.ts';
 
 export interface ExchangeOptions {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -11,6 +12,8 @@ export interface ExchangeOptions {
   /** How long nothing may arrive, be it the head of the answer or the next part of its body. Default 30 seconds. */
   stallMs?: number;
   signal?: AbortSignal | undefined;
+  /** What this server needs beyond the machine's own authorities. */
+  tls?: TlsMaterial | undefined;
 }
 
 export interface Exchange {
@@ -71,18 +74,7 @@ export const exchange: Exchanger = async (url, options = {}) => {
     }
   };
 
-  const { certificates } = url.startsWith('https:') ? trustStore() : { certificates: undefined };
-  const response = await waitFor(
-    fetch(url, {
-      method: options.method ?? 'GET',
-      headers: { 'user-agent': 'holdfast', 'accept-encoding': 'identity', ...options.headers },
-      ...(options.body === undefined ? {} : { body: options.body }),
-      redirect: 'manual',
-      signal: abort.signal,
-      // Bun's own option; Node reads NODE_EXTRA_CA_CERTS instead and passes this over.
-      ...(certificates === undefined ? {} : { tls: { ca: certificates } }),
-    }),
-  );
+  const response = await waitFor(send(url, options, abort.signal));
   const { body } = response;
 
   async function* read(): AsyncGenerator<Buffer> {
@@ -113,6 +105,21 @@ export const exchange: Exchanger = async (url, options = {}) => {
     },
   };
 };
+
+async function send(url: string, options: ExchangeOptions, signal: AbortSignal): Promise<Response> {
+  const request = {
+    method: options.method ?? 'GET',
+    headers: { 'user-agent': 'holdfast', 'accept-encoding': 'identity', ...options.headers },
+    ...(options.body === undefined ? {} : { body: options.body }),
+    redirect: 'manual' as const,
+    signal,
+  };
+  const isTls = url.startsWith('https:');
+  if (isTls && options.tls !== undefined) return (await import('./tls-fetch.ts')).tlsFetch(url, request, options.tls);
+  const { certificates } = isTls ? trustStore() : { certificates: undefined };
+  // Bun's own option; Node reads NODE_EXTRA_CA_CERTS instead and passes this over.
+  return fetch(url, { ...request, ...(certificates === undefined ? {} : { tls: { ca: certificates } }) });
+}
 
 class Silence extends Error {}
 
