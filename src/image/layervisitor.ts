@@ -31,7 +31,7 @@ export interface VisitOptions {
  * @throws HoldfastError HF-IMAGE, HF-DIGEST, HF-INTERRUPTED, and what visitors throw.
  */
 export async function visitLayers(
-  image: Pick<OciImage, 'readLayer'>,
+  image: Pick<OciImage, 'readLayer' | 'prefetch'>,
   layers: readonly Layer[],
   options: VisitOptions,
   visitor: (layer: Layer) => LayerVisitor,
@@ -44,23 +44,28 @@ export async function visitLayers(
     packedBytes += count;
     onProgress?.({ done: packedBytes, total, unit: 'bytes' });
   };
-  for (const layer of layers) {
-    const reader = new TarReader();
-    const visiting = visitor(layer);
-    try {
-      for await (const chunk of image.readLayer(layer, { signal, onBytes })) {
-        bytes += chunk.length;
-        if (bytes > maxBytes) throw tooMuch(`more than ${maxBytes} bytes`);
-        for (const event of reader.push(chunk)) {
-          const waiting = visiting.handle(event);
-          if (waiting !== undefined) await waiting;
+  const reading = layers.length > 1 ? image.prefetch?.(layers, { signal }) : undefined;
+  try {
+    for (const layer of layers) {
+      const reader = new TarReader();
+      const visiting = visitor(layer);
+      try {
+        for await (const chunk of (reading ?? image).readLayer(layer, { signal, onBytes })) {
+          bytes += chunk.length;
+          if (bytes > maxBytes) throw tooMuch(`more than ${maxBytes} bytes`);
+          for (const event of reader.push(chunk)) {
+            const waiting = visiting.handle(event);
+            if (waiting !== undefined) await waiting;
+          }
         }
+        reader.finish();
+        await visiting.end?.();
+      } finally {
+        visiting.close?.();
       }
-      reader.finish();
-      await visiting.end?.();
-    } finally {
-      visiting.close?.();
     }
+  } finally {
+    await reading?.close();
   }
   return { bytes, packedBytes };
 }

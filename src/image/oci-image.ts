@@ -2,11 +2,12 @@
 // Only what describes the image is read here; its layers are read, and checked, when they are needed.
 
 import { HoldfastError } from '../system/errors.ts';
-import { type Layer, unpackedLayer } from './blob.ts';
+import type { Layer } from './blob.ts';
 import type { Digest } from './digest.ts';
 import { layersOf } from './layersof.ts';
 import { type ImageConfig, parseConfig, parseIndex, parseManifest, shortDigest } from './manifest.ts';
 import { isIndexType } from './mediatypes.ts';
+import { type LayerReading, layerStream, prefetchLayers } from './prefetch.ts';
 import type { FetchedManifest, ReadOptions, Repository } from './repository.ts';
 import { MAX_INDEX_DEPTH, type Platform, selectPlatform, tooDeep } from './selection.ts';
 
@@ -30,6 +31,8 @@ export interface OciImage {
   repository: Repository;
   /** The tar stream of a layer. It ends without error only if all of it was what the manifest promised. */
   readLayer(layer: Layer, options?: ReadLayerOptions): AsyncIterable<Buffer>;
+  /** Begins to read several layers, for reading them in this order; absent where that gains nothing. */
+  prefetch?: ((layers: readonly Layer[], options?: Pick<ReadLayerOptions, 'signal'>) => LayerReading) | undefined;
 }
 
 export interface OpenOciImageOptions {
@@ -69,8 +72,8 @@ export async function openOciImage(
   const { config: configDescriptor, layers } = parseManifest(manifest.bytes.toString('utf8'), source);
   const configBytes = await repository.document(configDescriptor, `the configuration of ${source}`);
   const config = parseConfig(configBytes.toString('utf8'), source);
-  return {
-    kind: 'oci',
+  const facts = {
+    kind: 'oci' as const,
     origin,
     source,
     digest,
@@ -78,8 +81,21 @@ export async function openOciImage(
     manifest,
     config,
     layers: layersOf({ config: configDescriptor, layers }, config, source, wanted),
+  };
+  return withRepository(facts, repository);
+}
+
+/** The same image, read from another place, such as a spool in front of its own. */
+export function withRepository(
+  image: Omit<OciImage, 'repository' | 'readLayer' | 'prefetch'>,
+  repository: Repository,
+): OciImage {
+  return {
+    ...image,
     repository,
-    readLayer: (layer, options) => unpackedLayer(layer, repository.blob(layer, options)),
+    readLayer: (layer, options) => layerStream(repository, layer, repository.blob(layer, options)),
+    prefetch:
+      image.origin === 'registry' ? (layers, options) => prefetchLayers(repository, layers, options) : undefined,
   };
 }
 

@@ -66,6 +66,9 @@ export interface Repository {
     options?: ReadOptions,
   ): AsyncIterable<{ start: number; data: Buffer }>;
 
+  /** What came of a blob proved to be wrong: nothing of it may be used again. */
+  forget?(descriptor: Descriptor): void;
+
   /**
    * What names this manifest as its subject; hints only, nothing of it is proven. Whoever wants to use one fetches and
    * checks it.

@@ -53,7 +53,7 @@ export interface UnpackResult {
  *   HF-TOOL-MISSING when extended attributes or devices need a program that isn't there.
  */
 export async function unpackLayers(
-  image: Pick<OciImage, 'readLayer'>,
+  image: Pick<OciImage, 'readLayer' | 'prefetch'>,
   layers: readonly Layer[],
   targetDirectory: string,
   options: UnpackOptions = {},

@@ -77,12 +77,14 @@ export function blobFile(layout: string, digest: string): string {
 
 /** Sends all of it, or the range that was asked for. */
 export function sendBytes(response: ServerResponse, { headers }: Served, bytes: Buffer, type = 'x/y'): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
-  const part = bytes.subarray(from);
-  response.writeHead(from > 0 ? 206 : 200, {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
+  const from = Number(first ?? 0);
+  const part = bytes.subarray(from, last ? Number(last) + 1 : bytes.length);
+  const isPart = first !== undefined;
+  response.writeHead(isPart ? 206 : 200, {
     'content-type': type,
     'content-length': part.length,
-    ...(from > 0 && { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
+    ...(isPart && { 'content-range': `bytes ${from}-${from + part.length - 1}/${bytes.length}` }),
   });
   response.end(part);
 }
