@@ -5,24 +5,13 @@
 import { HoldfastError } from '../system/errors.ts';
 import type { Layer } from './blob.ts';
 import type { Image } from './image.ts';
-import type { Descriptor } from './manifest.ts';
 import { type Measure, measureImage } from './measure.ts';
+import type { Repository } from './repository.ts';
 import { type Compression, layerCompression } from './mediatypes.ts';
+import type { Tally } from './tally.ts';
 
 /** Reads parts of a blob. */
-export interface RangeSource {
-  /** @param ranges half-open. */
-  ranges(
-    descriptor: Descriptor,
-    ranges: readonly { start: number; end: number }[],
-    options?: { signal?: AbortSignal | undefined },
-  ): AsyncIterable<{ start: number; data: Buffer }>;
-}
-
-export interface LayerFigures {
-  contentBytes: number;
-  entries: number;
-}
+export type RangeSource = Pick<Repository, 'ranges'>;
 
 export interface Estimate extends Omit<Measure, 'found'> {
   /** Everything was counted; otherwise it may turn out to be more or less. */
@@ -36,7 +25,7 @@ export interface EstimateOptions {
   skipLayers?: number;
   signal?: AbortSignal | undefined;
   /** What is known of a layer from elsewhere, such as an index of its files. */
-  known?: ((layer: Layer) => LayerFigures | undefined) | undefined;
+  known?: ((layer: Layer) => Tally | undefined) | undefined;
 }
 
 /** The length of a tar stream, and whether something said it. */
@@ -69,7 +58,7 @@ export async function estimateImage(image: Image, options: EstimateOptions = {})
     return { contentBytes, entries, compressedBytes, exact: true, basis: 'its files' };
   }
   const layers = image.layers.slice(skipLayers);
-  const figures: LayerFigures[] = [];
+  const figures: Tally[] = [];
   let hasGuess = false;
   let hasLength = false;
   const pending = [...layers];
@@ -80,7 +69,7 @@ export async function estimateImage(image: Image, options: EstimateOptions = {})
         figures.push(counted);
         continue;
       }
-      const { bytes, isGuess } = await tarLength(layer, sourceOf(image), signal);
+      const { bytes, isGuess } = await tarLength(layer, image.repository, signal);
       if (isGuess) hasGuess = true;
       else hasLength = true;
       figures.push(figuresOfTar(bytes));
@@ -97,7 +86,7 @@ export async function estimateImage(image: Image, options: EstimateOptions = {})
 }
 
 /** What the files in a tar stream of this length are expected to need. */
-export function figuresOfTar(tarBytes: number): LayerFigures {
+export function figuresOfTar(tarBytes: number): Tally {
   const entries = Math.ceil(tarBytes / BYTES_PER_ENTRY);
   return { contentBytes: tarBytes + entries * ROUNDING_BYTES, entries };
 }
@@ -172,13 +161,4 @@ function guess(packedBytes: number): TarLength {
 
 function sum<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
-}
-
-function sourceOf(image: object): RangeSource | undefined {
-  const repository = 'repository' in image ? image.repository : undefined;
-  return isRangeSource(repository) ? repository : undefined;
-}
-
-function isRangeSource(value: unknown): value is RangeSource {
-  return typeof value === 'object' && value !== null && 'ranges' in value && typeof value.ranges === 'function';
 }

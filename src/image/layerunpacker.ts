@@ -23,7 +23,7 @@ import { parseEntryName, parseLinkTarget, refused, showName } from './entrypath.
 import { type DirectoryTimes, timeOf } from './modificationtimes.ts';
 import { bytesOf, parentOf, type TargetTree, type TreePath } from './targettree.ts';
 import type { TarEntry, TarEvent } from './tarreader.ts';
-import { asArgument, isSettable, type XattrLedger } from './xattrs.ts';
+import { asArgument, isSettable, saysNoSpace, type XattrLedger } from './xattrs.ts';
 
 export interface UnpackTools {
   tree: TargetTree;
@@ -33,6 +33,8 @@ export interface UnpackTools {
   warn: (text: string, name: string) => void;
   /** Called for every name that comes into being; throws when there are too many. */
   countEntry: (path: string) => void;
+  /** Gives a full target more room; nothing in it is open meanwhile. Absent: a full target is an error. */
+  makeRoom?: (() => Promise<void>) | undefined;
 }
 
 /** The highest user and group; the next one means "leave as it is" to the kernel. */
@@ -52,10 +54,33 @@ export class LayerUnpacker {
   }
 
   /**
-   * Acts on one event. A promise comes back only from what needs a program.
+   * Acts on one event. A promise comes back only from what needs a program, or more room.
    * @throws HoldfastError HF-IMAGE for entries that are refused, HF-NO-SPACE, HF-IO.
    */
   handle(event: TarEvent): Promise<void> | undefined {
+    if (this.#tools.makeRoom === undefined) return this.#act(event);
+    try {
+      return this.#act(event)?.catch((error: unknown) => this.#actAgain(event, error));
+    } catch (error) {
+      return this.#actAgain(event, error);
+    }
+  }
+
+  /** Acting a second time on what was done in part ends the same way: everything is made by name or written by offset. */
+  async #actAgain(event: TarEvent, error: unknown): Promise<void> {
+    const { makeRoom, tree } = this.#tools;
+    if (makeRoom === undefined || !isNoSpace(error)) throw error;
+    const current = this.#current;
+    this.close();
+    await makeRoom();
+    if (current !== undefined) {
+      const fd = openSync(tree.at(current.path), constants.O_WRONLY | constants.O_NOFOLLOW);
+      this.#current = { ...current, fd };
+    }
+    await this.handle(event);
+  }
+
+  #act(event: TarEvent): Promise<void> | undefined {
     if (event.kind === 'data') {
       this.#write(event.offset, event.bytes);
       return undefined;
@@ -271,15 +296,20 @@ export class LayerUnpacker {
   }
 }
 
+/** Whether the target is full. */
+export function isNoSpace(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'HF-NO-SPACE';
+}
+
 function explained(error: unknown, name: string): unknown {
   const errno = errnoOf(error);
-  if (error instanceof HoldfastError || errno === undefined) return error;
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || saysNoSpace(error)) {
     return new HoldfastError('HF-NO-SPACE', `no space is left in the target for ${showName(name)}`, {
       cause: error,
       hint: 'give the system a larger slot or partition',
     });
   }
+  if (error instanceof HoldfastError || errno === undefined) return error;
   if (errno === 'ENAMETOOLONG') return refused(name, 'has a name that is too long');
   return new HoldfastError('HF-IO', `${showName(name)} could not be unpacked: ${messageOf(error)}`, { cause: error });
 }

@@ -7,6 +7,7 @@ import { requireTools } from '../system/tools.ts';
 import { parseEntryName } from './entrypath.ts';
 import type { Image } from './image.ts';
 import { tooMuch, visitLayers } from './layervisitor.ts';
+import { addEntry, addFile } from './tally.ts';
 import type { TarEntry } from './tarreader.ts';
 import { walkTree } from './tree.ts';
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack.ts';
@@ -39,8 +40,6 @@ export interface Needs extends Measure {
   tools: ReadonlySet<string>;
 }
 
-const BLOCK_BYTES = 4096;
-
 /**
  * Reads an image and adds up what it needs. What upper layers replace is counted twice: too much, never too little.
  * @throws HoldfastError HF-DIGEST and HF-IMAGE when the image isn't what it claims to be, HF-TOOL-MISSING when
@@ -53,7 +52,7 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
     requireTools(['cp']);
     const root = new Root(image.directory);
     const found = new Set(lookFor.filter((path) => root.lstat(path) !== undefined));
-    for await (const stats of walkTree(image, signal)) add(total, stats.isFile() ? stats.size : 0);
+    for await (const stats of walkTree(image, signal)) addFile(total, stats.isFile() ? stats.size : 0);
     return { ...total, compressedBytes: 0, found, tools: new Set(['cp']) };
   }
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -71,8 +70,7 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
           if (event.kind !== 'entry') return undefined;
           search.see(event.entry);
           for (const tool of toolsFor(event.entry)) tools.add(tool);
-          // Holes are not counted, hard links have no content of their own.
-          if (event.entry.type !== 'hardlink') add(total, event.entry.storedBytes);
+          addEntry(total, event.entry);
           if (total.entries > limits.entries) throw tooMuch(`more than ${limits.entries} entries`);
           return undefined;
         },
@@ -87,11 +85,6 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
 function toolsFor({ type, xattrs }: TarEntry): string[] {
   const tools = xattrs.size > 0 ? ['setfattr'] : [];
   return type.endsWith('-device') || type === 'fifo' ? [...tools, 'mknod'] : tools;
-}
-
-function add(total: { contentBytes: number; entries: number }, sizeBytes: number): void {
-  total.entries += 1;
-  total.contentBytes += Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /** Follows a few paths through the layers: what one brings, another one may hide. */

@@ -11,9 +11,13 @@ export interface UnpackImageOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
   limits?: Partial<UnpackLimits>;
+  /** As of {@link unpackLayers}; trees are measured before, and never need it. */
+  makeRoom?: (() => Promise<void>) | undefined;
 }
 
 export interface UnpackedImage extends Pick<UnpackResult, 'files' | 'warnings' | 'implied'> {
+  /** What was unpacked, counted as `measureImage` does; undefined for trees. */
+  counted?: UnpackResult['counted'] | undefined;
   /** Whether anything has extended attributes; of trees that isn't known. */
   hasXattrs: boolean | undefined;
 }

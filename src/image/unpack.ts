@@ -3,10 +3,11 @@
 import { readdirSync } from 'node:fs';
 import type { Layer } from './blob.ts';
 import { showName } from './entrypath.ts';
-import { LayerUnpacker } from './layerunpacker.ts';
+import { isNoSpace, LayerUnpacker } from './layerunpacker.ts';
 import { type LayerVisitor, tooMuch, type VisitOptions, visitLayers } from './layervisitor.ts';
 import { DirectoryTimes } from './modificationtimes.ts';
 import type { OciImage } from './oci-image.ts';
+import { addEntry, type Tally } from './tally.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
 import { XattrLedger } from './xattrs.ts';
 
@@ -30,11 +31,18 @@ export interface UnpackOptions extends Pick<VisitOptions, 'signal' | 'onProgress
   limits?: Partial<UnpackLimits>;
   /** Sees each layer too, after the unpacker. */
   observe?: ((layer: Layer) => LayerVisitor) | undefined;
+  /**
+   * Called when the directory is full, in the middle of an entry: it may unmount, enlarge and mount again what holds the
+   * directory. Then unpacking goes on where it was, and nothing is read twice. It throws when there is no more room.
+   */
+  makeRoom?: (() => Promise<void>) | undefined;
 }
 
 export interface UnpackResult {
   /** Entries that were put into the directory. */
   files: number;
+  /** What was unpacked, counted as `measureImage` does. */
+  counted: Tally;
   /** Bytes of the unpacked tar streams. */
   bytes: number;
   /** What was left out, one sentence for each kind. */
@@ -91,6 +99,18 @@ export async function unpackLayers(
     await xattrs.learn({ atOnce: packedBytes > LARGE_LAYERS_BYTES });
   }
 
+  const { makeRoom } = options;
+  const withRoom = async (act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      if (makeRoom === undefined || !isNoSpace(error)) throw error;
+      await makeRoom();
+      await withRoom(act);
+    }
+  };
+  const counted: Tally = { contentBytes: 0, entries: 0 };
+
   const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, (layer) => {
     const observer = options.observe?.(layer);
     const unpacker = new LayerUnpacker({
@@ -99,15 +119,17 @@ export async function unpackLayers(
       xattrs,
       warn: (text, name) => warnings.add(text, name),
       countEntry,
+      makeRoom,
     });
     return {
       handle: (event) => {
+        if (event.kind === 'entry') addEntry(counted, event.entry);
         const waiting = unpacker.handle(event);
         observer?.handle(event);
         return waiting;
       },
       end: async () => {
-        await xattrs.flush();
+        await withRoom(() => xattrs.flush());
         await observer?.end?.();
       },
       close: () => {
@@ -116,9 +138,9 @@ export async function unpackLayers(
       },
     };
   });
-  await xattrs.finish();
+  await withRoom(() => xattrs.finish());
   times.apply(tree);
-  return { files, bytes, warnings: warnings.list(), implied, hasXattrs: xattrs.isUsed };
+  return { files, counted, bytes, warnings: warnings.list(), implied, hasXattrs: xattrs.isUsed };
 }
 
 /** The same thing about many entries makes one sentence. */

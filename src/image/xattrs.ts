@@ -245,7 +245,16 @@ function unquote(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
+/** Whether a program that worked in the target failed because that is full (strerror of ENOSPC and EDQUOT). */
+export function saysNoSpace(error: unknown): boolean {
+  const said = error instanceof HoldfastError ? `${error.message}\n${error.outputTail ?? ''}` : '';
+  return /No space left on device|Disk quota exceeded/.test(said);
+}
+
 function notSet(cause: HoldfastError): HoldfastError {
+  if (saysNoSpace(cause)) {
+    return new HoldfastError('HF-NO-SPACE', 'no space is left in the target for extended attributes', { cause });
+  }
   return new HoldfastError('HF-IO', 'extended attributes could not be set', {
     cause,
     ...(cause.outputTail !== undefined && { outputTail: cause.outputTail }),
