@@ -6,8 +6,8 @@ import { HoldfastError } from '../system/errors.ts';
 import type { Layer } from './blob.ts';
 import type { Image } from './image.ts';
 import { type Measure, measureImage } from './measure.ts';
-import type { Repository } from './repository.ts';
 import { type Compression, layerCompression } from './mediatypes.ts';
+import type { Repository } from './repository.ts';
 import type { Tally } from './tally.ts';
 
 /** Reads parts of a blob. */

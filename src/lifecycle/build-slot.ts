@@ -24,6 +24,7 @@ import { Root } from '../system/root.ts';
 import { BOOTARGS, findsRootByImageLabel, readOsRelease, requireBootable } from './bootable.ts';
 import type { ExtraSources } from './extra-sources.ts';
 import { runHook, type Strictness } from './hooks.ts';
+import { enlargeFullSlot, giveHeadroom } from './slot-room.ts';
 import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
 
 export interface CreateTransition extends Action<'create-transition'> {
@@ -102,17 +103,24 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
   unpack: async ({ skipLayers }, context, state) => {
     const { image } = state;
     if (image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
-    const { root, close } = await openTransition(context, state);
-    const { warnings } = await unpackImage(image, root.directory, {
+    let slot = await openTransition(context, state);
+    const { warnings } = await unpackImage(image, slot.root.directory, {
       skipLayers,
       signal: context.signal,
       onProgress: context.progress,
+      makeRoom: async () => {
+        await slot.close();
+        await enlargeFullSlot(context, transitionOf(state));
+        slot = await openTransition(context, state);
+      },
     });
     for (const warning of warnings) context.warn(warning);
+    const { root, close } = slot;
     makeSkeleton(root);
     requireBootable(root);
     await syncFilesystem(root.directory);
     await close();
+    await giveHeadroom(context, transitionOf(state));
   },
 
   'keep-pristine': async ({ digest }, context, state) => {

@@ -26,8 +26,12 @@ export const RESERVE_BYTES = 64 * MIB;
  * @param entries number of inodes.
  */
 export function slotSize(contentBytes: number, entries: number): number {
-  const headroom = Math.max(512 * MIB, contentBytes * 0.25);
-  return Math.ceil((filledSize(contentBytes, entries) + headroom) / MIB) * MIB;
+  return Math.ceil((filledSize(contentBytes, entries) + headroom(contentBytes)) / MIB) * MIB;
+}
+
+/** Room in a slot for the owner's packages and files that hooks add. */
+export function headroom(contentBytes: number): number {
+  return Math.max(512 * MIB, contentBytes * 0.25);
 }
 
 /** What a tree takes as an ext4 filesystem, without any room to grow; see {@link slotSize}. */
