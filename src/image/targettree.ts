@@ -2,7 +2,17 @@
 // byte: names are latin1 strings of bytes and reach the kernel as they are, in any encoding. Nothing else may write to
 // the directory meanwhile.
 
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { errnoOf } from '../system/errors.ts';
 import { refused } from './entrypath.ts';
@@ -171,6 +181,8 @@ export class TargetTree {
         if (found !== undefined) throw refused(parts.join('/'), 'lies below something that is not a directory');
         this.#listener.beforeChange(parentOf(step));
         mkdirSync(this.at(step), 0o755);
+        // Below a set-group-ID directory it would have that one's group.
+        lchownSync(this.at(step), process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
         // The process's umask took its part.
         chmodSync(this.at(step), 0o755);
         this.#listener.implied(step, mtime);

@@ -51,6 +51,19 @@ export class XattrLedger {
     else this.#known = new Set();
   }
 
+  /** As {@link learn}, for a tree whose index says what is there: nobody is asked. */
+  async assume(tree: Iterable<readonly [TreePath, { xattrs: ReadonlyMap<string, Buffer> }]>): Promise<void> {
+    for (const [path, { xattrs }] of tree) {
+      for (const [name, value] of xattrs) {
+        this.#remember(path, name);
+        if (name !== DEFAULT_ACL) continue;
+        this.#defaultAcls.set(path, value);
+        this.#discard(path, name);
+      }
+    }
+    if (this.#stale.size > 0) await this.flush();
+  }
+
   /** Whether any was decided on. */
   isUsed = false;
 

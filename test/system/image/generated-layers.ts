@@ -1,9 +1,14 @@
 // Layers as fast-check makes them up: few names, so that entries meet, with every kind of entry and attribute.
 
 import fc from 'fast-check';
-import type { Member } from '../../unit/image/tarball.ts';
+import { digestOf } from '../../../src/image/digest.ts';
+import { LayerIndexer } from '../../../src/image/layer-indexer.ts';
+import { TarReader } from '../../../src/image/tarreader.ts';
+import type { LayerIndex } from '../../../src/image/tree-index.ts';
+import { treeOf } from '../../../src/image/tree-model.ts';
+import { type Member, tarball } from '../../unit/image/tarball.ts';
 
-const part = fc.constantFrom('a', 'b', 'c', 'lib', 'usr', '\xffn');
+const part = fc.constantFrom('a', 'b', 'c', 'lib', 'usr', '\xc3\xa9');
 const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
 const linkTarget = fc.oneof(
   path,
@@ -66,3 +71,30 @@ const anyMember: fc.Arbitrary<Member> = fc.oneof(
 /** A layer; entries may be such that the layer is refused. */
 export const anyLayer: fc.Arbitrary<Member[]> = fc.array(anyMember, { maxLength: 14 });
 export const anyLayers: fc.Arbitrary<Member[][]> = fc.array(anyLayer, { minLength: 1, maxLength: 3 });
+
+/** Leaves out what an unpacker would refuse. */
+export function acceptable(layers: readonly (readonly Member[])[]): Member[][] {
+  const done: LayerIndex[] = [];
+  return layers.map((members) => {
+    const kept: Member[] = [];
+    for (const member of members) {
+      try {
+        treeOf([...done, indexOf([...kept, member])]);
+        kept.push(member);
+      } catch {
+        // The next one may be better.
+      }
+    }
+    done.push(indexOf(kept));
+    return kept;
+  });
+}
+
+/** What a layer of these members holds. */
+function indexOf(members: readonly Member[]): LayerIndex {
+  const reader = new TarReader();
+  const indexer = new LayerIndexer({ diffId: digestOf('') });
+  for (const event of reader.push(tarball(members))) indexer.handle(event);
+  indexer.end();
+  return indexer.index ?? { diffId: digestOf(''), entries: [] };
+}
