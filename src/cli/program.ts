@@ -3,6 +3,7 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
 import { UndoStack } from '../system/plan.ts';
+import { defineImageCommands } from './image-commands.ts';
 import { interruptible } from './interrupt.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
 import { outliveReaders } from './print.ts';
@@ -111,6 +112,7 @@ export function buildProgram(
   };
 
   defineLifecycleCommands(define);
+  defineImageCommands(define);
   defineStageCommands(define);
   defineSystemCommands(define, program);
   return program;

@@ -1,5 +1,6 @@
 // What was fetched is kept in files until it isn't needed any more, so that an interrupted fetch goes on where it was,
-// also after a power cut: beside each file stands how much of it is known to be on the disk, and only that counts.
+// also after a power cut: beside each file stands how much of it is known to be on the disk, and after a restart of the
+// machine only that counts.
 // A spool that can't be written is no reason to stop: the bytes pass, and it is said that they aren't kept.
 
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
@@ -16,11 +17,16 @@ export interface SpoolOptions {
   notice?: ((text: string) => void) | undefined;
   /** Room that stays free beside what is kept, in bytes; default 64 MiB. */
   reserveBytes?: number;
-  /** After so many bytes what came is made safe; default 16 MiB. */
+  /** After so many bytes, or a second, what came is made safe; default 16 MiB. */
   syncBytes?: number;
+  /** What tells one run of the machine from the next one; default: the kernel's. */
+  bootId?: string;
 }
 
 const READ_SIZE = 1 << 20;
+const SYNC_MS = 1000;
+const NO_BOOT_ID = '-';
+const NOTE = /^ *(\d+) +(\S+)\n$/;
 const FILE_NAME = /^([0-9a-f]{64})\.(part|length)$/;
 
 export class Spool {
@@ -32,19 +38,22 @@ export class Spool {
   /** @param directory is made when something is kept, for root alone; its parent must be there. */
   constructor(directory: string, options: SpoolOptions = {}) {
     this.directory = directory;
-    this.#options = { reserveBytes: 64 << 20, syncBytes: 16 << 20, ...options };
+    this.#options = { reserveBytes: 64 << 20, syncBytes: 16 << 20, bootId: currentBoot(), ...options };
   }
 
   /** How many bytes of a blob are kept. */
   kept({ digest, sizeBytes }: Pick<Descriptor, 'digest' | 'sizeBytes'>): number {
-    let noted: number;
+    let note: string;
     try {
-      noted = Number(readFileSync(this.#path(digest, 'length'), 'utf8'));
+      note = readFileSync(this.#path(digest, 'length'), 'utf8');
     } catch {
       return 0;
     }
+    const [, safe, boot = NO_BOOT_ID] = NOTE.exec(note) ?? [];
     const found = statSync(this.#path(digest, 'part'), { throwIfNoEntry: false })?.size ?? 0;
-    return Number.isSafeInteger(noted) && noted > 0 && noted <= sizeBytes && noted <= found ? noted : 0;
+    if (safe === undefined || Number(safe) > found || found > sizeBytes) return 0;
+    // What a process has written is there until the machine stops, whatever became of the process.
+    return boot !== NO_BOOT_ID && boot === this.#options.bootId ? found : Number(safe);
   }
 
   /** Forgets a blob: what was kept of it is wrong, or isn't needed any more. */
@@ -121,8 +130,13 @@ export class Spool {
       const file = await open(this.#path(digest, 'part'), kept === 0 ? 'wx+' : 'r+', 0o600);
       const length = await open(this.#path(digest, 'length'), kept === 0 ? 'wx' : 'r+', 0o600);
       await file.truncate(kept);
-      if (kept === 0) fsyncPath(this.directory);
-      return { file, length, written: kept, safe: kept, syncing: undefined, isBroken: false };
+      const { bootId } = this.#options;
+      const part = { file, length, bootId, written: kept, syncedBytes: kept, syncedAt: performance.now() };
+      if (kept === 0) {
+        await note(part, 0);
+        fsyncPath(this.directory);
+      }
+      return { ...part, syncing: undefined, isBroken: false };
     } catch (error) {
       this.#giveUp(error);
       return undefined;
@@ -136,10 +150,12 @@ export class Spool {
         at += (await part.file.write(chunk, at, chunk.length - at, part.written + at)).bytesWritten;
       }
       part.written += chunk.length;
-      if (part.written - part.safe < this.#options.syncBytes) return;
+      const isDue = part.written - part.syncedBytes >= this.#options.syncBytes;
+      if (!isDue && performance.now() - part.syncedAt < SYNC_MS) return;
       // The one before must be through; this one goes on beside the transfer.
       await part.syncing;
-      part.safe = part.written;
+      part.syncedBytes = part.written;
+      part.syncedAt = performance.now();
       part.syncing = makeSafe(part, part.written);
       part.syncing.catch(() => {});
     } catch (error) {
@@ -194,9 +210,11 @@ export class Spool {
 interface Part {
   file: FileHandle;
   length: FileHandle;
+  bootId: string;
   written: number;
-  /** How much of it was, or is being, made safe. */
-  safe: number;
+  /** How much of it was, or is being, made safe, and since when. */
+  syncedBytes: number;
+  syncedAt: number;
   syncing: Promise<void> | undefined;
   isBroken: boolean;
 }
@@ -204,7 +222,20 @@ interface Part {
 /** The note comes after the bytes that it speaks of; in place, so that it costs no change of a directory. */
 async function makeSafe(part: Part, bytes: number): Promise<void> {
   await part.file.datasync();
-  await part.length.write(`${String(bytes).padStart(20)}\n`, 0);
+  await note(part, bytes);
+}
+
+/** Always of the same length: it is overwritten. */
+async function note({ length, bootId }: Pick<Part, 'length' | 'bootId'>, bytes: number): Promise<void> {
+  await length.write(`${String(bytes).padStart(20)} ${bootId.padStart(36)}\n`, 0);
+}
+
+function currentBoot(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return NO_BOOT_ID;
+  }
 }
 
 /** A repository whose blobs go through a spool. */

@@ -33,7 +33,13 @@ beforeEach(() => {
 });
 
 const spool = (options: SpoolOptions = {}) =>
-  new Spool(directory, { reserveBytes: 0, syncBytes: 10_000, notice: (text) => notices.push(text), ...options });
+  new Spool(directory, {
+    reserveBytes: 0,
+    syncBytes: 10_000,
+    bootId: 'one',
+    notice: (text) => notices.push(text),
+    ...options,
+  });
 
 /** Gives the bytes in pieces of 1000, up to where it breaks; notes where it began. */
 function server(breakAt = bytes.length) {
@@ -81,11 +87,11 @@ describe('a fetch that broke off', () => {
 
   test('after a power cut counts as far as it was made safe', async () => {
     await expect(readAll(spool().read(server(37_000), descriptor))).rejects.toThrow('broken');
-    writeFileSync(length(), '               30000\n');
+    writeFileSync(length(), '               30000 one\n');
     // What came after that may be anything.
     writeFileSync(part(), Buffer.concat([bytes.subarray(0, 30_000), Buffer.alloc(20_000)]));
     const whole = server();
-    expect(await readAll(spool().read(whole, descriptor))).toEqual(bytes);
+    expect(await readAll(spool({ bootId: 'two' }).read(whole, descriptor))).toEqual(bytes);
     expect(whole.begun).toEqual([30_000]);
     expect(readFileSync(part())).toEqual(bytes);
   });
@@ -93,15 +99,25 @@ describe('a fetch that broke off', () => {
   test.each<[string, () => void]>([
     ['without the note', () => writeFileSync(length(), '')],
     ['with a note that is none', () => writeFileSync(length(), 'many\n')],
-    ['with a note beyond what is there', () => truncateSync(part(), 36_999)],
-    ['with a note beyond the end', () => writeFileSync(length(), '100001\n')],
-    ['with a negative note', () => writeFileSync(length(), '-1\n')],
+    ['that lost a part of what was safe', () => truncateSync(part(), 36_999)],
+    ['with more than there is', () => writeFileSync(part(), Buffer.alloc(100_001))],
+    ['with a negative note', () => writeFileSync(length(), '-1 one\n')],
   ])('%s begins anew', async (_, damage) => {
     await expect(readAll(spool().read(server(37_000), descriptor))).rejects.toThrow('broken');
     damage();
     const whole = server();
     expect(await readAll(spool().read(whole, descriptor))).toEqual(bytes);
     expect(whole.begun).toEqual([0]);
+  });
+
+  test('by the end of its process counts as far as it was written', async () => {
+    await expect(readAll(spool().read(server(37_000), descriptor))).rejects.toThrow('broken');
+    // As a killed process leaves it: more is written than is safe.
+    writeFileSync(length(), '               20000 one\n');
+    expect(spool().kept(descriptor)).toBe(37_000);
+    expect(spool({ bootId: 'two' }).kept(descriptor)).toBe(20_000);
+    writeFileSync(length(), '               20000 -\n');
+    expect(spool({ bootId: '-' }).kept(descriptor)).toBe(20_000);
   });
 
   test('a reader that stops leaves what came', async () => {
@@ -120,7 +136,7 @@ describe('a fetch that broke off', () => {
       seen += piece.length;
       // The second step of 10 000 has waited for the first.
       if (seen < 30_000) continue;
-      noted = Number(readFileSync(length(), 'utf8'));
+      noted = Number.parseInt(readFileSync(length(), 'utf8'), 10);
       break;
     }
     expect(noted).toBeGreaterThanOrEqual(10_000);

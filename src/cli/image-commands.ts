@@ -1,0 +1,31 @@
+// The commands that look at images and move them about, without a machine to install: names, flags, help and examples.
+
+import { Option } from 'commander';
+import { dryRun, imageOptions, output } from './options.ts';
+import type { Define } from './program.ts';
+
+export function defineImageCommands(define: Define): void {
+  define(
+    'pull <image> <directory>',
+    'unpack an image into a new directory, verified like one that is installed',
+    [
+      ...trustOptions(),
+      new Option('--resume', 'keep what is fetched beside the directory, so that an interrupted pull can go on'),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./pull.ts')).pullCommand,
+    {
+      root: true,
+      example: `  holdfast pull docker:registry.example/os@sha256:… /srv/rootfs
+  holdfast pull --resume docker:registry.example/os:v2 /srv/rootfs
+  holdfast pull oci-archive:/mnt/os.tar /srv/rootfs`,
+    },
+  );
+}
+
+/** What decides about the use of an image, without the ways to name one. */
+function trustOptions(): Option[] {
+  const naming: readonly (string | undefined)[] = ['--system', '--system.uri', '--docker-image', '--directory'];
+  return imageOptions().filter(({ long }) => !naming.includes(long));
+}
