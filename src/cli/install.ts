@@ -58,19 +58,20 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
     },
     runOptions(context, flags),
   );
-  const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
-  if (outcome === 'planned') {
+  const { outcome, plan, warnings, durationMs, prettyName, facts, made } = result;
+  if (outcome === 'planned' || made === undefined) {
     reporter.result({ outcome, plan }, planLines(plan));
     return 0;
   }
   const seconds = (durationMs / 1000).toFixed(1);
-  const byBios = plan.actions.some(({ kind }) => kind === 'install-bios-boot');
+  const { boots, content } = made;
+  const byBios = boots?.bios === true && plan.actions.some(({ kind }) => kind === 'install-bios-boot');
   reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
     `Installed ${prettyName} on ${target} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
     ...warningLines('Install', warnings).slice(1),
     `  image      ${displayName(facts.image.source)}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,
-    `  content    ${formatBytes(facts.measured.contentBytes)} in ${facts.measured.entries} files`,
-    `  next       boot the machine from this disk (UEFI${facts.boots.secureBoot ? ' with or without Secure Boot' : ''}${byBios ? ', or BIOS' : ''})`,
+    `  content    ${formatBytes(content.contentBytes)} in ${content.entries} files`,
+    `  next       boot the machine from this disk (UEFI${boots?.secureBoot ? ' with or without Secure Boot' : ''}${byBios ? ', or BIOS' : ''})`,
   ]);
   if (flags.ejectCd ?? settings.value('eject-cd')) {
     const problem = ejectAtShutdown(new Root('/'), readFileSync(MACHINE_COMMAND_LINE, 'utf8'));

@@ -10,6 +10,7 @@ import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
 import { installGrub } from '../boot/install-grub.ts';
 import { refreshEsp } from '../boot/refresh-esp.ts';
+import type { Tally } from '../image/tally.ts';
 import { announcePartitions, readPartitions } from '../slots/disk.ts';
 import { clearInstallMark, hasInstallMark } from '../slots/install-mark.ts';
 import { DEFAULT_LABELS, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
@@ -24,7 +25,7 @@ import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts'
 import { prepareAssessment } from './assessment.ts';
 import { buildSlotPerformers } from './build-slot.ts';
 import { grubLabels } from './grub-labels.ts';
-import { inspectInstall } from './inspect-install.ts';
+import { inspectInstall, inspectUnpacked } from './inspect-install.ts';
 import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
 import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
@@ -47,6 +48,8 @@ export interface InstallResult {
   outcome: 'ok' | 'ok-with-warnings' | 'planned';
   plan: Plan<InstallAction>;
   facts: InstallFacts;
+  /** How the disk boots, beside UEFI, and what was put into the slot; undefined when nothing was done. */
+  made: { boots: InstallFacts['boots']; content: Tally } | undefined;
   warnings: readonly string[];
   durationMs: number;
   prettyName: string | undefined;
@@ -66,20 +69,50 @@ export async function install(request: InstallRequest, options: InstallOptions):
     await lockUntilEnd(setup, '/run/holdfast/install.lock', options.command);
     for (const text of await removeInstallRemains()) events({ type: 'notice', level: 'warning', text });
     makeWorkDirectory(workDirectory, request.target);
-    const facts = await inspectInstall(request, {
-      workDirectory,
-      signal,
-      onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
-    });
-    const plan = planInstall(request, facts);
-    const base = { plan, facts, warnings: [], durationMs: 0, prettyName: undefined };
-    if (options.dryRun) return { ...base, outcome: 'planned' };
+    const inspect = (exact: boolean) =>
+      inspectInstall(request, {
+        workDirectory,
+        signal,
+        onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
+        exact,
+      });
+    const decideExactly = async (): Promise<Decided> => {
+      const text = 'The image may be larger than what there is room for: it is read once to know';
+      events({ type: 'notice', level: 'info', text });
+      const facts = await inspect(true);
+      return { facts, plan: planInstall(request, facts) };
+    };
+    const decide = async (): Promise<Decided> => {
+      const facts = await inspect(false);
+      try {
+        return { facts, plan: planInstall(request, facts) };
+      } catch (error) {
+        if (!mayBeWrongGuess(error, facts)) throw error;
+        return decideExactly();
+      }
+    };
+    let decided: Decided = await decide();
+    if (options.dryRun) {
+      return { ...decided, outcome: 'planned', warnings: [], durationMs: 0, prettyName: undefined, made: undefined };
+    }
 
-    const state = newState(request, facts, { workDirectory, now: options.now });
     const { beforeAction } = options;
-    const result = await apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) });
+    const carryOut = async ({ facts, plan }: Decided) => {
+      const state = newState(request, facts, { workDirectory, now: options.now });
+      return {
+        state,
+        ...(await apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) })),
+      };
+    };
+    const { state, ...result } = await carryOut(decided).catch(async (error: unknown) => {
+      // The partitions were made for an image that turned out larger: there was nothing on the disk before.
+      if (!mayBeWrongGuess(error, decided.facts)) throw error;
+      decided = await decideExactly();
+      return carryOut(decided);
+    });
     return {
-      ...base,
+      ...decided,
+      made: { boots: state.boots, content: state.unpacked ?? decided.facts.measured },
       outcome: result.warnings.length === 0 ? 'ok' : 'ok-with-warnings',
       warnings: result.warnings,
       durationMs: result.durationMs,
@@ -89,6 +122,17 @@ export async function install(request: InstallRequest, options: InstallOptions):
     const failed = await setup.unwind(true);
     for (const text of failed) events({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
   }
+}
+
+interface Decided {
+  facts: InstallFacts;
+  plan: Plan<InstallAction>;
+}
+
+/** Whether something lacks room only because nobody knew how large the image is. */
+function mayBeWrongGuess(error: unknown, { measured, recoveryMeasured }: InstallFacts): boolean {
+  if (measured.exact && recoveryMeasured?.exact !== false) return false;
+  return error instanceof HoldfastError && (error.code === 'HF-NO-SPACE' || error.code === 'HF-TARGET');
 }
 
 function newState(
@@ -107,7 +151,14 @@ function newState(
   const owner = { oem: directories.oem, persistent: directories.persistent };
   const places = { stateDirectory: directories.state, workDirectory, owner, directories };
   const hookSources = request.hookSources && { sources: request.hookSources, problems: [] };
-  return { request, image: request.image, facts, now, ...places, hookSources, open: [] };
+  const state: InstallState = {
+    ...{ request, image: request.image, facts, now, ...places, hookSources, open: [] },
+    boots: facts.boots,
+    inspectUnpacked: (root) => {
+      state.boots ??= inspectUnpacked(root);
+    },
+  };
+  return state;
 }
 
 const performers: Performers<InstallAction, InstallState> = {
@@ -161,7 +212,7 @@ const performers: Performers<InstallAction, InstallState> = {
       // In the tool's block: the administrator's, on COS_OEM, is read after it and counts more.
       writeGrubEnvironment(join(stateDirectory, 'grub_oem_env'), { extra_cmdline: `console=${tty}` });
     }
-    const bios = state.facts.boots.bios && request.firmware !== 'efi';
+    const bios = state.boots?.bios === true && request.firmware !== 'efi';
     if (bios) {
       const read = (path: string) => readFileSync(root.resolve(path));
       state.biosBoot = { bootImage: read(GRUB_BIOS_BOOT_SECTOR), coreImage: read(GRUB_BIOS_CORE) };
@@ -192,7 +243,8 @@ const performers: Performers<InstallAction, InstallState> = {
     if (warning !== undefined) context.warn(warning);
   },
 
-  'install-bios-boot': (_, __, { biosBoot, facts }) => {
+  'install-bios-boot': (_, __, { biosBoot, boots, facts }) => {
+    if (boots?.bios === false) return;
     if (biosBoot === undefined) throw new HoldfastError('HF-GRUB', 'there is no GRUB for BIOS');
     installBiosBoot({ disk: facts.disk.path, ...biosBoot, partition: BIOS_PARTITION });
   },

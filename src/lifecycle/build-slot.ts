@@ -4,6 +4,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
+import type { Tally } from '../image/tally.ts';
 import { unpackImage } from '../image/unpack-image.ts';
 import { pristineFile, TRANSITION_FILE } from '../slots/names.ts';
 import {
@@ -78,6 +79,10 @@ export interface BuildSlotState {
   owner: OwnerMounts;
   /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
   hookSources?: ExtraSources | undefined;
+  /** Looks at the tree as it came out of the image; throws when it isn't fit for what it is for. */
+  inspectUnpacked?: ((root: Root) => void) | undefined;
+  /** Set by `unpack`, where the source doesn't know it before. */
+  unpacked?: Tally | undefined;
   /** Set by `finish-transition`. */
   built?: BuiltSystem;
 }
@@ -104,7 +109,7 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     const { image } = state;
     if (image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
     let slot = await openTransition(context, state);
-    const { warnings } = await unpackImage(image, slot.root.directory, {
+    const { warnings, counted } = await unpackImage(image, slot.root.directory, {
       skipLayers,
       signal: context.signal,
       onProgress: context.progress,
@@ -115,7 +120,9 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
       },
     });
     for (const warning of warnings) context.warn(warning);
+    state.unpacked = counted;
     const { root, close } = slot;
+    state.inspectUnpacked?.(root);
     makeSkeleton(root);
     requireBootable(root);
     await syncFilesystem(root.directory);

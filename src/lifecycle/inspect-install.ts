@@ -13,6 +13,7 @@ import {
   GRUB_MENU,
   SIGNED_LOADER_PATHS,
 } from '../boot/grub-files.ts';
+import { type Estimate, estimateImage } from '../image/estimate.ts';
 import { measureImage } from '../image/measure.ts';
 import { type Disk, type FoundPartition, hasBootCode, looksUsed, openDisk, readPartitions } from '../slots/disk.ts';
 import { usersOfDisk } from '../slots/disk-users.ts';
@@ -25,6 +26,7 @@ import { freeBytes } from '../system/filesystems.ts';
 import { attachLoop } from '../system/loopdevices.ts';
 import { mountUntilEnd } from '../system/mounts.ts';
 import { UndoStack } from '../system/plan.ts';
+import type { Root } from '../system/root.ts';
 import { requireTools } from '../system/tools.ts';
 import type { InstallFacts, InstallRequest } from './install.ts';
 import { type DiskContent, refuseContent } from './install-refusals.ts';
@@ -54,9 +56,18 @@ export interface InspectOptions {
   workDirectory: string;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  /** Read all of the image even where there is nothing to lose on the disk. */
+  exact?: boolean;
 }
 
-/** Looks at the disk and reads the whole image once; changes nothing. */
+/** Programs that an image may need to be unpacked; which ones it does isn't known before it is read. */
+const UNPACK_TOOLS = ['getfattr', 'mknod', 'setfattr'];
+
+/**
+ * Looks at the disk and at the image; changes nothing. Where the disk holds something, all of the image is read once, so
+ * that a damaged one is found before the first write. Where it holds nothing, what the image needs is estimated, and
+ * the image is read once, when it is unpacked.
+ */
 export async function inspectInstall(request: InstallRequest, options: InspectOptions): Promise<InstallFacts> {
   const { image, partitioning, labels = DEFAULT_LABELS } = request;
   const filesystems = partitioning !== undefined && 'wishes' in partitioning ? partitioning.wishes : undefined;
@@ -77,32 +88,77 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
       : await inspectContent(disk, found, labels, join(options.workDirectory, 'look'));
   // Before the minutes that reading the image takes.
   refuseContent(request, { disk, users, content });
-  const { workDirectory: _, ...reading } = options;
+  const { workDirectory: _, exact = false, ...reading } = options;
+  const { recovery } = request;
+  const common = {
+    disk,
+    found,
+    users,
+    content,
+    image: { digest: image.kind === 'oci' ? image.digest : undefined, source: image.source },
+    noBootEntry: whyNoBootEntry(request, disk),
+  };
+  if (!exact && mayStream(request, content)) {
+    requireTools(UNPACK_TOOLS);
+    return {
+      ...common,
+      measured: await estimateImage(image, reading),
+      recoveryMeasured: recovery?.kind === 'image' ? await estimateImage(recovery.image, reading) : undefined,
+      missingPaths: [],
+      boots: undefined,
+    };
+  }
   const measured = await measureImage(image, {
     skipLayers: 0,
     lookFor: [...REQUIRED_PATHS, ...BIOS_PATHS, ...SIGNED_LOADER_PATHS].map((path) => path.slice(1)),
     ...reading,
   });
   const has = (path: string) => measured.found.has(path.slice(1));
-  const { recovery } = request;
   return {
-    disk,
-    found,
-    users,
-    content,
-    image: { digest: image.kind === 'oci' ? image.digest : undefined, source: image.source },
-    measured,
+    ...common,
+    measured: exactly(measured),
     recoveryMeasured: recovery?.kind === 'image' ? await measureRecovery(recovery.image, reading) : undefined,
     missingPaths: REQUIRED_PATHS.filter((path) => !has(path)),
-    boots: { bios: BIOS_PATHS.every(has), secureBoot: findSignedLoader(has) !== undefined },
-    noBootEntry: whyNoBootEntry(request, disk),
+    boots: bootsOf(has),
   };
+}
+
+/** Whether the image may be read for the first time when it is unpacked: nothing on the disk is lost if it is no good. */
+function mayStream({ image, firmware, partitioning }: InstallRequest, { kind }: DiskContent): boolean {
+  if (image.kind !== 'oci' || partitioning?.kind === 'keep') return false;
+  // Who insists on BIOS wants to know whether the image has GRUB for it.
+  return firmware !== 'bios' && (kind === 'nothing' || kind === 'unfinished');
+}
+
+function exactly({ contentBytes, entries, compressedBytes }: Omit<Estimate, 'exact' | 'basis'>): Estimate {
+  return { contentBytes, entries, compressedBytes, exact: true, basis: 'its files' };
+}
+
+/** How a disk with this image will boot, beside UEFI. */
+function bootsOf(has: (path: string) => boolean): { bios: boolean; secureBoot: boolean } {
+  return { bios: BIOS_PATHS.every(has), secureBoot: findSignedLoader(has) !== undefined };
+}
+
+/**
+ * What the inspection couldn't know of an image that was not read: called with its tree, before anything else is made of
+ * it.
+ * @throws HoldfastError HF-NOT-BOOTABLE when it can't be installed.
+ */
+export function inspectUnpacked(root: Root): { bios: boolean; secureBoot: boolean } {
+  const has = (path: string) => root.lstat(path) !== undefined;
+  const missing = REQUIRED_PATHS.filter((path) => !has(path));
+  if (missing.length > 0) {
+    throw new HoldfastError('HF-NOT-BOOTABLE', `the image can't boot: it lacks ${missing.join(', ')}`, {
+      hint: 'add a kernel package to the image and run `holdfast init` in it as the last build step; the disk was empty, and a new install may overwrite it',
+    });
+  }
+  return bootsOf(has);
 }
 
 async function measureRecovery(
   image: InstallRequest['image'],
   reading: Omit<InspectOptions, 'workDirectory'>,
-): Promise<InstallFacts['measured']> {
+): Promise<Estimate> {
   const needed = REQUIRED_PATHS.slice(0, 3);
   const measured = await measureImage(image, {
     skipLayers: 0,
@@ -110,7 +166,7 @@ async function measureRecovery(
     ...reading,
   });
   const missing = needed.filter((path) => !measured.found.has(path.slice(1)));
-  if (missing.length === 0) return measured;
+  if (missing.length === 0) return exactly(measured);
   throw new HoldfastError(
     'HF-NOT-BOOTABLE',
     `the image of the recovery system can't boot: it lacks ${missing.join(', ')}`,

@@ -14,6 +14,8 @@ export interface InstallState extends BuildSlotState {
   directories: Record<PartitionRole, string>;
   /** The ESP's loop device; it is written with mtools, never mounted. */
   espDevice?: string;
+  /** How the disk will boot, beside UEFI; set when the image was unpacked, if it wasn't known before. */
+  boots: InstallFacts['boots'];
   /** GRUB for BIOS, read from the new system while it was open. */
   biosBoot?: { bootImage: Uint8Array; coreImage: Uint8Array };
   /** The recovery system, when it is another than the installed one. */

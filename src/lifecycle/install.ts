@@ -1,8 +1,8 @@
 // Install: what was asked for, and the plan that follows from it and from what was found (inspect-install.ts). Nothing
 // here touches a disk, so every refusal comes before the first write.
 
+import type { Estimate } from '../image/estimate.ts';
 import type { Image } from '../image/image.ts';
-import type { Measure } from '../image/measure.ts';
 import type { Disk, FoundPartition } from '../slots/disk.ts';
 import { DEFAULT_LABELS, type Labels } from '../slots/names.ts';
 import type { PartitionWishes, PlannedPartition } from '../slots/partitions.ts';
@@ -67,12 +67,12 @@ export interface InstallFacts {
   found: FoundPartition[];
   users: string[];
   content: DiskContent;
-  measured: Omit<Measure, 'found'>;
+  measured: Estimate;
   /** Of the recovery system when it is another image. */
-  recoveryMeasured?: Omit<Measure, 'found'> | undefined;
+  recoveryMeasured?: Estimate | undefined;
   missingPaths: string[];
-  /** How the disk will boot, beside UEFI: what the image brings for it. */
-  boots: { bios: boolean; secureBoot: boolean };
+  /** How the disk will boot, beside UEFI: what the image brings for it. Undefined when it will be read only once. */
+  boots: { bios: boolean; secureBoot: boolean } | undefined;
   /** Why this machine's firmware gets no entry for the disk; undefined when it gets one. */
   noBootEntry: string | undefined;
   image: { digest: string | undefined; source: string };
@@ -131,13 +131,13 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
         ]),
     {
       kind: 'create-transition',
-      summary: `Create the slot (${formatBytes(sizes.slotBytes)}, preallocated)`,
+      summary: `Create the slot (${formatBytes(sizes.slotBytes)}, preallocated${measured.exact ? '' : `; estimated from ${measured.basis}, it can grow`})`,
       sizeBytes: sizes.slotBytes,
       cost: { bytes: sizes.slotBytes },
     },
     {
       kind: 'unpack',
-      summary: `Unpack ${displayName(image.source)} (${formatBytes(measured.compressedBytes)} to read)`,
+      summary: `Unpack ${displayName(image.source)} (${formatBytes(measured.compressedBytes)} to read${measured.exact ? '' : ', checked while it is unpacked'})`,
       skipLayers: 0,
       cost: { bytes: measured.contentBytes },
     },
@@ -159,9 +159,16 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     // Everything else is on the disk: from here on firmware may start it.
     {
       kind: 'write-esp',
-      summary: `Install the boot loader for UEFI${facts.boots.secureBoot ? ', signed for Secure Boot' : ''}`,
+      summary: `Install the boot loader for UEFI${facts.boots?.secureBoot ? ', signed for Secure Boot' : ''}`,
     },
-    ...(bios ? [{ kind: 'install-bios-boot' as const, summary: 'Install the boot loader for BIOS' }] : []),
+    ...(bios
+      ? [
+          {
+            kind: 'install-bios-boot' as const,
+            summary: `Install the boot loader for BIOS${facts.boots === undefined ? ', if the image brings it' : ''}`,
+          },
+        ]
+      : []),
     { kind: 'finish-disk', summary: `Take the mark of an unfinished install off ${disk.path}` },
     ...(facts.noBootEntry === undefined
       ? [{ kind: 'add-boot-entry' as const, summary: 'Make the disk the first boot entry of this machine’s firmware' }]
@@ -176,7 +183,7 @@ function refuseImage({ firmware }: InstallRequest, { missingPaths, boots }: Inst
   if (missingPaths.length > 0) {
     throw new HoldfastError('HF-NOT-BOOTABLE', `the image can't boot: it lacks ${missingPaths.join(', ')}`, { hint });
   }
-  if (firmware === 'bios' && !boots.bios) {
+  if (firmware === 'bios' && boots?.bios === false) {
     throw new HoldfastError('HF-NOT-BOOTABLE', "the image can't boot by BIOS: it lacks GRUB for it", {
       hint: 'add the package grub-pc-bin (Debian) or grub2-i386-pc (openSUSE) to the image before `holdfast init`',
     });
@@ -185,7 +192,7 @@ function refuseImage({ firmware }: InstallRequest, { missingPaths, boots }: Inst
 
 /** Whether the disk gets GRUB for BIOS: it has a partition for that, or gets one. */
 function bootsByBios({ firmware, partitioning }: InstallRequest, { boots, content }: InstallFacts): boolean {
-  if (firmware === 'efi' || !boots.bios) return false;
+  if (firmware === 'efi' || boots?.bios === false) return false;
   if (partitioning?.kind !== 'keep' || content.hasBiosPartition) return true;
   if (firmware !== 'bios') return false;
   throw new HoldfastError('HF-TARGET', 'the disk has no partition for GRUB for BIOS', {

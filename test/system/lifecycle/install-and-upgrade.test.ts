@@ -2,7 +2,7 @@
 // a failing hook does, and that nothing is left behind on this machine. The upgrade finds its COS_STATE by label, as it
 // does on live media.
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGrubEnvironment, writeGrubEnvironment } from '../../../src/boot/grub-environment.ts';
@@ -11,6 +11,8 @@ import { parseImageSource } from '../../../src/image/reference.ts';
 import { install } from '../../../src/lifecycle/apply-install.ts';
 import { type UpgradeResult, upgrade } from '../../../src/lifecycle/apply-upgrade.ts';
 import type { Strictness } from '../../../src/lifecycle/hooks.ts';
+import { hasBootCode, openDisk } from '../../../src/slots/disk.ts';
+import { hasInstallMark } from '../../../src/slots/install-mark.ts';
 import { readState } from '../../../src/slots/state-file.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { runChecked } from '../../../src/system/process.ts';
@@ -37,6 +39,8 @@ beforeAll(async () => {
   await images.add('no-kernel', [
     { name: 'no-kernel', files: { ...BOOT_FILES, ...osRelease(4), 'boot/vmlinuz': undefined } },
   ]);
+  await images.add('damaged', [{ name: 'damaged', files: { ...BOOT_FILES, ...osRelease(5), 'usr/x': 'damaged' } }]);
+  images.damage('damaged');
   disk = DiskImage.create(DISK_MIB);
 });
 afterAll(() => {
@@ -78,12 +82,25 @@ function upgradeTo(
 const uuidOf = async (state: string, slot: string) => (await probeFilesystem(join(state, 'cOS', `${slot}.img`))).uuid;
 
 describe('install', () => {
-  test('an image without a kernel is refused before the disk is touched', async () => {
-    await expect(installTag('no-kernel')).rejects.toMatchObject({
-      code: 'HF-NOT-BOOTABLE',
-      message: "the image can't boot: it lacks /boot/vmlinuz",
-    });
-    expect(statSync(disk.file).blocks).toBe(0);
+  test.each([
+    ['an image without a kernel', 'no-kernel', 'HF-NOT-BOOTABLE', "the image can't boot: it lacks /boot/vmlinuz"],
+    ['a damaged image', 'damaged', 'HF-DIGEST', /^layer sha256:\w+ has the digest sha256:\w+ instead of sha256:\w+$/],
+  ])('%s leaves an empty disk that can not start, and may be installed on again', async (_, tag, code, message) => {
+    await expect(installTag(tag)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    const image = await openDisk(disk.file);
+    expect([hasInstallMark(image), hasBootCode(image)]).toEqual([true, false]);
+  });
+
+  test('of a disk with something on it nothing changes before all of the image was checked', async () => {
+    const used = DiskImage.create(DISK_MIB);
+    writeFileSync(used.file, 'something', { flag: 'r+' });
+    for (const tag of ['no-kernel', 'damaged']) {
+      await expect(installTag(tag, used.file, { force: true })).rejects.toMatchObject({
+        code: tag === 'damaged' ? 'HF-DIGEST' : 'HF-NOT-BOOTABLE',
+      });
+    }
+    expect(statSync(used.file).blocks).toBeLessThan(100);
+    used.remove();
   });
 
   test('a disk that is too small is refused with figures and not touched', async () => {

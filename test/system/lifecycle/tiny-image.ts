@@ -2,7 +2,16 @@
 // where a kernel, an initramfs and GRUB's program would be, and an os-release. Lifecycle tests run real installs and
 // upgrades with it in seconds.
 
-import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type LayerDescriptor, writeImage } from '../../../src/image/layout-writer.ts';
@@ -66,6 +75,16 @@ export class TinyImages {
     const tar = join(this.directory, `${name}.tar`);
     await runChecked(['tar', '--sort=name', '--numeric-owner', '--owner=0', '--group=0', '-C', tree, '-cf', tar, '.']);
     return tar;
+  }
+
+  /** Changes one byte of a layer, where its content is; its size and its header stay. */
+  damage(layer: string): void {
+    const digest = this.#layers.get(layer)?.digest ?? '';
+    const blob = join(this.layout, 'blobs/sha256', digest.replace('sha256:', ''));
+    const bytes = readFileSync(blob);
+    // In gzip's trailer: what it was packed from is still all there.
+    bytes[bytes.length - 9] = (bytes[bytes.length - 9] ?? 0) ^ 1;
+    writeFileSync(blob, bytes);
   }
 
   /** The tree that a layer was made from, as a directory image. */

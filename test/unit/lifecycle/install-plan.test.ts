@@ -17,7 +17,7 @@ const request: InstallRequest = {
   cloudInit: [],
   bootEntry: false,
 };
-const measured = { contentBytes: 500 * MIB, entries: 20_000, compressedBytes: 0 };
+const measured = { contentBytes: 500 * MIB, entries: 20_000, compressedBytes: 0, exact: true, basis: 'its files' };
 const nothing: DiskContent = { kind: 'nothing', labels: [], hasBiosPartition: false };
 const facts: InstallFacts = {
   disk: { path: '/dev/x', kind: 'device', sizeBytes: 32 * 1024 * MIB },
@@ -99,6 +99,18 @@ describe('the plan', () => {
     expect(needed).toBeGreaterThan(500 * MIB);
     expect(sizeOf({ slotBytes: { system: 3000 * MIB } })).toBe(3000 * MIB);
     expect(sizeOf({ slotBytes: { system: 10 * MIB } })).toBe(needed);
+  });
+
+  test('says of what it estimated that it did, and of what the image brings that it will be seen', () => {
+    const guessed = { ...measured, exact: false, basis: 'the packed size of its layers', compressedBytes: 5 * MIB };
+    const { actions } = plan({}, { measured: guessed, boots: undefined });
+    const summary = (kind: string) => actions.find((action) => action.kind === kind)?.summary;
+    expect(summary('create-transition')).toBe(
+      'Create the slot (1.0 GiB, preallocated; estimated from the packed size of its layers, it can grow)',
+    );
+    expect(summary('unpack')).toBe('Unpack dir:/x (5.0 MiB to read, checked while it is unpacked)');
+    expect(summary('install-bios-boot')).toBe('Install the boot loader for BIOS, if the image brings it');
+    expect(summary('write-esp')).toBe('Install the boot loader for UEFI');
   });
 
   test('builds a recovery system of its own, or copies a file', () => {
