@@ -43,7 +43,14 @@ export interface TarEntry {
 export type TarEvent =
   | { kind: 'entry'; entry: TarEntry }
   /** A piece of the last entry's content; the bytes are valid until the next chunk is pushed. */
-  | { kind: 'data'; offset: number; bytes: Buffer }
+  | {
+      kind: 'data';
+      /** Where in the file. */
+      offset: number;
+      bytes: Buffer;
+      /** Where in the tar stream. */
+      position: number;
+    }
   /** Follows each entry, after its content. */
   | { kind: 'end' };
 
@@ -88,6 +95,8 @@ export class TarReader {
   #pax: PaxOverrides | undefined;
   #longName: string | undefined;
   #longLink: string | undefined;
+  /** Bytes that were pushed. */
+  #pushed = 0;
 
   /**
    * Takes the next bytes of the stream and gives what they complete. What follows the end mark is ignored.
@@ -96,13 +105,15 @@ export class TarReader {
   *push(chunk: Buffer): Generator<TarEvent> {
     let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = NOTHING;
+    this.#pushed += chunk.length;
     while (data.length > 0) {
       const state = this.#state;
       switch (state.at) {
         case 'content': {
           const piece = data.subarray(0, state.missing);
+          const position = this.#pushed - data.length;
           data = data.subarray(piece.length);
-          yield* place(state, piece);
+          yield* place(state, piece, position);
           state.missing -= piece.length;
           if (state.missing === 0) {
             this.#state = afterPadding(state.padding);
@@ -281,13 +292,15 @@ function afterPadding(padding: number): State {
 }
 
 /** Gives a piece of stored bytes its place in the file. */
-function* place(state: Extract<State, { at: 'content' }>, piece: Buffer): Generator<TarEvent> {
+function* place(state: Extract<State, { at: 'content' }>, piece: Buffer, start: number): Generator<TarEvent> {
   let rest = piece;
+  let position = start;
   while (rest.length > 0) {
     const extent = state.extents[state.extent];
     if (extent === undefined) throw malformedTar('a file has more content than its map says');
     const bytes = rest.subarray(0, extent.length - state.within);
-    if (bytes.length > 0) yield { kind: 'data', offset: extent.offset + state.within, bytes };
+    if (bytes.length > 0) yield { kind: 'data', offset: extent.offset + state.within, bytes, position };
+    position += bytes.length;
     state.within += bytes.length;
     rest = rest.subarray(bytes.length);
     if (state.within === extent.length) {

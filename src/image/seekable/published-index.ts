@@ -1,0 +1,83 @@
+// Finds the index that was published for an image, and makes of it layers whose contents can be had one by one.
+
+import type { Digest } from '../digest.ts';
+import type { OciImage } from '../oci-image.ts';
+import { decompress, through } from '../streamstage.ts';
+import type { SeekableLayer } from '../tree-index.ts';
+import { badIndex } from './bad-index.ts';
+import { readWithin, streamOf } from './bounded-read.ts';
+import { chunksOf } from './chunker.ts';
+import { chooseArtifact, INDEX_ARTIFACT_TYPE, type IndexArtifact, parseArtifact } from './index-artifact.ts';
+import { decodeIndexDocument, MAX_INDEX_DOCUMENT_BYTES } from './index-document.ts';
+import { RangedChunks } from './ranged-chunks.ts';
+import { entriesOfRecipe, proveRecipe } from './recipe.ts';
+
+const NAME = 'chunk index';
+/** Packed; a layer with 100,000 files has about ten. */
+const MAX_PACKED_DOCUMENT_BYTES = 128 << 20;
+/** Of one image. More are there when somebody floods it; those that come first are looked at. */
+const MAX_ARTIFACTS = 32;
+
+/** What an index is looked for in. */
+export type IndexedImage = Pick<OciImage, 'digest' | 'repository'>;
+
+export interface FindIndexOptions {
+  /** The manifest of the image that the machine runs. */
+  base?: Digest | undefined;
+  /** Told why something that is there isn't used, a clause. */
+  onProblem: (problem: unknown) => void;
+}
+
+/**
+ * The index that fits best; undefined when there is none.
+ * @throws HoldfastError HF-NETWORK, HF-INTERRUPTED
+ */
+export async function findIndex(
+  { digest, repository }: IndexedImage,
+  { base, onProblem }: FindIndexOptions,
+): Promise<IndexArtifact | undefined> {
+  const artifacts: IndexArtifact[] = [];
+  const referrers = await repository.referrers(digest, INDEX_ARTIFACT_TYPE);
+  for (const referrer of referrers.slice(0, MAX_ARTIFACTS)) {
+    try {
+      const manifest = await repository.manifest(referrer.digest);
+      if (manifest !== undefined) artifacts.push(parseArtifact(manifest.bytes, digest));
+    } catch (error) {
+      onProblem(error);
+    }
+  }
+  return chooseArtifact(artifacts, base);
+}
+
+/**
+ * A layer by its document. Nothing of it is proven until `prove` says so.
+ * @throws HoldfastError HF-IMAGE, HF-DIGEST, HF-NETWORK
+ */
+export async function readIndexedLayer(
+  { documents, pack }: IndexArtifact,
+  diffId: Digest,
+  repository: OciImage['repository'],
+): Promise<SeekableLayer> {
+  const descriptor = documents.get(diffId);
+  if (descriptor === undefined) throw badIndex('it does not have the layer');
+  const packed = await repository.document(descriptor, 'the index of a layer', MAX_PACKED_DOCUMENT_BYTES);
+  const bytes = await readWithin(
+    through(streamOf(packed), decompress('zstd')),
+    MAX_INDEX_DOCUMENT_BYTES,
+    'its documents',
+  );
+  const document = decodeIndexDocument(bytes, pack.sizeBytes);
+  const { recipe } = document;
+  if (recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
+  const { entries, inline } = entriesOfRecipe(recipe);
+  const source = new RangedChunks({
+    name: NAME,
+    repository,
+    blob: pack,
+    packing: 'zstd',
+    chunks: document.packed,
+    inline,
+    split: chunksOf,
+  });
+  return { diffId, entries, source, prove: (read) => proveRecipe(recipe, read) };
+}

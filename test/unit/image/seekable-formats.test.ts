@@ -1,0 +1,118 @@
+// zstd:chunked and eStargz layers, packed by the tools that invented them: their tables of contents say what their tar
+// streams say, and every content can be fetched alone.
+
+import { describe, expect, test } from 'vitest';
+import { readEstargz } from '../../../src/image/seekable/estargz.ts';
+import { readZstdChunked } from '../../../src/image/seekable/zstd-chunked.ts';
+import type { SeekableLayer } from '../../../src/image/tree-index.ts';
+import {
+  allChunks,
+  contentsOfTar,
+  fetchAll,
+  indexOfTar,
+  joined,
+  layerFixture,
+  MemoryBlob,
+  plainEntries,
+  tarOf,
+} from './seekable-fixture.ts';
+
+const LAYERS = [
+  { file: 'storage-1.43.tar.zst', read: readZstdChunked },
+  { file: 'storage-1.59.tar.zst', read: readZstdChunked },
+  { file: 'estargz-0.19.tar.gz', read: readEstargz },
+  { file: 'estargz-0.19-grouped.tar.gz', read: readEstargz },
+];
+
+/** eStargz has whole seconds. */
+const wholeSeconds = (entries: unknown[]) =>
+  entries.map((entry) =>
+    typeof entry === 'object' && entry !== null && 'mtime' in entry && typeof entry.mtime === 'number'
+      ? { ...entry, mtime: Math.floor(entry.mtime) }
+      : entry,
+  );
+
+async function open(file: string, read: typeof readZstdChunked, pieceBytes?: number) {
+  const fixture = layerFixture(file);
+  const blob = new MemoryBlob(fixture.bytes, pieceBytes);
+  return { fixture, blob, seekable: await read(fixture.layer, blob) };
+}
+
+describe.each(LAYERS)('$file', ({ file, read }) => {
+  test('its table of contents has the entries of its tar stream', async () => {
+    const { fixture, seekable } = await open(file, read);
+    const expected = plainEntries(await indexOfTar(await tarOf(fixture)));
+    expect(expected.length).toBeGreaterThan(14);
+    expect(plainEntries(seekable)).toEqual(file.startsWith('estargz') ? wholeSeconds(expected) : expected);
+  });
+
+  test.each([1 << 20, 777])('all of its contents come by their chunks, in pieces of %d bytes', async (pieceBytes) => {
+    const { fixture, seekable } = await open(file, read, pieceBytes);
+    const contents = contentsOfTar(await tarOf(fixture));
+    const chunks = await fetchAll(seekable.source, allChunks(seekable));
+    for (const { content } of seekable.entries) {
+      if (content === undefined) continue;
+      const parts: Buffer[] = [];
+      for await (const part of joined(chunks)(content)) parts.push(part);
+      expect(Buffer.concat(parts).equals(contents.get(content.digest) ?? Buffer.from('missing'))).toBe(true);
+    }
+  });
+
+  test('one content costs its own bytes, and that is known before', async () => {
+    const { fixture, blob, seekable } = await open(file, read);
+    const digests = new Set(contentNamed(seekable, 'end').chunks?.map(({ digest }) => digest));
+    const { fetchBytes, requests } = seekable.source.cost(digests);
+    blob.requests.length = 0;
+    expect((await fetchAll(seekable.source, digests)).size).toBe(1);
+    expect(blob.requests.map(({ start, end }) => end - start)).toEqual([fetchBytes]);
+    expect(requests).toBe(1);
+    expect(fetchBytes).toBeLessThan(file.includes('grouped') ? 20_000 : 900);
+    expect(seekable.source.cost(new Set())).toEqual({ fetchBytes: 0, requests: 0 });
+    expect(fixture.bytes.length).toBeGreaterThan(15_000);
+  });
+
+  test('a flipped byte in its table of contents or in a chunk is found', async () => {
+    const { layer, bytes } = layerFixture(file);
+    const { seekable } = await open(file, read);
+    for (let at = 0; at < bytes.length; at += file.startsWith('estargz') ? 499 : 2503) {
+      const broken = Buffer.from(bytes);
+      broken[at] = (broken[at] ?? 0) ^ 0x10;
+      const blob = new MemoryBlob(broken);
+      const chunks = await read(layer, blob)
+        .then((found) => fetchAll(found.source, allChunks(found)))
+        .catch((error: unknown) => error);
+      if (chunks instanceof Map) {
+        // It was between the chunks; then they are what they were.
+        expect(new Set(chunks.keys())).toEqual(allChunks(seekable));
+      } else {
+        expect(chunks).toMatchObject({ code: expect.stringMatching(/^HF-(IMAGE|DIGEST|COMMAND)$/) });
+      }
+    }
+  });
+});
+
+describe('the layer that is put together', () => {
+  test('is proven where the headers are there', async () => {
+    const { seekable } = await open('storage-1.59.tar.zst', readZstdChunked);
+    const chunks = await fetchAll(seekable.source, allChunks(seekable));
+    await expect(seekable.prove?.(joined(chunks))).resolves.toBeUndefined();
+    const [digest, bytes] = [...chunks].find(([, chunk]) => chunk.length > 100) ?? [];
+    if (digest === undefined || bytes === undefined) throw new Error('no chunk');
+    chunks.set(digest, Buffer.alloc(bytes.length, 'x'));
+    await expect(seekable.prove?.(joined(chunks))).rejects.toMatchObject({ code: 'HF-DIGEST' });
+  });
+
+  test.each(['storage-1.43.tar.zst', 'estargz-0.19.tar.gz'])(
+    'is vouched for by the manifest otherwise: %s',
+    async (file) => {
+      const { seekable } = await open(file, file.startsWith('storage') ? readZstdChunked : readEstargz);
+      expect(seekable.prove).toBeUndefined();
+    },
+  );
+});
+
+function contentNamed({ entries }: SeekableLayer, name: string) {
+  const content = entries.find(({ header }) => header.name === name)?.content;
+  if (content === undefined) throw new Error(`no ${name}`);
+  return content;
+}
