@@ -120,6 +120,8 @@ export class XattrLedger {
   record(path: TreePath, xattrs: ReadonlyMap<string, Buffer>): Promise<void> | undefined {
     for (const name of this.#present.get(path) ?? []) if (!xattrs.has(name)) this.#discard(path, name);
     this.#defaultAcls.delete(path);
+    // What an earlier entry of the same directory asked for and isn't on the disk yet.
+    this.#pending.delete(path);
     if (xattrs.size === 0) return undefined;
     this.isUsed = true;
     const now = new Map(xattrs);
