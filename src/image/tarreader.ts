@@ -48,8 +48,8 @@ export type TarEvent =
       /** Where in the file. */
       offset: number;
       bytes: Buffer;
-      /** Where in the tar stream. */
-      position: number;
+      /** Where in the tar stream, if it comes from one. */
+      position?: number;
     }
   /** Follows each entry, after its content. */
   | { kind: 'end' };
