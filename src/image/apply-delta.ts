@@ -124,6 +124,7 @@ class Delta {
     const { content } = entry;
     await this.#send({ kind: 'entry', entry: headerOf(entry, entry.path) });
     if (content !== undefined && content.sizeBytes > 0) {
+      let position = 0;
       let stored = 0;
       const runs = (content.extents ?? [{ offset: 0, length: content.sizeBytes }]).values();
       let run = runs.next().value;
@@ -131,9 +132,10 @@ class Delta {
         // A piece of the stream may belong to several pieces of the file.
         for (let rest = piece; rest.length > 0 && run !== undefined; ) {
           const part = rest.subarray(0, run.length - stored);
-          await this.#send({ kind: 'data', offset: run.offset + stored, bytes: part });
+          await this.#send({ kind: 'data', offset: run.offset + stored, bytes: part, position });
           rest = rest.subarray(part.length);
           stored += part.length;
+          position += part.length;
           if (stored < run.length) continue;
           run = runs.next().value;
           stored = 0;
