@@ -125,7 +125,8 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
 
 /** Whether the image may be read for the first time when it is unpacked: nothing on the disk is lost if it is no good. */
 function mayStream({ image, firmware, partitioning }: InstallRequest, { kind }: DiskContent): boolean {
-  if (image.kind !== 'oci' || partitioning?.kind === 'keep') return false;
+  // The owner's own layout has a partition for GRUB for BIOS only if the image has it.
+  if (image.kind !== 'oci' || (partitioning !== undefined && partitioning.kind !== 'new')) return false;
   // Who insists on BIOS wants to know whether the image has GRUB for it.
   return firmware !== 'bios' && (kind === 'nothing' || kind === 'unfinished');
 }

@@ -47,7 +47,8 @@ test('the whole of it', async () => {
   const result = await installOnDevice();
   expect(result).toMatchObject({ outcome: expect.stringMatching(/^ok/), prettyName: 'Tiny 1' });
   const labels = (await readPartitions(await openDisk(device))).map(({ label }) => label);
-  expect(labels).toEqual(['COS_GRUB', 'COS_OEM', 'COS_RECOVERY', 'COS_STATE', 'COS_PERSISTENT']);
+  // The last one is for GRUB for BIOS: whether the image brings it isn't known when the table is written.
+  expect(labels).toEqual(['COS_GRUB', 'COS_OEM', 'COS_RECOVERY', 'COS_STATE', 'COS_PERSISTENT', undefined]);
   await expect(installOnDevice()).rejects.toMatchObject({ code: 'HF-ALREADY-INSTALLED' });
 });
 
