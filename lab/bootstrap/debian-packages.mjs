@@ -21,6 +21,7 @@ const PACKAGES = {
   mmdebstrap: 'the demo system from Debian packages',
   mount: 'mount, losetup',
   mtools: 'mcopy: files of the EFI system partition without mounting it',
+  notary: 'a Notary server on loopback and the client that signs images on it',
   'openssh-client': 'ssh and keys for it',
   'openssh-server': 'repositories that are reached by ssh',
   openssl: 'certificates of a test of its own',
