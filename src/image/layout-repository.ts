@@ -134,8 +134,8 @@ export class LayoutRepository implements Repository {
   async putManifest(bytes: Buffer, mediaType: string, tag?: string): Promise<Descriptor> {
     const descriptor = { mediaType, digest: digestOf(bytes), sizeBytes: bytes.length };
     await this.putBlob(descriptor, bytes);
-    if (tag !== undefined) this.#name(descriptor, tag);
     const referrer = asReferrer(bytes, mediaType);
+    if (tag !== undefined) this.#name({ ...descriptor, ...artifactTypeOf(referrer?.entry) }, tag);
     if (referrer !== undefined) {
       const known = await this.referrers(referrer.subject);
       const others = known.filter(({ digest }) => digest !== descriptor.digest);
@@ -174,12 +174,12 @@ export class LayoutRepository implements Repository {
   }
 
   /** Puts a tag into index.json; everything else in it is kept as it is. */
-  #name({ mediaType, digest, sizeBytes }: Descriptor, tag: string): void {
+  #name({ sizeBytes, ...descriptor }: Descriptor, tag: string): void {
     const path = this.#indexPath();
     const tags = this.entries().map((entry) => entry.tag);
     const index: { manifests: unknown[] } = JSON.parse(readBounded(path));
     const manifests = index.manifests.filter((_, at) => tags[at] !== tag);
-    const entry = { mediaType, digest, size: sizeBytes, annotations: { [REF_NAME]: tag } };
+    const entry = { ...descriptor, size: sizeBytes, annotations: { [REF_NAME]: tag } };
     writeFileDurably(path, JSON.stringify({ ...index, manifests: [...manifests, entry] }));
   }
 
@@ -190,6 +190,10 @@ export class LayoutRepository implements Repository {
   #blobPath(digest: Digest): string {
     return join(this.directory, 'blobs/sha256', hexOf(digest));
   }
+}
+
+function artifactTypeOf(referrer: Descriptor | undefined): Pick<Descriptor, 'artifactType'> {
+  return referrer?.artifactType === undefined ? {} : { artifactType: referrer.artifactType };
 }
 
 async function writeChecked(

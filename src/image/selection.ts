@@ -4,7 +4,8 @@
 import { HoldfastError } from '../system/errors.ts';
 import type { Digest } from './digest.ts';
 import type { IndexEntry } from './manifest.ts';
-import { isIndexType, isManifestType } from './mediatypes.ts';
+import { isConfigType, isIndexType, isManifestType } from './mediatypes.ts';
+import { isCompanionTag } from './referrers.ts';
 
 /** A kind of machine, in the words of images; its system is always Linux. */
 export interface Platform {
@@ -126,8 +127,12 @@ function withVariant(images: readonly IndexEntry[], { architecture, variant }: P
   return variant === undefined && chosen.length === 0 ? images : chosen;
 }
 
-/** Leaves out what buildkit puts beside images: attestations, with a platform of unknowns. */
-function isImage({ mediaType, platform }: IndexEntry): boolean {
+/**
+ * Leaves out what stands beside images: buildkit's attestations, with a platform of unknowns, signatures and lists of
+ * referrers, which are known by their tags, and other artifacts.
+ */
+function isImage({ mediaType, platform, tag = '', artifactType }: IndexEntry): boolean {
+  if (isCompanionTag(tag) || (artifactType !== undefined && !isConfigType(artifactType))) return false;
   return (isManifestType(mediaType) || isIndexType(mediaType)) && platform?.os !== 'unknown';
 }
 

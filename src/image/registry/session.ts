@@ -103,7 +103,7 @@ export class RegistrySession {
     { accepted, ...request }: RegistryRequest,
     patience = this.patience(),
   ): Promise<Exchange> {
-    const url = /^https?:|^\//.test(target) ? new URL(target, this.#base).href : `${this.#base}/${target}`;
+    const url = /^[a-z][a-z0-9+.-]*:|^\//i.test(target) ? new URL(target, this.#base).href : `${this.#base}/${target}`;
     let isAnswered = false;
     for (;;) {
       const answer = await this.#persist(patience, what, () => this.#follow(url, request));

@@ -11,6 +11,7 @@ export interface Served {
   path: string;
   headers: IncomingMessage['headers'];
   body: string;
+  bytes: Buffer;
 }
 
 /** Answers a request, or returns false to leave it to the layout. */
@@ -31,11 +32,13 @@ export async function serve(answer: (request: Served, response: ServerResponse) 
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      const bytes = Buffer.concat(chunks);
       const served = {
         method: request.method ?? '',
         path: request.url ?? '',
         headers: request.headers,
-        body: Buffer.concat(chunks).toString(),
+        body: bytes.toString(),
+        bytes,
       };
       requests.push(served);
       answer(served, response);
