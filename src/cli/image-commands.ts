@@ -1,7 +1,7 @@
 // The commands that look at images and move them about, without a machine to install: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { dryRun, imageOptions, output } from './options.ts';
+import { dryRun, imageOptions, output, repeated } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineImageCommands(define: Define): void {
@@ -20,6 +20,24 @@ export function defineImageCommands(define: Define): void {
       example: `  holdfast pull docker:registry.example/os@sha256:… /srv/rootfs
   holdfast pull --resume docker:registry.example/os:v2 /srv/rootfs
   holdfast pull oci-archive:/mnt/os.tar /srv/rootfs`,
+    },
+  );
+  define(
+    'image <index> <image...>',
+    'publish an index beside an image, so that machines fetch only what changed',
+    [
+      new Option(
+        '--since <image>',
+        'index: leave out what machines that run this older image have; may be repeated',
+      ).argParser(repeated),
+      new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./image.ts')).imageCommand,
+    {
+      example: `  holdfast image index docker:registry.example/os:v2 --since docker:registry.example/os:v1
+  holdfast image index oci-layout:/srv/images:v2     contents for machines that have none of it`,
     },
   );
 }

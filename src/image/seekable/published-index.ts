@@ -2,13 +2,12 @@
 
 import type { Digest } from '../digest.ts';
 import type { OciImage } from '../oci-image.ts';
-import { decompress, through } from '../streamstage.ts';
 import type { SeekableLayer } from '../tree-index.ts';
 import { badIndex } from './bad-index.ts';
-import { readWithin, streamOf } from './bounded-read.ts';
 import { chunksOf } from './chunker.ts';
+import { unpackDocument } from './document-packing.ts';
 import { chooseArtifact, INDEX_ARTIFACT_TYPE, type IndexArtifact, parseArtifact } from './index-artifact.ts';
-import { decodeIndexDocument, MAX_INDEX_DOCUMENT_BYTES } from './index-document.ts';
+import { decodeIndexDocument } from './index-document.ts';
 import { RangedChunks } from './ranged-chunks.ts';
 import { entriesOfRecipe, proveRecipe } from './recipe.ts';
 
@@ -61,12 +60,7 @@ export async function readIndexedLayer(
   const descriptor = documents.get(diffId);
   if (descriptor === undefined) throw badIndex('it does not have the layer');
   const packed = await repository.document(descriptor, 'the index of a layer', MAX_PACKED_DOCUMENT_BYTES);
-  const bytes = await readWithin(
-    through(streamOf(packed), decompress('zstd')),
-    MAX_INDEX_DOCUMENT_BYTES,
-    'its documents',
-  );
-  const document = decodeIndexDocument(bytes, pack.sizeBytes);
+  const document = decodeIndexDocument(await unpackDocument(packed), pack.sizeBytes);
   const { recipe } = document;
   if (recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
   const { entries, inline } = entriesOfRecipe(recipe);
