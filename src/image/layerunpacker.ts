@@ -14,6 +14,7 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
+  renameSync,
   symlinkSync,
   writeSync,
 } from 'node:fs';
@@ -23,7 +24,7 @@ import { parseEntryName, parseLinkTarget, refused, showName } from './entrypath.
 import { type DirectoryTimes, timeOf } from './modificationtimes.ts';
 import { bytesOf, parentOf, type TargetTree, type TreePath } from './targettree.ts';
 import type { TarEntry, TarEvent } from './tarreader.ts';
-import { asArgument, isSettable, saysNoSpace, type XattrLedger } from './xattrs.ts';
+import { isSettable, saysNoSpace, type XattrLedger } from './xattrs.ts';
 
 export interface UnpackTools {
   tree: TargetTree;
@@ -40,6 +41,8 @@ export interface UnpackTools {
 /** The highest user and group; the next one means "leave as it is" to the kernel. */
 const MAX_ID = 0xffff_fffe;
 const MAX_LINK_BYTES = 4095;
+/** Entries that begin like this are whiteouts. */
+const NODE_NAME = '.wh.holdfast-node';
 /** O_EXCL and O_NOFOLLOW: whatever has the name, nothing is ever written through it. */
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -249,12 +252,16 @@ export class LayerUnpacker {
   }
 
   async #makeNode(path: TreePath, entry: TarEntry): Promise<void> {
-    const { tree } = this.#tools;
+    const { tree, times } = this.#tools;
     tree.remove(path);
     const letters: Partial<Record<TarEntry['type'], string>> = { 'character-device': 'c', 'block-device': 'b' };
     const letter = letters[entry.type];
     const numbers = letter === undefined ? ['p'] : [letter, String(entry.deviceMajor), String(entry.deviceMinor)];
-    await runChecked(['mknod', '-m', '600', '--', `./${asArgument(path)}`, ...numbers], { cwd: tree.directory });
+    // The name may be no text, and a program takes only text. No entry has the name that stands in for it.
+    times.keep(tree, '');
+    tree.remove(NODE_NAME);
+    await runChecked(['mknod', '-m', '600', '--', `./${NODE_NAME}`, ...numbers], { cwd: tree.directory });
+    renameSync(tree.at(NODE_NAME), tree.at(path));
     await this.#furnishNode(path, entry);
   }
 

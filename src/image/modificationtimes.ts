@@ -4,14 +4,18 @@
 import { lutimesSync } from 'node:fs';
 import type { TargetTree, TreePath } from './targettree.ts';
 
-/** Node cuts the fraction to microseconds, Bun doesn't: without this a time like .123456 could lose its last one. */
-const NUDGE_SECONDS = process.versions['bun'] === undefined ? 2e-7 : 0;
+/** Node cuts the fraction to microseconds, Bun keeps what a double holds: without this .123456 could become .123455. */
+const NUDGE_SECONDS = 2e-7;
+const IS_NODE = process.versions['bun'] === undefined;
 
 /** What Node's functions take for a time in seconds since 1970. */
 export function timeOf(seconds: number): number | Date {
   // Numbers below zero mean "now" to Node; dates don't.
   if (seconds < 0) return new Date(Math.round(seconds * 1000));
-  return Math.round(seconds * 1e6) / 1e6 + NUDGE_SECONDS;
+  const rounded = Math.round(seconds * 1e6) / 1e6;
+  if (!IS_NODE && Number.isInteger(rounded)) return rounded;
+  // From 2038 on, doubles are half a microsecond apart.
+  return rounded + (seconds < 2 ** 31 ? NUDGE_SECONDS : NUDGE_SECONDS * 2.5);
 }
 
 /** The times that directories shall have in the end. */

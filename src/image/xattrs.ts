@@ -2,6 +2,7 @@
 // in batches, after owners and content, which would clear capabilities. Default ACLs wait until all layers are
 // unpacked, since files made in a directory inherit them.
 
+import { closeSync, constants, openSync } from 'node:fs';
 import { HoldfastError } from '../system/errors.ts';
 import { commandFailed, run, runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
@@ -75,7 +76,7 @@ export class XattrLedger {
   know(directory: TreePath): Promise<void> | undefined {
     if (this.#known === undefined || this.#known.has(directory)) return undefined;
     this.#known.add(directory);
-    return this.#ask(['--', `./${asArgument(directory)}`]);
+    return withArgument(this.#tree, directory, (argument) => this.#ask(['--', argument], directory));
   }
 
   /** A directory was made just now: it carries nothing. */
@@ -83,7 +84,8 @@ export class XattrLedger {
     this.#known?.add(directory);
   }
 
-  async #ask(what: readonly string[]): Promise<void> {
+  /** @param only the one directory that is asked about, when it is just one: its name may have been given otherwise. */
+  async #ask(what: readonly string[], only?: TreePath): Promise<void> {
     const dump = throughProgram(['getfattr', '-P', '-h', '-d', '-m', '-', '-e', 'hex', ...what], {
       cwd: this.#tree.directory,
     });
@@ -91,7 +93,7 @@ export class XattrLedger {
     let rest = '';
     let path: TreePath | undefined;
     const take = (line: string) => {
-      if (line.startsWith('# file: ')) path = unquote(line.slice('# file: '.length)).replace(/^\.(\/|$)/, '');
+      if (line.startsWith('# file: ')) path = only ?? unquote(line.slice('# file: '.length)).replace(/^\.(\/|$)/, '');
       const equals = line.indexOf('=0x');
       if (path === undefined || equals === -1 || line.startsWith('#')) return;
       const name = unquote(line.slice(0, equals));
@@ -180,11 +182,16 @@ export class XattrLedger {
   }
 
   async #remove(name: string, paths: string[]): Promise<void> {
-    for (let at = 0; at < paths.length; at += 200) {
-      const files = paths.slice(at, at + 200).map((path) => `./${asArgument(path)}`);
-      if (files.length === 0) continue;
+    const remove = async (files: string[]) => {
       const result = await run(['setfattr', '-h', '-x', name, '--', ...files], { cwd: this.#tree.directory });
       if (result.status !== 0) throw notSet(commandFailed(result));
+    };
+    const texts = paths.filter(isText);
+    for (let at = 0; at < texts.length; at += 200) {
+      await remove(texts.slice(at, at + 200).map((path) => `./${asArgument(path)}`));
+    }
+    for (const path of paths.filter((path) => !isText(path))) {
+      await withArgument(this.#tree, path, (argument) => remove([argument]));
     }
   }
 }
@@ -239,6 +246,22 @@ export async function copyXattrs(
     }
   }
   await restore(to, new Map([...found].filter(([, values]) => values.size > 0)));
+}
+
+/** Names a directory of the tree to a program, whatever bytes its name has. */
+async function withArgument(tree: TargetTree, directory: TreePath, use: (argument: string) => Promise<void>) {
+  if (isText(directory)) return use(`./${asArgument(directory)}`);
+  const fd = openSync(tree.at(directory), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await use(`/proc/${process.pid}/fd/${fd}/.`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isText(path: string): boolean {
+  const bytes = Buffer.from(path, 'latin1');
+  return Buffer.from(bytes.toString('utf8'), 'utf8').equals(bytes);
 }
 
 /** Bytes as latin1 → an argument of a program, which can only be valid UTF-8. */

@@ -1,16 +1,21 @@
 // The other side of the comparison: umoci(1) unpacks the same image, getfattr(1) tells what Node can't.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { openLayout } from '../../../src/image/layout.ts';
 import { unpackLayers } from '../../../src/image/unpack.ts';
 import { type Entry, snapshot } from '../../unit/image/snapshot.ts';
 
-export type FullEntry = Entry & { xattrs?: string };
+export type FullEntry = Entry & { xattrs?: string; mtimeMicroseconds?: number };
 
 /** A tree with its extended attributes. */
 export function fullSnapshot(directory: string): Record<string, FullEntry> {
   const tree: Record<string, FullEntry> = snapshot(directory);
+  for (const [path, entry] of Object.entries(tree)) {
+    const { mtimeNs } = lstatSync(Buffer.from(`${directory}/${path}`, 'latin1'), { bigint: true });
+    // Node sets times to the microsecond.
+    entry.mtimeMicroseconds = Number(mtimeNs / 1000n);
+  }
   const dump = execFileSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], {
     cwd: directory,
     maxBuffer: 1 << 26,

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { writeLayers } from '../../unit/image/fixture.ts';
-import { dir, file, hardlink, type Member, symlink, whiteout } from '../../unit/image/tarball.ts';
+import { dir, file, hardlink, type Member, padded, symlink, whiteout } from '../../unit/image/tarball.ts';
 import { fullSnapshot, ourTree, umociTree } from './umoci.ts';
 
 let directory: string;
@@ -31,6 +31,11 @@ const DEFAULT_ACL = Buffer.from(
 );
 
 const xattr = (name: string, value: Buffer | string) => ({ [`SCHILY.xattr.${name}`]: value });
+/** The stored bytes of a sparse file of PAX format 1.0: where its pieces belong, then the pieces. */
+function sparseWithMap(pieces: readonly (readonly [offset: number, length: number])[], content: string): Buffer {
+  const map = Buffer.from([pieces.length, ...pieces.flat()].map((number) => `${number}\n`).join(''));
+  return Buffer.concat([padded(map), Buffer.from(content)]);
+}
 const root = (more: Partial<Member> = {}) => dir('.', { mtime: 1_400_000_000, ...more });
 
 const everything: Member[][] = [
@@ -87,6 +92,69 @@ const everything: Member[][] = [
     file('empty', ''),
     file('fraction', 'x', { pax: { mtime: '1500000000.987654321' } }),
     file('before-1970', 'x', { pax: { mtime: '-86400' } }),
+    file('before-1970-fraction', 'x', { pax: { mtime: '-86400.25' } }),
+    dir('fraction-directory', { pax: { mtime: '1500000000.123456' } }),
+    symlink('fraction-link', 'x', { pax: { mtime: '1500000000.654321' } }),
+    file('after-2038', 'x', { pax: { mtime: '4102444800.000001' } }),
+    // Odd devices: large numbers, names that are no UTF-8, attributes, several names.
+    { name: 'dev/large', flag: '4', mode: 0o640, major: 259, minor: 0o777777, mtime: 1_500_000_003 },
+    { name: 'dev/latin1-\xe9', flag: '3', mode: 0o666, major: 1, minor: 7 },
+    { name: 'dev/fifo-\xff', flag: '6', mode: 0o600, uid: 7 },
+    { name: 'dev/labelled', flag: '3', mode: 0o666, major: 1, minor: 5, pax: xattr('trusted.label', 'node') },
+    hardlink('dev/second-name', 'dev/null'),
+    hardlink('second-name-of-link', 'etc/dangling'),
+    symlink('labelled-link', 'x', { pax: xattr('trusted.label', 'link') }),
+    dir('latin1-directory-\xe9', { pax: xattr('user.odd', 'directory') }),
+    file('latin1-directory-\xe9/\xe8', 'x'),
+    file('two-attributes', 'x', {
+      mode: 0o4755,
+      pax: { ...xattr('security.capability', CAPABILITY), ...xattr('user.a', '1') },
+    }),
+    file('large-attribute', 'x', { pax: xattr('user.large', Buffer.alloc(3500, 'large')) }),
+    // The three generations of sparse files in PAX headers, and old GNU's.
+    {
+      name: 'sparse-0.1',
+      content: 'headtail',
+      pax: {
+        'GNU.sparse.name': 'sparse-0.1',
+        'GNU.sparse.size': '1048580',
+        'GNU.sparse.numblocks': '2',
+        'GNU.sparse.map': '0,4,1048576,4',
+      },
+    },
+    {
+      name: 'ignored',
+      content: sparseWithMap(
+        [
+          [4096, 4],
+          [1048576, 4],
+        ],
+        'headtail',
+      ),
+      pax: {
+        'GNU.sparse.major': '1',
+        'GNU.sparse.minor': '0',
+        'GNU.sparse.name': 'sparse-1.0',
+        'GNU.sparse.realsize': '2000000',
+      },
+    },
+    {
+      name: 'ignored',
+      content: sparseWithMap([], ''),
+      pax: {
+        'GNU.sparse.major': '1',
+        'GNU.sparse.minor': '0',
+        'GNU.sparse.name': 'sparse-all',
+        'GNU.sparse.realsize': '5000000',
+      },
+    },
+    dir('shared'),
+    file('shared/one', 'shared'),
+    hardlink('shared/two', 'shared/one'),
+    hardlink('shared/three', 'shared/one'),
+    dir('becomes-file'),
+    dir('becomes-file/deep'),
+    file('becomes-file/deep/x', 'x'),
   ],
   [
     // Attributes of what comes again, whiteouts before and after.
@@ -107,6 +175,16 @@ const everything: Member[][] = [
     dir('type-changes'),
     file('type-changes/inside', 'x'),
     symlink('dir-changes', 'usr/lib'),
+    // One of three names of a file changes, one goes, and a fourth one comes.
+    file('shared/one', 'new'),
+    whiteout('shared/.wh.two'),
+    hardlink('fourth-name', 'shared/three'),
+    file('becomes-file', 'x'),
+    { name: 'empty', flag: '6', mode: 0o644 },
+    file('dev/null', 'no device any more'),
+    dir('latin1-directory-\xe9', { mode: 0o700 }),
+    file('sparse-0.1', 'not sparse any more'),
+    whiteout('.wh.latin1-\xe9'),
   ],
   [
     root({ mode: 0o711, mtime: 1_600_000_000 }),
@@ -170,17 +248,27 @@ describe('the runtime of the executable', () => {
 });
 
 describe('generated images', () => {
-  const name = fc.constantFrom('a', 'b', 'c', 'd');
+  const name = fc.constantFrom('a', 'b', 'c', '\xff', 'd'.repeat(120));
   const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
   const attributes = fc.record({
     mode: fc.constantFrom(0o755, 0o644, 0o4711, 0o1777, 0),
     uid: fc.constantFrom(0, 1000),
     mtime: fc.integer({ min: 1_000_000_000, max: 1_600_000_000 }),
-    pax: fc.constantFrom({}, {}, xattr('user.x', '1'), xattr('trusted.y', '2')),
+    pax: fc.constantFrom<Record<string, string | Buffer>>(
+      {},
+      {},
+      { mtime: '1234567890.123456' },
+      xattr('user.x', '1'),
+      xattr('trusted.y', '2'),
+      xattr('system.posix_acl_access', ACCESS_ACL),
+      xattr('security.capability', CAPABILITY),
+    ),
   });
   const entry = fc.oneof(
     fc.tuple(path, attributes).map(([at, more]) => ({ kind: 'dir' as const, at, more })),
-    fc.tuple(path, attributes).map(([at, more]) => ({ kind: 'file' as const, at, more })),
+    fc
+      .tuple(path, attributes, fc.constantFrom('plain', 'plain', 'sparse', 'fifo', 'device'))
+      .map(([at, more, form]) => ({ kind: 'file' as const, at, more, form })),
     fc
       .tuple(path, attributes, path)
       .map(([at, { mtime, uid }, to]) => ({ kind: 'symlink' as const, at, more: { mtime, uid }, to })),
@@ -188,6 +276,33 @@ describe('generated images', () => {
     path.map((at) => ({ kind: 'whiteout' as const, at })),
     path.map((at) => ({ kind: 'opaque' as const, at })),
   );
+
+  function fileOf(at: string, more: Partial<Member>, form: string): Member {
+    switch (form) {
+      case 'sparse': {
+        const keys = { 'GNU.sparse.size': '500000', 'GNU.sparse.numblocks': '1', 'GNU.sparse.map': '70000,5' };
+        return file(at, 'piece', { ...more, pax: { ...more.pax, ...keys, 'GNU.sparse.name': at } });
+      }
+      case 'fifo':
+      case 'device': {
+        return {
+          name: at,
+          ...more,
+          pax: withoutUser(more.pax ?? {}),
+          ...(form === 'fifo' ? { flag: '6' } : { flag: '3', major: 1, minor: 3 }),
+        };
+      }
+      default:
+        return file(at, at.repeat(more.uid ?? 0), more);
+    }
+  }
+
+  /** Only files and directories have attributes of users. */
+  function withoutUser(pax: Record<string, string | Buffer>): Record<string, string | Buffer> {
+    return Object.fromEntries(
+      Object.entries(pax).filter(([key]) => !key.includes('.user.') && !key.includes('capability')),
+    );
+  }
 
   /** Makes an image of entries that a builder could have written: parents listed, hard links to what is there. */
   function layersOf(drafts: (typeof entry extends fc.Arbitrary<infer T> ? T : never)[][]): Member[][] {
@@ -221,7 +336,7 @@ describe('generated images', () => {
       for (const item of draft) {
         const { at } = item;
         if (item.kind === 'dir') add(at, 'dir', dir(at, item.more));
-        else if (item.kind === 'file') add(at, 'file', file(at, at.repeat(item.more.uid), item.more));
+        else if (item.kind === 'file') add(at, 'file', fileOf(at, item.more, item.form));
         else if (item.kind === 'symlink') add(at, 'symlink', symlink(at, item.to, item.more));
         else if (item.kind === 'hardlink') {
           const files = [...lower, ...here].filter(
