@@ -36,8 +36,8 @@ export function defineImageCommands(define: Define): void {
     ],
     async () => (await import('./image.ts')).imageCommand,
     {
-      example: `  holdfast image index docker:registry.example/os:v2 --since docker:registry.example/os:v1
-  holdfast image index oci-layout:/srv/images:v2     contents for machines that have none of it`,
+      example: `  holdfast image index docker:host/os:v2 --since docker:host/os:v1
+  holdfast image index oci-layout:/srv/images:v2      for all machines`,
     },
   );
 }
