@@ -1,10 +1,21 @@
 // The commands that look at images and move them about, without a machine to install: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { dryRun, imageOptions, output, repeated } from './options.ts';
+import { configDir, dryRun, imageOptions, output, repeated } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineImageCommands(define: Define): void {
+  define(
+    'verify [image]',
+    'find out who signed an image, and what its digest is; nothing of its content is fetched',
+    [...imageOptions(), configDir(), ...output()],
+    async () => (await import('./verify.ts')).verifyCommand,
+    {
+      example: `  holdfast verify docker:registry.example/os:v2
+  holdfast verify docker:quay.io/my/os:v2 --no-verify --cosign-key os.pub
+  holdfast verify oci-layout:/mnt/images:v2 --cosign-key os.pub`,
+    },
+  );
   define(
     'pull <image> <directory>',
     'unpack an image into a new directory, verified like one that is installed',

@@ -1,21 +1,20 @@
 // The ways to name an image on the command line: Holdfast's own and every spelling of the elemental generations.
 
 import { type Image, openImage } from '../image/image.ts';
-import { parseImageSource } from '../image/reference.ts';
-import { formatRegistryName, parseRegistryName, type RegistryName } from '../image/registry/name.ts';
+import { type ImageSource, parseImageSource } from '../image/reference.ts';
 import type { Settings } from '../lifecycle/settings.ts';
 import { configuredImage, type ImageSetting } from '../lifecycle/settings-image.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { UndoStack } from '../system/plan.ts';
+import type { OpenVerifiedOptions } from '../trust/open-verified.ts';
 import type { Reporter } from './reporter.ts';
+import { loadPolicy, type TrustFlags, trustEnvironment, trustWishes } from './trust-option.ts';
 
-export interface ImageFlags {
+export interface ImageFlags extends TrustFlags {
   system?: string;
   'system.uri'?: string;
   dockerImage?: string;
   directory?: string;
-  /** False with `--no-verify`. */
-  verify?: boolean;
   insecureRegistry?: string[];
 }
 
@@ -49,8 +48,8 @@ export interface OpenNamedImageOptions {
 /**
  * Opens the image that argument, flags or settings name, in this order.
  * @param context hears where the image's name came from and what was not verified, and interrupts.
- * @throws HoldfastError HF-NO-SOURCE when nothing names one, HF-UNSUPPORTED for an image whose signature would have to be
- *   verified; otherwise as {@link namedImage}, configuredImage and openImage.
+ * @throws HoldfastError HF-NO-SOURCE when nothing names one; otherwise as {@link namedImage}, configuredImage and
+ *   {@link openImageText}.
  */
 export async function openNamedImage(
   argument: string | undefined,
@@ -65,8 +64,10 @@ export async function openNamedImage(
     if (configured !== undefined) say(context, 'info', `image ${configured.value} from ${configured.origin.text}`);
   }
   if (text === undefined && otherwise !== undefined) {
-    text = otherwise.text;
-    say(context, 'info', `image ${text}: ${otherwise.why}`);
+    say(context, 'info', `image ${otherwise.text}: ${otherwise.why}`);
+    // What this machine runs already is not asked for signatures again.
+    const { signal, undo } = context;
+    return openImage(parseImageSource(otherwise.text), { registry: { signal }, undo });
   }
   if (text === undefined) {
     throw new HoldfastError('HF-NO-SOURCE', 'no image is named', {
@@ -76,7 +77,10 @@ export async function openNamedImage(
   return openImageText(text, flags, context, settings);
 }
 
-/** Opens an image by its name, within what flags and settings allow. */
+/**
+ * Verifies an image and opens it, by its name and within what flags, settings and policy allow.
+ * @throws TrustError when it is refused; otherwise as openVerified.
+ */
 export async function openImageText(
   text: string,
   flags: ImageFlags,
@@ -84,21 +88,46 @@ export async function openImageText(
   settings?: Settings,
 ): Promise<Image> {
   const source = parseImageSource(text);
-  if (source.kind === 'registry') {
-    const { level, text: words } = consent(parseRegistryName(source.reference), trustOf(flags, settings));
-    say(context, level, words);
-    const tls = settings?.get('tls-verify');
-    if (tls?.value === false) {
-      say(
-        context,
-        'warning',
-        `${tls.origin.text}: tls-verify has no effect, TLS is always verified; name a registry without it: --insecure-registry HOST`,
-      );
-    }
-  }
-  const { signal, undo } = context;
-  return openImage(source, { registry: { insecure: flags.insecureRegistry, signal }, undo });
+  const { openVerified } = await import('../trust/open-verified.ts');
+  return openVerified(source, await verifiedOptions(source, flags, context, settings));
 }
+
+/** How an image is verified and opened, for {@link openImageText} and `holdfast verify`. */
+export async function verifiedOptions(
+  source: ImageSource,
+  flags: ImageFlags,
+  context: ImageContext,
+  settings?: Settings,
+): Promise<OpenVerifiedOptions> {
+  const { signal, undo } = context;
+  const tls = source.kind === 'registry' ? settings?.get('tls-verify') : undefined;
+  if (tls?.value === false) {
+    say(
+      context,
+      'warning',
+      `${tls.origin.text}: tls-verify has no effect, TLS is always verified; name a registry without it: --insecure-registry HOST`,
+    );
+  }
+  const { machineVerifiers } = await import('../trust/verifiers.ts');
+  const caFile = flags.trustCa ?? settings?.value('trust-ca');
+  return {
+    policy: await loadPolicy(flags),
+    wishes: trustWishes(flags, settings),
+    environment: trustEnvironment(),
+    verifiers: machineVerifiers({
+      now: new Date(),
+      stateDirectory: flags.trustState ?? TRUST_STATE,
+      http: caFile === undefined ? {} : { caFile },
+      signal,
+    }),
+    notice: ({ level, text }) => say(context, level, text),
+    registry: { insecure: flags.insecureRegistry, signal },
+    undo,
+  };
+}
+
+/** Where what is trusted is remembered: on the partition that all systems of a machine share. */
+const TRUST_STATE = '/oem/holdfast/trust';
 
 /** Where notices go, and what interrupts. */
 interface ImageContext {
@@ -110,34 +139,4 @@ interface ImageContext {
 
 function say({ reporter }: ImageContext, level: 'info' | 'warning', text: string): void {
   reporter.events({ type: 'notice', level, text });
-}
-
-/** Whether signatures are wanted, and who said that they aren't. */
-function trustOf(flags: ImageFlags, settings: Settings | undefined): { verify: boolean; who: string } {
-  if (flags.verify === false) return { verify: false, who: '--no-verify' };
-  const setting = settings?.get('verify');
-  return setting?.value === false
-    ? { verify: false, who: `no-verify (${setting.origin.text})` }
-    : { verify: true, who: '' };
-}
-
-/** What is said about the trust in an image of a registry; an error where there is none to have. */
-function consent(
-  name: RegistryName,
-  { verify, who }: { verify: boolean; who: string },
-): { level: 'info' | 'warning'; text: string } {
-  const { host, repository, tag, digest } = name;
-  if (!verify) {
-    const text = `${formatRegistryName(name)} is not verified: ${who} trusts the registry and whoever may write to it`;
-    return { level: 'warning', text };
-  }
-  // Who names the digest alone has decided on the content; a tag beside it would have to be signed too.
-  if (digest !== undefined && tag === undefined) {
-    return { level: 'info', text: `${formatRegistryName(name)} is pinned by its digest; no signature is looked for` };
-  }
-  throw new HoldfastError(
-    'HF-UNSUPPORTED',
-    `${formatRegistryName(name)} can't be verified: signatures of images in registries are not supported yet`,
-    { hint: `pin the content: docker:${host}/${repository}@sha256:…, or take what the registry gives: --no-verify` },
-  );
 }

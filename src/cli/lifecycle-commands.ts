@@ -1,7 +1,18 @@
 // The commands that change which system a machine runs, and the one that shows it: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { cloudInit, configDir, dryRun, force, imageOptions, output, power, recoverySystem, strict } from './options.ts';
+import {
+  allowDowngrade,
+  cloudInit,
+  configDir,
+  dryRun,
+  force,
+  imageOptions,
+  output,
+  power,
+  recoverySystem,
+  strict,
+} from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineLifecycleCommands(define: Define): void {
@@ -48,6 +59,7 @@ export function defineLifecycleCommands(define: Define): void {
       ...imageOptions(),
       new Option('--recovery', 'upgrade the recovery system instead'),
       ...recoverySystem(),
+      allowDowngrade(),
       force('upgrade even when this image is already installed'),
       strict(),
       configDir(),

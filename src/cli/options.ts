@@ -9,9 +9,31 @@ export function imageOptions(): Option[] {
     new Option('--system.uri <image>', 'the same, as elemental 1.x spells it').hideHelp(),
     new Option('-d, --docker-image <image>', 'an image of a registry'),
     new Option('--directory <directory>', 'a directory that holds a root file system'),
-    new Option('--no-verify', 'take an image of a registry without verifying who made it'),
+    ...trustOptions(),
     new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
   ];
+}
+
+/** Who has to vouch for an image of a registry. */
+export function trustOptions(): Option[] {
+  return [
+    new Option('--no-verify', 'take a tag of a registry without asking Notary who signed it'),
+    new Option('--cosign', 'ask for a signature of cosign too'),
+    new Option(
+      '--cosign-key <key>',
+      'by this public key: a file, an https:// address or PEM; may be repeated',
+    ).argParser(repeated),
+    new Option('--cosign-identity <subject>', 'without a key: by this signer, exactly as in the certificate'),
+    new Option('--cosign-issuer <url>', 'who has to have identified that signer'),
+    new Option('--cosign-trusted-root <file>', 'trusted_root.json of Sigstore, for signatures without a key'),
+    new Option('--policy <file>', 'what images must prove, default /etc/holdfast/policy.yaml'),
+    new Option('--trust-ca <file>', 'certificates (PEM) that the Notary server may be signed by'),
+    new Option('--trust-state <directory>', 'where trust is remembered, default /oem/holdfast/trust').hideHelp(),
+  ];
+}
+
+export function allowDowngrade(): Option {
+  return new Option('--allow-downgrade', 'take an older version than the one that is installed');
 }
 
 export function recoverySystem(): Option[] {

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { HOOK_EXIT_STATUS } from '../lifecycle/hooks.ts';
 import { EXIT_STATUS } from '../system/errors.ts';
+import { policyJsonSchema } from '../trust/policy-schema.ts';
 import { buildProgram } from './program.ts';
 import { schemaText } from './schema.ts';
 
@@ -14,6 +15,7 @@ export function referencePages(): Record<string, string> {
     'commands.md': commandsPage(buildProgram([], () => {})),
     'exit-codes.md': exitCodesPage(),
     'cloud-config.schema.json': schemaText(),
+    'policy.schema.json': `${JSON.stringify(policyJsonSchema(), null, 2)}\n`,
   };
 }
 

@@ -29,7 +29,7 @@ export function statusLines(status: MachineStatus): string[] {
     ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
     ...stageLines(boot),
     ...layoutLines(boot),
-    ...slots.map((slot) => slotLine(slot, status)),
+    ...slots.flatMap((slot) => [slotLine(slot, status), ...trustLines(slot)]),
     ...lastActionLines(status.lastAction),
     ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
     ...problems.map((problem) => row('PROBLEM', problem)),
@@ -125,6 +125,13 @@ function layoutLines({ layout }: BootReport): string[] {
   if (layout.outcome === 'skipped') return [row('layout', `none: ${layout.reason ?? 'it was not asked for'}`)];
   const troubles = describeLayout(layout);
   return troubles.length === 0 ? [row('layout', 'as asked')] : troubles.map((trouble) => row('LAYOUT', trouble));
+}
+
+/** Who vouches for a slot's image; nothing where nobody could be asked: trees, layouts, what others installed. */
+function trustLines({ deployment }: SlotStatus): string[] {
+  const [, ...voices] = (deployment?.verified ?? '').split('; ');
+  const told = voices.filter((voice) => voice !== 'no signature (local source)');
+  return told.map((voice) => `${' '.repeat(WIDTH + 1)}${oneLine(voice, MAX_CHARACTERS)}`);
 }
 
 function slotLine(slot: SlotStatus, { booted, rebootPending }: MachineStatus): string {

@@ -76,6 +76,7 @@ async function upgradeSystem(
       force: flags.force ?? settings.value('upgrade.force') ?? false,
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
       assess: settings.value('boot-assessment') ?? true,
+      allowDowngrade: flags.allowDowngrade ?? settings.value('allow-downgrade') ?? false,
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );

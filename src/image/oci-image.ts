@@ -8,6 +8,7 @@ import { layersOf } from './layersof.ts';
 import { type ImageConfig, parseConfig, parseIndex, parseManifest, shortDigest } from './manifest.ts';
 import { isIndexType } from './mediatypes.ts';
 import { type LayerReading, layerStream, prefetchLayers } from './prefetch.ts';
+import type { Provenance } from './provenance.ts';
 import type { FetchedManifest, ReadOptions, Repository } from './repository.ts';
 import { MAX_INDEX_DEPTH, type Platform, selectPlatform, tooDeep } from './selection.ts';
 
@@ -29,6 +30,8 @@ export interface OciImage {
   layers: readonly Layer[];
   /** Where it is. */
   repository: Repository;
+  /** Who vouches for it; absent where nobody was asked. */
+  provenance?: Provenance;
   /** The tar stream of a layer. It ends without error only if all of it was what the manifest promised. */
   readLayer(layer: Layer, options?: ReadLayerOptions): AsyncIterable<Buffer>;
   /** Begins to read several layers, for reading them in this order; absent where that gains nothing. */

@@ -9,6 +9,7 @@ import { listMounts } from '../system/mounts.ts';
 import { runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
 import { timeOf } from './modificationtimes.ts';
+import type { Provenance } from './provenance.ts';
 import { bytesOf } from './targettree.ts';
 
 /** A root file system in a directory. It has no digest: nobody can say later what was in it. */
@@ -18,6 +19,8 @@ export interface TreeImage {
   source: string;
   digest: undefined;
   directory: string;
+  /** Who vouches for it: nobody, since a tree has no digest that could be signed. */
+  provenance?: Provenance;
 }
 
 /** Directories whose content belongs to the running system or to other disks (elemental leaves out the same ones). */

@@ -96,6 +96,7 @@ async function inspectRollback(
     wantedMenuEntry: undefined,
     prettyName: '',
     rootByImageLabel: false,
+    version: { id: undefined, version: undefined },
   };
   const activeByImageLabel = active?.system?.rootByImageLabel ?? false;
   if (!canShareBlocks(stateDirectory)) {

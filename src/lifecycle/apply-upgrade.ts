@@ -10,6 +10,7 @@ import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { inspectUpgrade } from './inspect-upgrade.ts';
+import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { applyPlan, asWarning, mountOwner, readPartition, type SessionOptions, withSession } from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
@@ -46,6 +47,7 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
       signal,
       onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
     });
+    refuseOlderImage(request, facts);
     for (const text of facts.warnings) events({ type: 'notice', level: 'warning', text });
     const plan = planUpgrade({ ...request, labels }, facts);
     const base = { plan, facts, warnings: facts.warnings, durationMs: 0, prettyName: undefined };
@@ -60,6 +62,7 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
       session,
       installation,
       facts,
+      newerThan: { installed: installedVersion(facts), allowDowngrade: request.allowDowngrade ?? false },
       switched: false,
       becomes: join(stateDirectory, SLOT_FILES.active),
     };

@@ -59,6 +59,8 @@ export function readOsRelease(root: Root): {
   name?: string;
   prettyName?: string;
   version?: string;
+  versionId?: string;
+  id?: string;
   menuEntry?: string;
 } {
   const text = root.readTextIfThere('/etc/os-release') ?? root.readTextIfThere('/usr/lib/os-release') ?? '';
@@ -69,23 +71,26 @@ export function parseOsRelease(text: string): {
   name?: string;
   prettyName?: string;
   version?: string;
+  versionId?: string;
+  id?: string;
   menuEntry?: string;
 } {
   const wanted = {
     NAME: 'name',
     PRETTY_NAME: 'prettyName',
     IMAGE_VERSION: 'version',
+    VERSION_ID: 'versionId',
+    ID: 'id',
     GRUB_ENTRY_NAME: 'menuEntry',
   } as const;
-  const found: { name?: string; prettyName?: string; version?: string; menuEntry?: string } = {};
+  const found: Partial<Record<(typeof wanted)[keyof typeof wanted], string>> = {};
   for (const line of text.split('\n')) {
     const match = /^([A-Z_]+)=(?:"(.*)"|'(.*)'|([^\s"']*))\s*$/.exec(line);
     if (match === null) continue;
     const [, key, double, single, plain] = match;
     const value = double?.replace(/\\([\\"$`])/g, '$1') ?? single ?? plain ?? '';
-    if (key === 'NAME' || key === 'PRETTY_NAME' || key === 'IMAGE_VERSION' || key === 'GRUB_ENTRY_NAME') {
-      found[wanted[key]] = value;
-    }
+    const name = Object.entries(wanted).find(([each]) => each === key)?.[1];
+    if (name !== undefined) found[name] = value;
   }
   return found;
 }

@@ -4,6 +4,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
+import { describeProvenance } from '../image/provenance.ts';
 import type { Tally } from '../image/tally.ts';
 import { unpackImage } from '../image/unpack-image.ts';
 import { pristineFile, TRANSITION_FILE } from '../slots/names.ts';
@@ -27,6 +28,7 @@ import type { ExtraSources } from './extra-sources.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { enlargeFullSlot, giveHeadroom } from './slot-room.ts';
 import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
+import { judgeVersion, type SystemVersion, VERSION_LABEL } from './version-rule.ts';
 
 export interface CreateTransition extends Action<'create-transition'> {
   sizeBytes: number;
@@ -64,6 +66,7 @@ export interface BuiltSystem {
   prettyName: string;
   /** It finds its root by the label of its image file (cOS up to 0.9). */
   rootByImageLabel: boolean;
+  version: SystemVersion;
 }
 
 /** What the actions find and leave for each other. */
@@ -83,6 +86,8 @@ export interface BuildSlotState {
   inspectUnpacked?: ((root: Root) => void) | undefined;
   /** Set by `unpack`, where the source doesn't know it before. */
   unpacked?: Tally | undefined;
+  /** What the new system must not be older than; absent where it replaces nothing. */
+  newerThan?: { installed: SystemVersion | undefined; allowDowngrade: boolean } | undefined;
   /** Set by `finish-transition`. */
   built?: BuiltSystem;
 }
@@ -161,6 +166,10 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     requireBootable(root);
     const described = describeSystem(root);
     await close();
+    const { installed, allowDowngrade = false } = state.newerThan ?? {};
+    const { version: candidate } = described;
+    const question = { candidate, installed, allowDowngrade, provenance: state.image?.provenance };
+    for (const text of judgeVersion(question)) context.events({ type: 'notice', level: 'warning', text });
     await labelSlotFile(file, label);
     const { uuid } = await probeFilesystem(file);
     state.built = { uuid: uuid ?? '', ...described };
@@ -169,12 +178,13 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
 
 /** What a tree says of the system that it is. */
 export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
-  const { menuEntry, name, prettyName } = readOsRelease(root);
+  const { menuEntry, name, prettyName, id, version, versionId } = readOsRelease(root);
   return {
     menuEntry: menuEntry || name || 'cOS',
     wantedMenuEntry: menuEntry || undefined,
     prettyName: prettyName ?? name ?? '',
     rootByImageLabel: findsRootByImageLabel(root.readTextIfThere(BOOTARGS) ?? ''),
+    version: { id, version: version || versionId },
   };
 }
 
@@ -184,6 +194,8 @@ export function newDeployment(
   options: { now: string; fromAction: FromAction },
 ): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');
+  const { id: os, version } = built.version;
+  const imageVersion = image.kind === 'oci' ? image.config.labels[VERSION_LABEL] : undefined;
   return {
     source: image.source,
     ...(image.kind === 'oci' ? { digest: image.digest } : {}),
@@ -192,13 +204,21 @@ export function newDeployment(
     date: options.now,
     fromAction: options.fromAction,
     verified: describeVerification(image),
+    ...(os === undefined ? {} : { os }),
+    ...(version === undefined ? {} : { version }),
+    ...(imageVersion === undefined ? {} : { imageVersion }),
   };
 }
 
 /** How an image was verified, in words for state.yaml. */
 export function describeVerification(image: Image): string {
   if (image.kind !== 'oci') return 'not verified (local tree)';
-  return `digests of all layers; no signature (${image.origin === 'registry' ? 'registry' : 'local source'})`;
+  const { provenance, origin } = image;
+  const who =
+    provenance === undefined
+      ? `no signature (${origin === 'registry' ? 'registry' : 'local source'})`
+      : describeProvenance(provenance);
+  return `digests of all layers; ${who}`;
 }
 
 function transitionOf(state: BuildSlotState): string {

@@ -51,6 +51,19 @@ export type SettingValues = {
   'cloud-init-paths': readonly string[];
   strict: boolean;
   verify: boolean;
+  cosign: boolean;
+  'cosign-key': readonly string[];
+  'cosign-issuer': string;
+  'cosign-identity': string;
+  'cosign-trusted-root': string;
+  'cosign-repository': string;
+  'cosign-public-key-location': string;
+  /** As it was written: only `1` and `true` mean something. */
+  'cosign-experimental': string;
+  'cosign-skip': string;
+  'trust-server': string;
+  'trust-ca': string;
+  'allow-downgrade': boolean;
   'tls-verify': boolean;
   platform: string;
   'channel-upgrades': boolean;

@@ -52,6 +52,8 @@ export interface UpgradeRequest {
   labels?: Labels;
   /** Whether the first boot of the new system is a trial; default true. */
   assess?: boolean;
+  /** Take an older version than the installed one. */
+  allowDowngrade?: boolean;
 }
 
 /** Everything that the plan depends on. */

@@ -33,6 +33,11 @@ export interface Deployment {
   verified: string;
   /** What the slot file is; absent for ext4. */
   fs?: string;
+  /** ID and version of os-release; absent for what was installed by somebody else. */
+  os?: string;
+  version?: string;
+  /** The image's own label for its version, which is known before it is unpacked. */
+  imageVersion?: string;
 }
 
 /** `transition` is what is about to become a slot: written before the switch, so that a power cut loses no record. */
@@ -47,6 +52,9 @@ const slotSchema = z.looseObject({
   fromAction: z.enum(FROM_ACTIONS).catch('install'),
   verified: z.string().default('unknown'),
   fs: z.string().optional(),
+  os: z.string().optional(),
+  version: z.coerce.string().optional(),
+  imageVersion: z.coerce.string().optional(),
   // elemental-toolkit 2.x writes the digest here.
   digest: z.string().optional(),
   active: z.boolean().optional(),
@@ -87,7 +95,7 @@ export function parseState(text: string): InstallationState {
 
 function toDeployment(entry: SlotEntry): Deployment {
   const digest = entry['source-metadata']?.digest ?? entry.digest;
-  const { source, layers, uuid, date, fromAction, verified, fs } = entry;
+  const { source, layers, uuid, date, fromAction, verified, fs, os, version, imageVersion } = entry;
   return {
     source,
     layers,
@@ -97,6 +105,9 @@ function toDeployment(entry: SlotEntry): Deployment {
     verified,
     ...(digest === undefined ? {} : { digest }),
     ...(fs === 'squashfs' ? { fs } : {}),
+    ...(os === undefined ? {} : { os }),
+    ...(version === undefined ? {} : { version }),
+    ...(imageVersion === undefined ? {} : { imageVersion }),
   };
 }
 

@@ -143,6 +143,7 @@ function finish(
       ...args,
       ...(flags.has('strict') ? [flags.isOn('strict') ? '--strict' : '--strict=false'] : []),
       ...(flags.isOn('no-verify') && !flags.isOn('verify') ? ['--no-verify'] : []),
+      ...(flags.isOn('cosign') ? ['--cosign', ...valued(flags, 'cosign-key')] : []),
       ...switched(flags, 'reboot', 'poweroff'),
       ...valued(flags, 'config-dir'),
     ],
@@ -177,9 +178,6 @@ function refuseUnsupported(flags: Flags, arch: string): void {
   const refuse = (message: string, hint: string) => {
     throw new HoldfastError('HF-UNSUPPORTED', message, { exitStatus: 1, hint });
   };
-  if (flags.isOn('cosign')) {
-    refuse('signatures of cosign can’t be verified yet', 'pin the content instead: docker:IMAGE@sha256:…');
-  }
   if (flags.isOn('local')) {
     refuse(
       '--local: images of a container engine are not read directly',

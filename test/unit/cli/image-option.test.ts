@@ -9,8 +9,6 @@ import { serveLayout } from '../image/registry/local-registry.ts';
 import { file } from '../image/tarball.ts';
 import { temporaryRoot } from '../stages/temporary-root.ts';
 
-const D = `sha256:${'ab'.repeat(32)}`;
-
 describe('the image that is named', () => {
   test.each<[string | undefined, ImageFlags, string]>([
     ['oci-layout:/x', {}, 'oci-layout:/x'],
@@ -79,16 +77,14 @@ async function open(flags: ImageFlags) {
 
 describe('an image of a registry', () => {
   test.each<[ImageFlags, string]>([
-    [{ dockerImage: 'quay.io/os:v1' }, 'quay.io/os:v1'],
-    [{ dockerImage: 'quay.io/os' }, 'quay.io/os:latest'],
-    [{ dockerImage: `quay.io/os:v1@${D}` }, `quay.io/os:v1@${D}`],
-    [{ system: 'quay.io/os:v1', verify: true }, 'quay.io/os:v1'],
-  ])('%j is refused while nobody can verify it', async (flags, name) => {
-    await expect(open(flags)).rejects.toMatchObject({
-      code: 'HF-UNSUPPORTED',
-      message: `${name} can't be verified: signatures of images in registries are not supported yet`,
-      hint: 'pin the content: docker:quay.io/os@sha256:…, or take what the registry gives: --no-verify',
-    });
+    [{ dockerImage: '127.0.0.1:1/os:v1' }, '127.0.0.1:1/os:v1'],
+    [{ dockerImage: '127.0.0.1:1/os' }, '127.0.0.1:1/os:latest'],
+    [{ system: '127.0.0.1:1/os:v1', verify: true }, '127.0.0.1:1/os:v1'],
+  ])('%j is refused while its Notary server does not answer', async (flags, name) => {
+    const trustState = temporaryRoot().directory;
+    const error = await open({ ...flags, trustState }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'HF-TRUST', reason: 'server-unreachable' });
+    expect(String(error)).toContain(name.replace(/:[^:]*$/, ''));
   });
 
   test('is taken with --no-verify, with a warning, or when its digest is named, which is said', async () => {
@@ -97,11 +93,15 @@ describe('an image of a registry', () => {
     const { host } = await serveLayout(layout);
     const trusting = await open({ dockerImage: `${host}/os:v1`, verify: false });
     expect(trusting.image.digest).toBe(digest);
+    expect(trusting.image.provenance?.verifiedBy).toEqual([{ by: 'nobody', text: 'NOT VERIFIED (--no-verify)' }]);
     expect(trusting.said).toEqual([
       `warning: ${host}/os:v1 is not verified: --no-verify trusts the registry and whoever may write to it`,
     ]);
     const pinned = await open({ system: `docker:${host}/os@${digest}` });
     expect(pinned.image.digest).toBe(digest);
-    expect(pinned.said).toEqual([`info: ${host}/os@${digest} is pinned by its digest; no signature is looked for`]);
+    expect(pinned.image.provenance?.verifiedBy).toEqual([{ by: 'digest', text: 'digest named by the user' }]);
+    expect(pinned.said).toEqual([
+      `info: ${host}/os@${digest.slice(0, 19)} is pinned by its digest; no signature of its tag is looked for`,
+    ]);
   });
 });

@@ -251,3 +251,49 @@ test('an action that completed with warnings is told with all of them, one that 
     'last       upgrade at 2026-11-21T10:00:00Z failed: the disk is full',
   ]);
 });
+
+test('who vouches for each system stands below it; of what was never asked nothing is said', () => {
+  const deployment = (verified: string) => ({
+    source: 'docker:registry.example/os:v2',
+    layers: [],
+    uuid: 'a',
+    date: '',
+    fromAction: 'upgrade' as const,
+    verified,
+  });
+  const lines = statusLines(
+    machine({
+      slots: [
+        {
+          slot: 'active',
+          prettyName: 'Demo 2',
+          uuid: 'a',
+          deployment: deployment(
+            'digests of all layers; Notary https://n: tag v2 signed by targets; cosign: signed by key 12',
+          ),
+        },
+        {
+          slot: 'passive',
+          prettyName: 'Demo 1',
+          uuid: 'b',
+          deployment: deployment('digests of all layers; NOT VERIFIED (--no-verify)'),
+        },
+        {
+          slot: 'recovery',
+          prettyName: 'Demo 1',
+          uuid: 'c',
+          deployment: deployment('digests of all layers; no signature (local source)'),
+        },
+      ],
+    }),
+  );
+  const from = lines.findIndex((line) => line.startsWith('active '));
+  expect(lines.slice(from, from + 6)).toEqual([
+    'active     Demo 2  (running)',
+    '           Notary https://n: tag v2 signed by targets',
+    '           cosign: signed by key 12',
+    'passive    Demo 1  ()',
+    '           NOT VERIFIED (--no-verify)',
+    'recovery   Demo 1  ()',
+  ]);
+});

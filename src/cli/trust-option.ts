@@ -1,0 +1,67 @@
+// What the command line and the settings say about trust, as the wishes that the decision takes; and whom a machine asks.
+
+import { existsSync } from 'node:fs';
+import type { Settings } from '../lifecycle/settings.ts';
+import type { TrustVariables, TrustWishes } from '../trust/decide.ts';
+import { NO_POLICY, POLICY_FILE, type Policy } from '../trust/trust-rule.ts';
+
+export interface TrustFlags {
+  /** False with `--no-verify`. */
+  verify?: boolean;
+  cosign?: boolean;
+  cosignKey?: string[];
+  cosignIssuer?: string;
+  cosignIdentity?: string;
+  cosignTrustedRoot?: string;
+  allowDowngrade?: boolean;
+  policy?: string;
+  trustCa?: string;
+  trustState?: string;
+}
+
+/** The wishes of flags, and of settings where there is no flag. */
+export function trustWishes(flags: TrustFlags, settings: Settings | undefined): TrustWishes {
+  const keys = flags.cosignKey ?? settings?.value('cosign-key') ?? [];
+  return {
+    unverifiedBy: unverifiedBy(flags, settings),
+    // A key that somebody names is there to be asked for; a key in the settings is the one that cosign takes if it is on.
+    cosign: flags.cosign ?? (flags.cosignKey !== undefined || (settings?.value('cosign') ?? false)),
+    cosignKeys: flags.cosignKey !== undefined || flags.cosign || settings?.value('cosign') ? keys : [],
+    cosignIssuer: flags.cosignIssuer ?? settings?.value('cosign-issuer'),
+    cosignIdentity: flags.cosignIdentity ?? settings?.value('cosign-identity'),
+    trustedRoot: flags.cosignTrustedRoot ?? settings?.value('cosign-trusted-root'),
+    variables: {
+      COSIGN_REPOSITORY: settings?.value('cosign-repository'),
+      COSIGN_PUBLIC_KEY_LOCATION: settings?.value('cosign-public-key-location'),
+      COSIGN_EXPERIMENTAL: settings?.value('cosign-experimental'),
+      COSIGN_SKIP: settings?.value('cosign-skip'),
+      DOCKER_CONTENT_TRUST_SERVER: settings?.value('trust-server'),
+    },
+  };
+}
+
+/** Who says that signatures by Notary aren't wanted; undefined where they are. */
+function unverifiedBy(flags: TrustFlags, settings: Settings | undefined): string | undefined {
+  if (flags.verify === false) return '--no-verify';
+  const setting = settings?.get('verify');
+  return setting?.value === false ? `no-verify (${setting.origin.text})` : undefined;
+}
+
+/** Docker's and cosign's variables of the environment. */
+export function trustEnvironment(environment: NodeJS.ProcessEnv = process.env): TrustVariables {
+  return {
+    COSIGN_REPOSITORY: environment['COSIGN_REPOSITORY'],
+    COSIGN_PUBLIC_KEY_LOCATION: environment['COSIGN_PUBLIC_KEY_LOCATION'],
+    COSIGN_EXPERIMENTAL: environment['COSIGN_EXPERIMENTAL'],
+    COSIGN_SKIP: environment['COSIGN_SKIP'],
+    DOCKER_CONTENT_TRUST: environment['DOCKER_CONTENT_TRUST'],
+    DOCKER_CONTENT_TRUST_SERVER: environment['DOCKER_CONTENT_TRUST_SERVER'],
+  };
+}
+
+/** The policy; its parser is loaded only where there is a file. @throws HoldfastError HF-CONFIG, HF-NO-SOURCE. */
+export async function loadPolicy({ policy }: TrustFlags): Promise<Policy> {
+  if (policy === undefined && !existsSync(POLICY_FILE)) return NO_POLICY;
+  const { readPolicy } = await import('../trust/policy.ts');
+  return readPolicy(policy);
+}
