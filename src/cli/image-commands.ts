@@ -34,6 +34,23 @@ export function defineImageCommands(define: Define): void {
     },
   );
   define(
+    'trust <action> [repository...]',
+    'show or forget what is remembered of signed repositories: list, show, forget',
+    [
+      new Option('--trust-state <directory>', 'where trust is remembered, default /oem/holdfast/trust').hideHelp(),
+      new Option('--yes', 'forget: do not ask'),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./trust.ts')).trustCommand,
+    {
+      root: true,
+      example: `  holdfast trust list
+  holdfast trust show registry.example/os/base
+  holdfast trust forget registry.example/os/base`,
+    },
+  );
+  define(
     'image <index> <image...>',
     'publish an index beside an image, so that machines fetch only what changed',
     [

@@ -4,6 +4,7 @@
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { Event, EventSink } from '../system/events.ts';
 import { type Paint, PLAIN, painter } from '../system/paint.ts';
+import { TrustError } from '../trust/trust-error.ts';
 
 export interface OutputOptions {
   json?: boolean;
@@ -211,7 +212,9 @@ export function describeError(error: unknown): Record<string, unknown> {
     };
   }
   const { code, message, hint, location, outputTail, exitStatus } = error;
-  return { code, message, hint, location, outputTail, exitStatus };
+  // Programs tell refusals apart by their name.
+  const refusal = error instanceof TrustError ? { reason: error.reason, role: error.role } : {};
+  return { code, ...refusal, message, hint, location, outputTail, exitStatus };
 }
 
 /** Known errors print short, unknown ones loud. */
