@@ -127,7 +127,7 @@ export async function verifiedOptions(
 }
 
 /** Where what is trusted is remembered: on the partition that all systems of a machine share. */
-const TRUST_STATE = '/oem/holdfast/trust';
+export const TRUST_STATE = '/oem/holdfast/trust';
 
 /** Where notices go, and what interrupts. */
 interface ImageContext {

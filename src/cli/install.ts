@@ -16,7 +16,7 @@ import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { isUrl } from '../stages/sources.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
-import { type ImageFlags, namedImage, openImageText, openNamedImage } from './image-option.ts';
+import { type ImageFlags, namedImage, openImageText, openNamedImage, TRUST_STATE } from './image-option.ts';
 import { type DiskFlags, diskRequest } from './install-options.ts';
 import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
@@ -55,6 +55,7 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
       force: flags.force ?? settings.value('install.force') ?? false,
       cloudInit,
       hookSources: settings.value('cloud-init-paths'),
+      trustDirectory: flags.trustState ?? TRUST_STATE,
     },
     runOptions(context, flags),
   );

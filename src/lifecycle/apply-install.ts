@@ -31,6 +31,7 @@ import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
 import { makeWorkDirectory, removeInstallRemains } from './install-remains.ts';
 import type { InstallState } from './install-state.ts';
+import { takeTrustAlong } from './take-trust-along.ts';
 import { openSlotFile } from './target.ts';
 
 export interface InstallOptions {
@@ -220,7 +221,15 @@ const performers: Performers<InstallAction, InstallState> = {
     await close();
   },
 
-  'write-records': (_, __, state) => writeInstallRecords(state),
+  'write-records': async (_, context, state) => {
+    await writeInstallRecords(state);
+    const { request, directories } = state;
+    await takeTrustAlong(context, {
+      from: request.trustDirectory,
+      oemDirectory: directories.oem,
+      provenance: request.image.provenance,
+    });
+  },
 
   'close-disk': async (_, __, { open, directories, facts }) => {
     await freezeAndThaw(directories.state);

@@ -61,6 +61,7 @@ export function readOsRelease(root: Root): {
   version?: string;
   versionId?: string;
   id?: string;
+  imageId?: string;
   menuEntry?: string;
 } {
   const text = root.readTextIfThere('/etc/os-release') ?? root.readTextIfThere('/usr/lib/os-release') ?? '';
@@ -73,6 +74,7 @@ export function parseOsRelease(text: string): {
   version?: string;
   versionId?: string;
   id?: string;
+  imageId?: string;
   menuEntry?: string;
 } {
   const wanted = {
@@ -81,6 +83,7 @@ export function parseOsRelease(text: string): {
     IMAGE_VERSION: 'version',
     VERSION_ID: 'versionId',
     ID: 'id',
+    IMAGE_ID: 'imageId',
     GRUB_ENTRY_NAME: 'menuEntry',
   } as const;
   const found: Partial<Record<(typeof wanted)[keyof typeof wanted], string>> = {};

@@ -28,7 +28,7 @@ import type { ExtraSources } from './extra-sources.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { enlargeFullSlot, giveHeadroom } from './slot-room.ts';
 import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
-import { judgeVersion, type SystemVersion, VERSION_LABEL } from './version-rule.ts';
+import { judgeVersion, type SystemVersion, systemVersion, VERSION_LABEL } from './version-rule.ts';
 
 export interface CreateTransition extends Action<'create-transition'> {
   sizeBytes: number;
@@ -178,13 +178,14 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
 
 /** What a tree says of the system that it is. */
 export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
-  const { menuEntry, name, prettyName, id, version, versionId } = readOsRelease(root);
+  const described = readOsRelease(root);
+  const { menuEntry, name, prettyName } = described;
   return {
     menuEntry: menuEntry || name || 'cOS',
     wantedMenuEntry: menuEntry || undefined,
     prettyName: prettyName ?? name ?? '',
     rootByImageLabel: findsRootByImageLabel(root.readTextIfThere(BOOTARGS) ?? ''),
-    version: { id, version: version || versionId },
+    version: systemVersion(described),
   };
 }
 

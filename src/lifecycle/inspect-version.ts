@@ -3,7 +3,7 @@
 import { Root } from '../system/root.ts';
 import { readOsRelease } from './bootable.ts';
 import type { UpgradeFacts, UpgradeRequest } from './upgrade.ts';
-import { judgeVersion, recordedVersion, type SystemVersion, VERSION_LABEL } from './version-rule.ts';
+import { judgeVersion, recordedVersion, type SystemVersion, systemVersion, VERSION_LABEL } from './version-rule.ts';
 
 /**
  * What the active slot holds: as it was recorded, else as the running system says, where that is the active one.
@@ -16,8 +16,7 @@ export function installedVersion(
   const recorded = recordedVersion(installed.active);
   if (recorded !== undefined) return recorded;
   if (booted.slot !== 'active' || booted.replaced) return undefined;
-  const { id, version, versionId } = readOsRelease(root);
-  return { id, version: version || versionId };
+  return systemVersion(readOsRelease(root));
 }
 
 /**

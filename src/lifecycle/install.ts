@@ -60,6 +60,8 @@ export interface InstallRequest {
   hookSources?: readonly string[] | undefined;
   /** A terminal that the kernel shall talk to, `ttyS1` or `ttyS1,115200`. */
   tty?: string | undefined;
+  /** Where this system remembers whom it trusts, to be taken along. */
+  trustDirectory?: string | undefined;
 }
 
 export interface InstallFacts {

@@ -4,14 +4,25 @@
 import type { Provenance } from '../image/provenance.ts';
 import type { Deployment } from '../slots/state-file.ts';
 import { HoldfastError } from '../system/errors.ts';
+import type { parseOsRelease } from './bootable.ts';
 import { compareVersions } from './version.ts';
 
 /** What a system says of itself in os-release. */
 export interface SystemVersion {
-  /** ID: `debian`. Versions of different systems can't be compared. */
+  /** ID: `debian`; IMAGE_ID where there is one. Versions of different systems can't be compared. */
   id: string | undefined;
   /** IMAGE_VERSION, else VERSION_ID. */
   version: string | undefined;
+}
+
+/** An image has a name and a version of its own, beside those of the distribution that it is made from. */
+export function systemVersion({
+  id,
+  imageId,
+  version,
+  versionId,
+}: Pick<ReturnType<typeof parseOsRelease>, 'id' | 'imageId' | 'version' | 'versionId'>): SystemVersion {
+  return version ? { id: imageId || id, version } : { id, version: versionId || undefined };
 }
 
 export interface VersionQuestion {
