@@ -51,9 +51,11 @@ export function defineImageCommands(define: Define): void {
     },
   );
   define(
-    'image <index> <image...>',
-    'publish an index beside an image, so that machines fetch only what changed',
+    'image <inspect|diff|index> <image...>',
+    'inspect an image, diff two, or publish an index so that machines fetch only what changed',
     [
+      new Option('--contents', 'inspect: read its layers too, for files, packages and their exact size'),
+      new Option('--all', 'diff: show every file and package, not just the first ones'),
       new Option(
         '--since <image>',
         'index: leave out what machines that run this older image have; may be repeated',
@@ -64,7 +66,9 @@ export function defineImageCommands(define: Define): void {
     ],
     async () => (await import('./image.ts')).imageCommand,
     {
-      example: `  holdfast image index docker:host/os:v2 --since docker:host/os:v1
+      example: `  holdfast image inspect oci-layout:/srv/images:v2
+  holdfast image diff docker:host/os:v1 docker:host/os:v2
+  holdfast image index docker:host/os:v2 --since docker:host/os:v1
   holdfast image index oci-layout:/srv/images:v2      for all machines`,
     },
   );

@@ -2,13 +2,16 @@
 
 import { HoldfastError } from '../system/errors.ts';
 import type { ImageIndexFlags } from './image-index.ts';
+import type { ImageLookFlags } from './image-inspect.ts';
 import type { CommandContext } from './program.ts';
 
-export type ImageVerbFlags = ImageIndexFlags;
+export type ImageVerbFlags = ImageIndexFlags & ImageLookFlags;
 
 type Verb = (context: CommandContext, images: string[], flags: ImageVerbFlags) => Promise<number>;
 
 const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
+  inspect: async () => (await import('./image-inspect.ts')).imageInspectCommand,
+  diff: async () => (await import('./image-diff.ts')).imageDiffCommand,
   index: async () => (await import('./image-index.ts')).imageIndexCommand,
 };
 
