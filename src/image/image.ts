@@ -39,6 +39,11 @@ export async function openImage(source: ImageSource, options: OpenImageOptions =
       const { openLayout } = await import('./layout.ts');
       return openLayout(source.path, { ...source, ...options.platform });
     }
+    case 'oci-archive':
+    case 'docker-archive': {
+      const { openArchive } = await import('./archive.ts');
+      return openArchive(source, options.platform);
+    }
     case 'path':
       return openPath(source.path, options);
   }
@@ -55,7 +60,15 @@ async function openPath(path: string, options: OpenImageOptions): Promise<Image>
         : `for an image in a registry write ${formatImageSource({ kind: 'registry', reference: path })}`,
     });
   }
-  if (!found.isDirectory()) return openFile(path, options);
+  if (!found.isDirectory()) {
+    const [{ sniffArchive }, { openArchive }] = await Promise.all([
+      import('./archive-file.ts'),
+      import('./archive.ts'),
+    ]);
+    // Which of the two it is, is found out when it is opened.
+    const isArchive = found.isFile() && (await sniffArchive(path)) !== undefined;
+    return isArchive ? openArchive({ kind: 'oci-archive', path }, options.platform) : openFile(path, options);
+  }
   if (lstatSync(`${path}/oci-layout`, { throwIfNoEntry: false }) === undefined) return openTree(path);
   const { openLayout } = await import('./layout.ts');
   return openLayout(path, options.platform);

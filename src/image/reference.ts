@@ -9,6 +9,10 @@ export type ImageSource =
   | { kind: 'registry'; reference: string }
   /** An OCI image layout directory; tag and digest choose among several images in it. */
   | { kind: 'oci-layout'; path: string; tag?: string; digest?: Digest }
+  /** A tar file of an OCI image layout. */
+  | { kind: 'oci-archive'; path: string; tag?: string; digest?: Digest }
+  /** A tar file that `docker save` made; the tag is a whole name there: `os/base:v1`. */
+  | { kind: 'docker-archive'; path: string; tag?: string; digest?: Digest }
   /** A directory that holds a root file system. */
   | { kind: 'dir'; path: string }
   /** A file system image in a file. */
@@ -23,8 +27,6 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Schemes of skopeo, podman and curl that people try, and what to do instead. */
 const OTHER_SCHEMES: Readonly<Record<string, string>> = {
-  'docker-archive': 'copy the archive into a layout first: skopeo copy docker-archive:FILE oci:DIRECTORY:TAG',
-  'oci-archive': 'unpack the archive with tar and name the directory: oci-layout:DIRECTORY:TAG',
   'docker-daemon': 'copy the image into a layout first: skopeo copy docker-daemon:NAME:TAG oci:DIRECTORY:TAG',
   'containers-storage': 'copy the image into a layout first: skopeo copy containers-storage:NAME oci:DIRECTORY:TAG',
   http: 'images are named by registry reference, not by URL: docker:registry.example/os:v2',
@@ -53,7 +55,10 @@ export function parseImageSource(text: string): ImageSource {
     case 'file':
       return { kind: scheme, path: required(value, text) };
     case 'oci-layout':
-      return parseLayout(value, text);
+    case 'oci-archive':
+      return parseLayout(scheme, value, text);
+    case 'docker-archive':
+      return parseSaved(value, text);
     case 'channel':
       throw new HoldfastError('HF-UNSUPPORTED', `${text}: package channels are not supported`, {
         hint: 'the packages of a channel are container images too: name the image, docker:REPOSITORY:TAG',
@@ -70,9 +75,11 @@ export function formatImageSource(source: ImageSource): string {
   switch (source.kind) {
     case 'registry':
       return `docker:${source.reference}`;
-    case 'oci-layout': {
+    case 'oci-layout':
+    case 'oci-archive':
+    case 'docker-archive': {
       const tag = source.tag === undefined ? '' : `:${source.tag}`;
-      return `oci-layout:${source.path}${tag}${source.digest === undefined ? '' : `@${source.digest}`}`;
+      return `${source.kind}:${source.path}${tag}${source.digest === undefined ? '' : `@${source.digest}`}`;
     }
     case 'dir':
     case 'file':
@@ -83,7 +90,7 @@ export function formatImageSource(source: ImageSource): string {
 }
 
 /** `PATH`, `PATH:TAG`, `PATH@DIGEST` or `PATH:TAG@DIGEST`; the tag is what follows a colon in the last part. */
-function parseLayout(value: string, text: string): ImageSource {
+function parseLayout(kind: 'oci-layout' | 'oci-archive', value: string, text: string): ImageSource {
   const at = /@([a-z0-9]+:[^/@]*)$/.exec(value);
   const digest = at?.[1] === undefined ? undefined : parseDigest(at[1], `the image ${text}`);
   const named = at === null ? value : value.slice(0, at.index);
@@ -91,12 +98,25 @@ function parseLayout(value: string, text: string): ImageSource {
   const path = required(colon === -1 ? named : named.slice(0, colon), text);
   const tag = colon === -1 ? undefined : named.slice(colon + 1);
   if (tag !== undefined && !TAG.test(tag)) {
-    throw usage(
-      `${text}: ${JSON.stringify(tag)} is no tag`,
-      'write oci-layout:DIRECTORY:TAG or oci-layout:DIRECTORY@sha256:…',
-    );
+    throw usage(`${text}: ${JSON.stringify(tag)} is no tag`, `write ${kind}:PATH:TAG or ${kind}:PATH@sha256:…`);
   }
-  return { kind: 'oci-layout', path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
+  return { kind, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
+}
+
+/** `FILE`, `FILE:NAME[:TAG]` or `FILE@DIGEST`, as skopeo writes it: the path ends at the first colon. */
+function parseSaved(value: string, text: string): ImageSource {
+  const at = /@([a-z0-9]+:[^/@]*)$/.exec(value);
+  const digest = at?.[1] === undefined ? undefined : parseDigest(at[1], `the image ${text}`);
+  const named = at === null ? value : value.slice(0, at.index);
+  const colon = named.indexOf(':');
+  const path = required(colon === -1 ? named : named.slice(0, colon), text);
+  const tag = colon === -1 ? undefined : required(named.slice(colon + 1), text);
+  return {
+    kind: 'docker-archive',
+    path,
+    ...(tag !== undefined && { tag }),
+    ...(digest !== undefined && { digest }),
+  };
 }
 
 function withoutScheme(text: string): ImageSource {

@@ -102,6 +102,11 @@ export async function openRepository(source: ImageSource, options: RegistryOptio
       ]);
       return new RegistryRepository(parseRegistryName(source.reference), options);
     }
+    case 'oci-archive':
+    case 'docker-archive': {
+      const { ArchiveRepository } = await import('./archive-repository.ts');
+      return ArchiveRepository.open(source.path);
+    }
     case 'oci-layout':
     case 'path': {
       const { LayoutRepository } = await import('./layout-repository.ts');

@@ -97,7 +97,7 @@ export function selectPlatform(entries: readonly IndexEntry[], wanted: Wanted, w
   const images = entries.filter(isImage);
   const [only] = images;
   // What the entry doesn't say, the image's own configuration says; it is checked there.
-  if (only !== undefined && images.length === 1) return only;
+  if (only !== undefined && images.every(({ digest }) => digest === only.digest)) return only;
   const fitting = withVariant(
     images.filter(({ platform }) => platform?.os === 'linux' && platform.architecture === wanted.architecture),
     wanted,

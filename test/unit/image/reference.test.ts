@@ -31,6 +31,11 @@ describe('the text that names an image', () => {
     ['oci-layout:/a@b/images:v2', { kind: 'oci-layout', path: '/a@b/images', tag: 'v2' }],
     [`oci-layout:/images@${DIGEST}`, { kind: 'oci-layout', path: '/images', digest: DIGEST }],
     [`oci-layout:/images:v2@${DIGEST}`, { kind: 'oci-layout', path: '/images', tag: 'v2', digest: DIGEST }],
+    ['oci-archive:/os.tar', { kind: 'oci-archive', path: '/os.tar' }],
+    [`oci-archive:/os.tar:v2@${DIGEST}`, { kind: 'oci-archive', path: '/os.tar', tag: 'v2', digest: DIGEST }],
+    ['docker-archive:/os.tar', { kind: 'docker-archive', path: '/os.tar' }],
+    ['docker-archive:/os.tar:os/base:v1', { kind: 'docker-archive', path: '/os.tar', tag: 'os/base:v1' }],
+    [`docker-archive:/os.tar@${DIGEST}`, { kind: 'docker-archive', path: '/os.tar', digest: DIGEST }],
     ['/images', { kind: 'path', path: '/images' }],
     ['/images/with:colon', { kind: 'path', path: '/images/with:colon' }],
     ['./images', { kind: 'path', path: './images' }],
@@ -58,7 +63,10 @@ describe('the text that names an image', () => {
     ['/images\n', 'HF-USAGE', 'the name of the image contains a control character'],
     ['alpine:3', 'HF-USAGE', 'alpine:3 is neither a path nor an image with its kind'],
     ['channel:system/cos', 'HF-UNSUPPORTED', 'channel:system/cos: package channels are not supported'],
-    ['docker-archive:x.tar', 'HF-UNSUPPORTED', 'docker-archive:x.tar: docker-archive: is not read directly'],
+    ['docker-archive:', 'HF-USAGE', 'docker-archive: names no image'],
+    ['docker-archive:x.tar:', 'HF-USAGE', 'docker-archive:x.tar: names no image'],
+    ['oci-archive:x.tar:v 1', 'HF-USAGE', 'oci-archive:x.tar:v 1: "v 1" is no tag'],
+    ['docker-daemon:os:v1', 'HF-UNSUPPORTED', 'docker-daemon:os:v1: docker-daemon: is not read directly'],
     ['https://example.org/os', 'HF-UNSUPPORTED', 'https://example.org/os: https: is not read directly'],
   ])('%j is refused with %s', (text, code, message) => {
     expect(() => parseImageSource(text)).toThrow(expect.objectContaining({ code, message, hint: expect.any(String) }));
@@ -70,7 +78,7 @@ describe('the text that names an image', () => {
       fc.string(),
       fc
         .tuple(
-          fc.constantFrom('docker:', 'oci:', 'dir:', 'file:', 'oci-layout:', ''),
+          fc.constantFrom('docker:', 'oci:', 'dir:', 'file:', 'oci-layout:', 'oci-archive:', 'docker-archive:', ''),
           word,
           fc.constantFrom('', ':v1', `@${DIGEST}`),
         )
