@@ -52,7 +52,7 @@ export function defineImageCommands(define: Define): void {
   );
   define(
     'image <inspect|diff|index> <image...>',
-    'inspect an image, diff two, or publish an index so that machines fetch only what changed',
+    'look into an image, compare two, or index one for cheap upgrades',
     [
       new Option('--contents', 'inspect: read its layers too, for files, packages and their exact size'),
       new Option('--all', 'diff: show every file and package, not just the first ones'),
