@@ -40,9 +40,12 @@ export class PackWriter {
     this.#pack = pack;
   }
 
-  /** @param directory for the pack and what is needed on the way to it. */
-  static async create(directory: string, pack = zstdInMemory()): Promise<PackWriter> {
-    return new PackWriter(directory, await open(join(directory, 'pack'), 'w+'), pack);
+  /**
+   * @param directory for the pack and what is needed on the way to it.
+   * @param pack in memory; default the runtime's own zstd. Null: zstd(1).
+   */
+  static async create(directory: string, pack: PackInMemory | null = zstdInMemory() ?? null): Promise<PackWriter> {
+    return new PackWriter(directory, await open(join(directory, 'pack'), 'w+'), pack ?? undefined);
   }
 
   get path(): string {

@@ -2,15 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type Layer, unpackedLayer } from '../../../src/image/blob.ts';
-import { type Digest, digestOf, parseDigest } from '../../../src/image/digest.ts';
-import { LayerIndexer } from '../../../src/image/layer-indexer.ts';
-import type { Descriptor } from '../../../src/image/manifest.ts';
-import type { ByteRange } from '../../../src/image/repository.ts';
-import { TarReader } from '../../../src/image/tarreader.ts';
-import type { ChunkSource, FileContent, LayerIndex } from '../../../src/image/tree-index.ts';
+import { type Layer, unpackedLayer } from '../../../../src/image/blob.ts';
+import { type Digest, digestOf, parseDigest } from '../../../../src/image/digest.ts';
+import { LayerIndexer } from '../../../../src/image/layer-indexer.ts';
+import type { Descriptor } from '../../../../src/image/manifest.ts';
+import type { ByteRange } from '../../../../src/image/repository.ts';
+import { TarReader } from '../../../../src/image/tarreader.ts';
+import type { ChunkSource, FileContent, LayerIndex } from '../../../../src/image/tree-index.ts';
 
-const FIXTURES = new URL('../../fixtures/seekable/', import.meta.url);
+const FIXTURES = new URL('../../../fixtures/seekable/', import.meta.url);
 
 const layersSchema = z.record(
   z.string(),

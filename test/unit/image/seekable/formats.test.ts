@@ -2,9 +2,9 @@
 // streams say, and every content can be fetched alone.
 
 import { describe, expect, test } from 'vitest';
-import { readEstargz } from '../../../src/image/seekable/estargz.ts';
-import { readZstdChunked } from '../../../src/image/seekable/zstd-chunked.ts';
-import type { SeekableLayer } from '../../../src/image/tree-index.ts';
+import { readEstargz } from '../../../../src/image/seekable/estargz.ts';
+import { readZstdChunked } from '../../../../src/image/seekable/zstd-chunked.ts';
+import type { SeekableLayer } from '../../../../src/image/tree-index.ts';
 import {
   allChunks,
   contentsOfTar,
@@ -15,7 +15,7 @@ import {
   MemoryBlob,
   plainEntries,
   tarOf,
-} from './seekable-fixture.ts';
+} from './fixture.ts';
 
 const LAYERS = [
   { file: 'storage-1.43.tar.zst', read: readZstdChunked },
