@@ -51,8 +51,8 @@ export function defineImageCommands(define: Define): void {
     },
   );
   define(
-    'image <inspect|diff|index> <image...>',
-    'look into an image, compare two, or index one for cheap upgrades',
+    'image <verb> <image...>',
+    'inspect an image, diff two, or index one so that upgrades to it are cheap',
     [
       new Option('--contents', 'inspect: read its layers too, for files, packages and their exact size'),
       new Option('--all', 'diff: show every file and package, not just the first ones'),
