@@ -2,8 +2,10 @@
 // verifier says to it at each step, over TLS and with tokens, under both runtimes. Takes about five seconds.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bunProgram } from '../../../lab/executable.ts';
@@ -58,6 +60,17 @@ async function ask(
     if (error instanceof TrustError) return error;
     throw error;
   }
+}
+
+/** The answers of the runtime of the executable. */
+async function askWithBun(questions: readonly object[]): Promise<unknown[]> {
+  const program = fileURLToPath(new URL('notary-program.ts', import.meta.url));
+  const input = questions.map((question) => `${JSON.stringify(question)}\n`).join('');
+  const output = await runChecked([bunProgram(), program], { input });
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 test('the life of a repository', async () => {
@@ -155,23 +168,51 @@ describe('TLS', () => {
     await expect(ask(gun, 'v1', { http })).rejects.toMatchObject({ code: 'HF-CONFIG' });
   });
 
+  test('by a server that wants to know who we are, under both runtimes', async () => {
+    const files = join(directory, 'mutual');
+    const rigFile = (name: string) => readFileSync(join(directory, 'rig', name));
+    const seen: boolean[] = [];
+    // In the place of the Notary server: it lets nobody in without a certificate of the same authority, and has nothing.
+    const server = createServer(
+      { key: rigFile('server.key'), cert: rigFile('server.crt'), ca: rigFile('ca.crt'), requestCert: true },
+      (request, response) => {
+        seen.push(request.socket instanceof TLSSocket && request.socket.authorized);
+        response.writeHead(404).end();
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      const place = join(files, `localhost:${port}`);
+      mkdirSync(place, { recursive: true });
+      for (const [from, to] of [
+        ['ca.crt', 'ca.crt'],
+        ['server.crt', 'us.cert'],
+        ['server.key', 'us.key'],
+      ] as const) {
+        writeFileSync(join(place, to), rigFile(from));
+      }
+      const url = `https://localhost:${port}`;
+      const http = { caFile: '', tlsDirectory: files };
+      expect(await ask(gun, 'v1', { server: url, http })).toMatchObject({ reason: 'no-trust-data' });
+      const question = { gun, tag: 'v1', now: new Date(), server: url, store: newStore().directory, http };
+      expect(await askWithBun([question])).toEqual([expect.objectContaining({ reason: 'no-trust-data' })]);
+      expect(seen).toEqual([true, true]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
   test('under the runtime of the executable', async () => {
-    const program = fileURLToPath(new URL('notary-program.ts', import.meta.url));
     const question = { gun, tag: 'v1', now: new Date(), server: rig.url, store: newStore().directory };
-    const lines = [
+    const answers = await askWithBun([
       { ...question, http: { caFile: rig.caFile } },
       { ...question, tag: 'v2', http: { caFile: rig.caFile } },
       { ...question, http: {} },
-    ];
-    const output = await runChecked([bunProgram(), program], {
-      input: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
-    });
-    expect(
-      output
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-    ).toEqual([
+    ]);
+    expect(answers).toEqual([
       { digest: digestOf(CONTENT), sizeBytes: 401, role: 'targets' },
       expect.objectContaining({ reason: 'tag-not-signed' }),
       expect.objectContaining({ reason: 'server-unreachable', hint: expect.stringContaining('--trust-ca FILE') }),
