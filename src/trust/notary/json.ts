@@ -15,6 +15,8 @@ export class JsonError extends Error {
 
 /** Real files need six. */
 const MAX_DEPTH = 32;
+/** A hundred thousand signed tags have a quarter of it; what is beyond is made to fill the memory. */
+const MAX_VALUES = 2 << 20;
 
 const WHITE_SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -36,7 +38,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /**
  * Reads one JSON document of UTF-8 bytes.
  * @throws JsonError for anything that is no JSON, for fractions, exponents and integers beyond 2^53-1, for a key that
- *   comes twice, for text that is no Unicode, and for nesting deeper than 32.
+ *   comes twice, for text that is no Unicode, for nesting deeper than 32, and for more than two million values.
  */
 export function parseJson(bytes: Uint8Array): Json {
   let text: string;
@@ -51,6 +53,7 @@ export function parseJson(bytes: Uint8Array): Json {
 class JsonReader {
   readonly #text: string;
   #at = 0;
+  #values = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -64,6 +67,8 @@ class JsonReader {
   }
 
   #value(depth: number): Json {
+    this.#values += 1;
+    if (this.#values > MAX_VALUES) throw this.#wrong('it holds too many values');
     if (depth > MAX_DEPTH) throw this.#wrong(`it is nested deeper than ${MAX_DEPTH}`);
     this.#space();
     switch (this.#text[this.#at]) {

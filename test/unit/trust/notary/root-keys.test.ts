@@ -68,6 +68,7 @@ describe("a root key's certificate", () => {
 
   test('is no certificate at all', async () => {
     expect(await ask('registry.example')).toMatch('a key without certificate');
+    expect(await ask(`-----BEGIN CERTIFICATE-----${' '.repeat(500_000)}`)).toMatch('a key without certificate');
     expect(await ask('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')).toMatch('root-cert-mismatch');
   });
 
