@@ -173,7 +173,10 @@ async function makeCertificates(directory: string): Promise<void> {
     ...(['openssl', 'req', ...key, '-subj', '/CN=localhost'] as const),
     ...['-keyout', at('server.key'), '-out', at('server.csr')],
   ]);
-  writeFileSync(at('server.ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n');
+  writeFileSync(
+    at('server.ext'),
+    'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n',
+  );
   await runChecked([
     ...(['openssl', 'x509', '-req', '-in', at('server.csr'), '-CA', at('ca.crt'), '-CAkey', at('ca.key')] as const),
     ...['-set_serial', '2', '-days', '30', '-extfile', at('server.ext'), '-out', at('server.crt')],
