@@ -2,6 +2,7 @@
 
 import { upgrade } from '../lifecycle/apply-upgrade.ts';
 import { upgradeRecovery } from '../lifecycle/apply-upgrade-recovery.ts';
+import type { Moved } from '../lifecycle/fill-slot.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import { choosePower, type PowerFlags, powerDown } from '../lifecycle/power.ts';
 import type { Settings } from '../lifecycle/settings.ts';
@@ -37,6 +38,13 @@ export async function upgradeCommand(
     await powerDown(power, { events: context.reporter.events, signal: context.signal });
   }
   return 0;
+}
+
+/** How little of an image had to be moved; trees have nothing to compare it with. */
+function movedLine(moved: Moved | undefined): string[] {
+  if (moved === undefined || moved.fullBytes === 0) return [];
+  const [fetched, full, written] = [moved.fetchedBytes, moved.fullBytes, moved.writtenBytes].map(formatBytes);
+  return [`  moved      fetched ${fetched} of ${full}, wrote ${written}`];
 }
 
 /** `--recovery` is the recovery system only; naming an image for each is both. */
@@ -80,7 +88,7 @@ async function upgradeSystem(
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
-  const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
+  const { outcome, plan, warnings, durationMs, prettyName, facts, moved } = result;
   if (outcome === 'planned') {
     reporter.result({ outcome, plan }, planLines(plan));
     return outcome;
@@ -97,9 +105,10 @@ async function upgradeSystem(
   const kept = plan.actions.some(({ kind }) => kind === 'copy-to-passive')
     ? 'the system that is running now'
     : 'unchanged';
-  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
+  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image, moved }, [
     ...warningLines('Upgrade', warnings),
-    `  active     ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
+    `  active     ${prettyName} in ${seconds} s`,
+    ...movedLine(moved),
     `  passive    ${kept}`,
     `  next       reboot to start the new system${settings.value('boot-assessment') === false ? '' : '; unless it proves that it works, this machine goes back'}`,
   ]);
@@ -134,7 +143,7 @@ async function upgradeRecoverySystem(
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
-  const { outcome, plan, warnings, durationMs, prettyName, facts } = result;
+  const { outcome, plan, warnings, durationMs, prettyName, facts, moved } = result;
   if (outcome === 'planned') {
     reporter.result({ outcome, plan }, planLines(plan));
     return outcome;
@@ -147,9 +156,10 @@ async function upgradeRecoverySystem(
     return outcome;
   }
   const seconds = (durationMs / 1000).toFixed(1);
-  reporter.result({ outcome, warnings, durationMs, recovery: prettyName, image: facts.image }, [
+  reporter.result({ outcome, warnings, durationMs, recovery: prettyName, image: facts.image, moved }, [
     ...warningLines(both ? 'Recovery upgrade' : 'Upgrade', warnings),
-    `  recovery   ${prettyName} in ${seconds} s, ${formatBytes(facts.measured.compressedBytes)} read`,
+    `  recovery   ${prettyName} in ${seconds} s`,
+    ...movedLine(moved),
     ...(both ? [] : ['  active     unchanged', '  passive    unchanged']),
   ]);
   return outcome;

@@ -69,10 +69,27 @@ export interface Delta {
   cost: DeltaCost;
 }
 
-/** Above it, cutting an old file into chunks is worth the reading. */
-const WORTH_CUTTING_BYTES = 128 << 10;
+const BLOCK_BYTES = 4096;
 /** What a request costs beside its bytes: a round trip's worth. */
 const REQUEST_BYTES = 32 << 10;
+
+/** Layers of the image of which this machine has not all contents: only those are worth asking about. */
+export function layersToAskAbout(image: Pick<OciImage, 'layers'>, base: readonly LayerIndex[]): Layer[] {
+  const contents = new Set<string>();
+  for (const { content } of treeOf(base).values()) if (content !== undefined) contents.add(contentKey(content));
+  const kept = new Map(base.map((layer) => [layer.diffId, layer]));
+  return image.layers.filter(({ diffId }) => {
+    const entries = kept.get(diffId)?.entries;
+    return !entries?.every(({ content }) => !content || content.sizeBytes === 0 || contents.has(contentKey(content)));
+  });
+}
+
+/** What the files of a tree take on a disk, counted as `measureImage` does. */
+export function figuresOfTree(tree: TreeIndex): { contentBytes: number; entries: number } {
+  const inodes = new Map([...tree.values()].map((entry) => [entry.inode, entry.content?.sizeBytes ?? 0]));
+  const contentBytes = sum([...inodes.values()], (sizeBytes) => Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES);
+  return { contentBytes, entries: inodes.size };
+}
 
 /**
  * Looks for the cheapest way; reads old versions of large files that changed, and nothing else.
@@ -189,7 +206,7 @@ async function cutOld(
 ): Promise<void> {
   if (source.split === undefined || chunks.length < 2 || replaces?.content === undefined) return;
   const { content, path } = replaces;
-  if (content.extents !== undefined || content.sizeBytes < WORTH_CUTTING_BYTES) return;
+  if (content.extents !== undefined) return;
   let offset = 0;
   for await (const { digest, sizeBytes } of source.split(local.read(content))) {
     if (!oldChunks.has(digest)) oldChunks.set(digest, { path, offset });

@@ -3,7 +3,7 @@
 import type { Progress } from '../system/events.ts';
 import type { Image } from './image.ts';
 import { copyTree } from './tree.ts';
-import { type UnpackLimits, type UnpackResult, unpackLayers } from './unpack.ts';
+import { type UnpackLimits, type UnpackOptions, type UnpackResult, unpackLayers } from './unpack.ts';
 
 export interface UnpackImageOptions {
   /** How many of the lowest layers the directory already holds; default 0. Trees have no layers. */
@@ -13,6 +13,8 @@ export interface UnpackImageOptions {
   limits?: Partial<UnpackLimits>;
   /** As of {@link unpackLayers}; trees are measured before, and never need it. */
   makeRoom?: (() => Promise<void>) | undefined;
+  /** As of {@link unpackLayers}; trees have no layers to see. */
+  observe?: UnpackOptions['observe'];
 }
 
 export interface UnpackedImage extends Pick<UnpackResult, 'files' | 'warnings' | 'implied'> {

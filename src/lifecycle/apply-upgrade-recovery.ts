@@ -4,7 +4,6 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
-import { measureImage } from '../image/measure.ts';
 import { slotId } from '../slots/identify.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { NEW_SQUASHFS, RECOVERY_SQUASHFS, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
@@ -16,7 +15,9 @@ import { freeBytes } from '../system/filesystems.ts';
 import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
-import { findBase } from './inspect-upgrade.ts';
+import type { Moved } from './fill-slot.ts';
+import { findStart, measureWithRoom } from './inspect-upgrade.ts';
+import type { PreparedDelta } from './prepare-delta.ts';
 import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
@@ -47,6 +48,7 @@ export interface RecoveryResult {
   warnings: readonly string[];
   durationMs: number;
   prettyName: string | undefined;
+  moved?: Moved | undefined;
 }
 
 interface RecoveryState extends HookState {
@@ -68,7 +70,10 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
     const recoveryDirectory = await readPartition(session, 'recovery');
     const installation = await readInstallation(session, stateDirectory);
     for (const text of installation.problems) session.events({ type: 'notice', level: 'warning', text });
-    const facts = await inspectRecovery(session, request, installation, { stateDirectory, recoveryDirectory });
+    const { facts, prepared } = await inspectRecovery(session, request, installation, {
+      stateDirectory,
+      recoveryDirectory,
+    });
     const plan = planRecovery(request, facts);
     const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
     if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date' };
@@ -79,6 +84,7 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
     const buildDirectory = onRecovery ? recoveryDirectory : stateDirectory;
     const state: RecoveryState = {
       image: request.image,
+      prepared,
       stateDirectory,
       recoveryDirectory,
       buildDirectory,
@@ -98,7 +104,7 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
     const { durationMs } = await applyPlan(session, plan, performers, state);
     const { warnings } = session;
     const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
-    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName };
+    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName, moved: state.moved };
   });
 }
 
@@ -107,9 +113,9 @@ async function inspectRecovery(
   request: RecoveryRequest,
   installation: Installation,
   { stateDirectory, recoveryDirectory }: { stateDirectory: string; recoveryDirectory: string },
-): Promise<RecoveryFacts> {
+): Promise<{ facts: RecoveryFacts; prepared: PreparedDelta | undefined }> {
   const { image } = request;
-  const { partitions, labels, signal, events } = session;
+  const { partitions, labels, signal } = session;
   const has = (file: string) => existsSync(join(recoveryDirectory, file));
   const found = has(RECOVERY_SQUASHFS) ? 'squashfs' : has(SLOT_FILES.recovery) ? 'image' : undefined;
   if ((request.kind ?? found) === 'squashfs') requireTools(['mksquashfs']);
@@ -120,7 +126,6 @@ async function inspectRecovery(
     found,
     deployment: installation.state.recovery,
     recoveryId: installation.ids.recovery,
-    base: findBase(installation.state, image, stateDirectory),
     image: {
       digest: image.kind === 'oci' ? image.digest : undefined,
       source: image.source,
@@ -130,16 +135,22 @@ async function inspectRecovery(
       state: freeBytes(stateDirectory) + unfinishedBytes(stateDirectory),
       recovery: freeBytes(recoveryDirectory) + unfinishedBytes(recoveryDirectory),
     },
-  } satisfies Omit<RecoveryFacts, 'measured'>;
+  } satisfies Omit<RecoveryFacts, 'measured' | 'base'>;
   if (isRecoveryUpToDate(facts) && !request.force) {
-    return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
+    const measured = { contentBytes: 0, entries: 0, compressedBytes: 0 };
+    return { facts: { ...facts, base: undefined, measured }, prepared: undefined };
   }
-  const measured = await measureImage(image, {
-    skipLayers: facts.base?.layers ?? 0,
+  const { prepared, ...start } = await findStart(session, installation.state, image, stateDirectory);
+  const { measured } = await measureWithRoom(image, {
+    skipLayers: start.delta?.layers ?? start.base?.layers ?? 0,
     signal,
-    onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
+    session,
+    needsRoom: (estimated) => {
+      const sized = { ...facts, ...start, measured: estimated };
+      placeRecovery(request.kind ?? found ?? 'image', sized, recoverySize(request, sized));
+    },
   });
-  return { ...facts, measured };
+  return { facts: { ...facts, ...start, measured }, prepared };
 }
 
 const performers: Performers<RecoveryAction, RecoveryState> = {

@@ -9,6 +9,7 @@ import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slo
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
+import type { Moved } from './fill-slot.ts';
 import { inspectUpgrade } from './inspect-upgrade.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
@@ -26,6 +27,8 @@ export interface UpgradeResult {
   durationMs: number;
   /** What is active now: the new system's own name for itself. */
   prettyName: string | undefined;
+  /** What was fetched and written for it. */
+  moved?: Moved | undefined;
 }
 
 interface UpgradeState extends HookState {
@@ -39,14 +42,11 @@ interface UpgradeState extends HookState {
  */
 export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promise<UpgradeResult> {
   return withSession('upgrade', { ...options, tools: UPGRADE_TOOLS }, async (session) => {
-    const { labels, events, signal, workDirectory } = session;
+    const { labels, events, workDirectory } = session;
     const { device: stateDevice } = requirePartition(session.partitions, 'state', labels);
     const stateDirectory = await readPartition(session, 'state');
     const installation = await readInstallation(session, stateDirectory);
-    const facts = await inspectUpgrade(request, { booted: session.booted, stateDevice, installation }, stateDirectory, {
-      signal,
-      onProgress: (progress) => events({ type: 'action-progress', index: -1, ...progress }),
-    });
+    const { facts, prepared } = await inspectUpgrade(request, { session, stateDevice, installation }, stateDirectory);
     refuseOlderImage(request, facts);
     for (const text of facts.warnings) events({ type: 'notice', level: 'warning', text });
     const plan = planUpgrade({ ...request, labels }, facts);
@@ -56,6 +56,8 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
 
     const state: UpgradeState = {
       image: request.image,
+      prepared,
+      keepsFetched: true,
       stateDirectory,
       workDirectory,
       owner: await mountOwner(session),
@@ -69,7 +71,7 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
     const { durationMs } = await applyPlan(session, plan, performers, state);
     const { warnings } = session;
     const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
-    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName };
+    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName, moved: state.moved };
   });
 }
 

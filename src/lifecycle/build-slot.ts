@@ -1,13 +1,12 @@
 // The part that install and upgrade share: an image becomes a finished slot file. Each action leaves the transition
 // unmounted, so that between any two of them the file can be checked, cloned or thrown away.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
+import { writeIndexFile } from '../image/index-file.ts';
 import { describeProvenance } from '../image/provenance.ts';
-import type { Tally } from '../image/tally.ts';
-import { unpackImage } from '../image/unpack-image.ts';
-import { pristineFile, TRANSITION_FILE } from '../slots/names.ts';
+import { pristineFile, pristineIndexFile } from '../slots/names.ts';
 import {
   allocateSlotFile,
   checkSlotFile,
@@ -25,9 +24,16 @@ import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { BOOTARGS, findsRootByImageLabel, readOsRelease, requireBootable } from './bootable.ts';
 import type { ExtraSources } from './extra-sources.ts';
+import {
+  applyDeltaToSlot,
+  type FillState,
+  mountPointOf,
+  openTransition,
+  transitionOf,
+  unpackIntoSlot,
+} from './fill-slot.ts';
 import { runHook, type Strictness } from './hooks.ts';
-import { enlargeFullSlot, giveHeadroom } from './slot-room.ts';
-import { furnishTarget, makeSkeleton, type OwnerMounts, openSlotFile } from './target.ts';
+import { furnishTarget, type OwnerMounts, openSlotFile } from './target.ts';
 import { judgeVersion, type SystemVersion, systemVersion, VERSION_LABEL } from './version-rule.ts';
 
 export interface CreateTransition extends Action<'create-transition'> {
@@ -42,6 +48,10 @@ export interface Unpack extends Action<'unpack'> {
   /** How many of the image's layers the transition already holds. */
   skipLayers: number;
 }
+export interface ApplyDelta extends Action<'apply-delta'> {
+  /** How many of the image's layers the transition holds then. */
+  layers: number;
+}
 export interface KeepPristine extends Action<'keep-pristine'> {
   digest: string;
 }
@@ -54,7 +64,14 @@ export interface FinishTransition extends Action<'finish-transition'> {
   label: string;
 }
 
-export type BuildSlotAction = CreateTransition | CloneTransition | Unpack | KeepPristine | RunHook | FinishTransition;
+export type BuildSlotAction =
+  | CreateTransition
+  | CloneTransition
+  | ApplyDelta
+  | Unpack
+  | KeepPristine
+  | RunHook
+  | FinishTransition;
 
 /** What a finished slot says of itself. */
 export interface BuiltSystem {
@@ -70,22 +87,10 @@ export interface BuiltSystem {
 }
 
 /** What the actions find and leave for each other. */
-export interface BuildSlotState {
-  /** Absent when no image is unpacked. */
-  image?: Image | undefined;
-  /** Where COS_STATE is mounted. */
-  stateDirectory: string;
-  /** Where the partition is mounted on which the slot is built; default: COS_STATE. */
-  buildDirectory?: string;
-  /** An own directory below /run for mount points. */
-  workDirectory: string;
+export interface BuildSlotState extends FillState {
   owner: OwnerMounts;
   /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
   hookSources?: ExtraSources | undefined;
-  /** Looks at the tree as it came out of the image; throws when it isn't fit for what it is for. */
-  inspectUnpacked?: ((root: Root) => void) | undefined;
-  /** Set by `unpack`, where the source doesn't know it before. */
-  unpacked?: Tally | undefined;
   /** What the new system must not be older than; absent where it replaces nothing. */
   newerThan?: { installed: SystemVersion | undefined; allowDowngrade: boolean } | undefined;
   /** Set by `finish-transition`. */
@@ -108,32 +113,15 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     await growSlotFile(file, sizeBytes);
     await renewSlotId(file);
     await labelSlotFile(file, 'COS_TRANSITION');
+    state.clonedFrom = digest;
   },
 
-  unpack: async ({ skipLayers }, context, state) => {
-    const { image } = state;
-    if (image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
-    let slot = await openTransition(context, state);
-    const { warnings, counted } = await unpackImage(image, slot.root.directory, {
-      skipLayers,
-      signal: context.signal,
-      onProgress: context.progress,
-      makeRoom: async () => {
-        await slot.close();
-        await enlargeFullSlot(context, transitionOf(state));
-        slot = await openTransition(context, state);
-      },
-    });
-    for (const warning of warnings) context.warn(warning);
-    state.unpacked = counted;
-    const { root, close } = slot;
-    state.inspectUnpacked?.(root);
-    makeSkeleton(root);
-    requireBootable(root);
-    await syncFilesystem(root.directory);
-    await close();
-    await giveHeadroom(context, transitionOf(state));
+  'apply-delta': async (_, context, state) => {
+    if (state.prepared === undefined) throw new HoldfastError('HF-DEPLOY', 'no difference was worked out');
+    await applyDeltaToSlot(context, state, state.prepared);
   },
+
+  unpack: ({ skipLayers }, context, state) => unpackIntoSlot(context, state, skipLayers),
 
   'keep-pristine': async ({ digest }, context, state) => {
     const pristine = join(state.stateDirectory, pristineFile(digest));
@@ -143,7 +131,9 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     if (!(await keepPristine(state.stateDirectory, digest))) {
       const text = 'no unchanged copy of the image is kept: this file system can’t share blocks between files';
       context.events({ type: 'notice', level: 'info', text });
+      return;
     }
+    await keepIndex(context, state, digest);
   },
 
   'run-hook': async ({ hook, where, strictness }, context, state) => {
@@ -222,18 +212,18 @@ export function describeVerification(image: Image): string {
   return `digests of all layers; ${who}`;
 }
 
-function transitionOf(state: BuildSlotState): string {
-  return join(state.buildDirectory ?? state.stateDirectory, TRANSITION_FILE);
-}
-
-function mountPointOf(state: BuildSlotState): string {
-  return join(state.workDirectory, 'target');
-}
-
-function openTransition(context: ApplyContext, state: BuildSlotState): ReturnType<typeof openSlotFile> {
-  const mountPoint = mountPointOf(state);
-  mkdirSync(mountPoint, { recursive: true });
-  return openSlotFile(context.undo, transitionOf(state), mountPoint);
+/** Keeps what the pristine's layers hold, if all of that is known. */
+async function keepIndex({ undo }: ApplyContext, state: BuildSlotState, digest: string): Promise<void> {
+  const { image, layerIndexes = [], stateDirectory } = state;
+  const path = join(stateDirectory, pristineIndexFile(digest));
+  const isKnown = image?.kind === 'oci' && image.layers.every(({ diffId }, at) => diffId === layerIndexes[at]?.diffId);
+  if (!isKnown || image.digest !== digest) {
+    rmSync(path, { force: true });
+    return;
+  }
+  if (!existsSync(path)) undo.onFailure(`remove ${path}`, () => rmSync(path, { force: true }));
+  undo.onFailure(`remove ${path}.new`, () => rmSync(`${path}.new`, { force: true }));
+  await writeIndexFile(path, { image: image.digest, layers: layerIndexes.slice(0, image.layers.length) });
 }
 
 function removeOnFailure(context: ApplyContext, file: string): void {

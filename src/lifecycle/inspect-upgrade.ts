@@ -2,45 +2,52 @@
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { estimateImage } from '../image/estimate.ts';
 import type { Image } from '../image/image.ts';
 import { commonPrefix } from '../image/layers.ts';
-import { measureImage } from '../image/measure.ts';
-import type { BootedSystem } from '../slots/booted.ts';
+import { type Measure, measureImage } from '../image/measure.ts';
 import { pristineFile, SLOT_FILES } from '../slots/names.ts';
 import { filledBytes, requireSpace } from '../slots/slot-file.ts';
 import type { InstallationState } from '../slots/state-file.ts';
 import { hasPristine, unfinishedBytes } from '../slots/swap.ts';
-import type { Progress } from '../system/events.ts';
+import { HoldfastError } from '../system/errors.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import { Root } from '../system/root.ts';
 import { inspectAssessment, refuseFailedImage } from './assessment.ts';
 import { BOOTARGS, findsRootByImageLabel } from './bootable.ts';
+import { deltaFactsOf, type PreparedDelta, prepareDelta } from './prepare-delta.ts';
 import type { Installation } from './records.ts';
+import type { Session } from './session.ts';
 import { isUpToDate, keepsRunning, transitionSize, type UpgradeFacts, type UpgradeRequest } from './upgrade.ts';
 
+/** What was found, and what was worked out on the way. */
+export interface UpgradeInspection {
+  facts: UpgradeFacts;
+  prepared: PreparedDelta | undefined;
+}
+
 /**
- * Looks at the machine and at the image; changes nothing. All of the image that will be used is read once, so that a
- * damaged one is found before the first write.
+ * Looks at the machine and at the image; changes nothing. No layer is read: what the image needs is worked out from what
+ * is known of it, and estimated otherwise.
  * @param stateDirectory where COS_STATE can be read.
  */
 export async function inspectUpgrade(
   request: UpgradeRequest,
-  machine: { booted: BootedSystem; stateDevice: string; installation: Installation },
+  machine: { session: Session; stateDevice: string; installation: Installation },
   stateDirectory: string,
-  options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
-): Promise<UpgradeFacts> {
+): Promise<UpgradeInspection> {
   const { image } = request;
-  const { booted, stateDevice, installation } = machine;
+  const { session, stateDevice, installation } = machine;
+  const { booted, signal } = session;
   const { state: installed, ids } = installation;
   const assessment = inspectAssessment(stateDirectory);
-  const facts = {
+  const found = {
     booted,
     stateDevice,
     installed,
     activeUuid: ids.active,
     hasPassive: ids.passive !== undefined,
     runsByImageLabel: booted.slot === 'active' && runsByImageLabel(),
-    base: findBase(installed, image, stateDirectory),
     image: {
       digest: image.kind === 'oci' ? image.digest : undefined,
       source: image.source,
@@ -49,17 +56,86 @@ export async function inspectUpgrade(
     assessment,
     warnings: [...installation.problems, ...assessment.problems],
   };
-  refuseFailedImage(assessment, facts.image, request);
-  if (isUpToDate(facts) && !request.force) {
-    return { ...facts, measured: { contentBytes: 0, entries: 0, compressedBytes: 0 } };
+  refuseFailedImage(assessment, found.image, request);
+  if (isUpToDate(found) && !request.force) {
+    const measured = { contentBytes: 0, entries: 0, compressedBytes: 0 };
+    return { facts: { ...found, base: undefined, measured }, prepared: undefined };
   }
-  const measured = await measureImage(image, { skipLayers: facts.base?.layers ?? 0, ...options });
-  const sizeBytes = transitionSize({ ...facts, measured }, request);
-  // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
-  requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system', {
-    reclaimableBytes: unfinishedBytes(stateDirectory),
+  const start = await findStart(session, installed, image, stateDirectory);
+  const skipLayers = start.delta?.layers ?? start.base?.layers ?? 0;
+  const needsRoom = (measured: Omit<Measure, 'found'>) => {
+    const facts = { ...found, ...start, measured };
+    const sizeBytes = transitionSize(facts, request);
+    // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
+    requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system', {
+      reclaimableBytes: unfinishedBytes(stateDirectory),
+    });
+  };
+  const { measured } = await measureWithRoom(image, { skipLayers, signal, session, needsRoom });
+  const { prepared, ...facts } = start;
+  return { facts: { ...found, ...facts, measured }, prepared };
+}
+
+/**
+ * Estimates what layers need and asks for the room; where that isn't there, all of them are read, since an estimate is no
+ * reason to refuse.
+ */
+export async function measureWithRoom(
+  image: Image,
+  options: {
+    skipLayers: number;
+    signal: AbortSignal;
+    session: Pick<Session, 'events'>;
+    needsRoom: (measured: Omit<Measure, 'found'>) => void;
+  },
+): Promise<{ measured: Omit<Measure, 'found'> }> {
+  const { skipLayers, signal, session, needsRoom } = options;
+  const { exact, basis: _, ...estimated } = await estimateImage(image, { skipLayers, signal });
+  try {
+    needsRoom(estimated);
+    return { measured: estimated };
+  } catch (error) {
+    if (exact || !(error instanceof HoldfastError) || error.code !== 'HF-NO-SPACE') throw error;
+  }
+  const { contentBytes, entries, compressedBytes } = await measureImage(image, {
+    skipLayers,
+    signal,
+    onProgress: (progress) => session.events({ type: 'action-progress', index: -1, ...progress }),
   });
-  return { ...facts, measured };
+  const measured = { contentBytes, entries, compressedBytes };
+  needsRoom(measured);
+  return { measured };
+}
+
+/** What the new slot can start from. */
+export async function findStart(
+  session: Session,
+  installed: InstallationState,
+  image: Image,
+  stateDirectory: string,
+): Promise<Pick<UpgradeFacts, 'base' | 'delta'> & { prepared: PreparedDelta | undefined }> {
+  const base = findBase(installed, image, stateDirectory);
+  const prepared = await prepareDelta(session, installed, image, stateDirectory);
+  // Nothing differs below the layers that are new: the pristine is what it is.
+  if (prepared === undefined || (base !== undefined && prepared.delta.layers === base.layers && isEmpty(prepared))) {
+    return { base, prepared: undefined };
+  }
+  const pristine = join(stateDirectory, pristineFile(prepared.digest));
+  return {
+    base: {
+      digest: prepared.digest,
+      layers: prepared.delta.layers,
+      slotBytes: statSync(pristine).size,
+      filledBytes: filledBytes(pristine),
+    },
+    delta: deltaFactsOf(prepared),
+    prepared,
+  };
+}
+
+function isEmpty({ delta: { difference, requests } }: PreparedDelta): boolean {
+  const { removed, directories, files } = difference;
+  return removed.length + directories.length + files.length + requests.length === 0;
 }
 
 function runsByImageLabel(): boolean {

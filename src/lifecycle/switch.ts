@@ -24,6 +24,8 @@ export interface RemoveLeftovers extends Action<'remove-leftovers'> {
   keepRunning: boolean;
   /** An interrupted rollback is completed. */
   keepOutgoing?: boolean;
+  /** What an interrupted upgrade has fetched may be of use. */
+  keepFetched?: boolean;
 }
 export interface CopyToPassive extends Action<'copy-to-passive'> {
   mode: CopyMode;
@@ -49,8 +51,9 @@ export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, Switch
     recordFailure(undo, session, stateDirectory);
   },
 
-  'remove-leftovers': ({ keepDigests, keepRunning, keepOutgoing }, { events }, { stateDirectory }) => {
-    const options = { keepDigests, keepRunning, keepOutgoing: keepOutgoing ?? false };
+  'remove-leftovers': (action, { events }, { stateDirectory }) => {
+    const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = false } = action;
+    const options = { keepDigests, keepRunning, keepOutgoing, keepFetched };
     for (const name of removeLeftovers(stateDirectory, options)) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an earlier action` });
     }

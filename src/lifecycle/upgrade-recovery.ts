@@ -12,6 +12,7 @@ import type { Deployment } from '../slots/state-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import type { BuildSlotAction } from './build-slot.ts';
+import { fillActions } from './fill-actions.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
 import { formatBytes } from './sizes.ts';
@@ -38,6 +39,7 @@ export interface RecoveryFacts {
   deployment: Deployment | undefined;
   recoveryId: string | undefined;
   base: UpgradeFacts['base'];
+  delta?: UpgradeFacts['delta'];
   image: UpgradeFacts['image'];
   measured: Omit<Measure, 'found'>;
   /** Room without what an earlier action was building. */
@@ -64,7 +66,7 @@ export function isRecoveryUpToDate(facts: Pick<RecoveryFacts, 'deployment' | 're
 /** The size of the slot file in which the recovery system is built. */
 export function recoverySize(
   request: Pick<RecoveryRequest, 'minimumBytes'>,
-  facts: Pick<RecoveryFacts, 'base' | 'measured'>,
+  facts: Pick<RecoveryFacts, 'base' | 'delta' | 'measured'>,
 ): number {
   return transitionSize(facts, request);
 }
@@ -75,13 +77,14 @@ export function recoverySize(
  */
 export function placeRecovery(
   kind: RecoveryKind,
-  facts: Pick<RecoveryFacts, 'base' | 'measured' | 'freeBytes'>,
+  facts: Pick<RecoveryFacts, 'base' | 'delta' | 'measured' | 'freeBytes'>,
   slotBytes: number,
 ): 'recovery' | 'state' {
-  const { freeBytes, measured, base } = facts;
+  const { freeBytes, measured, base, delta } = facts;
   const fits = (free: number, bytes: number) => free >= bytes + RESERVE_BYTES;
   // What the other layers hold is in the base, of which the room to grow is not filled.
-  const filled = filledSize(measured.contentBytes, measured.entries) + (base?.filledBytes ?? 0);
+  const lower = delta === undefined ? (base?.filledBytes ?? 0) : filledSize(delta.contentBytes, delta.entries);
+  const filled = filledSize(measured.contentBytes, measured.entries) + lower;
   // Packed, it is about what the layers are; half of it where they are not packed.
   const finished =
     kind === 'image'
@@ -108,7 +111,7 @@ export function placeRecovery(
 export function planRecovery(request: RecoveryRequest, facts: RecoveryFacts): Plan<RecoveryAction> {
   if (isRecoveryUpToDate(facts) && !request.force) return { title: 'Nothing to do', actions: [] };
   const { strictness } = request;
-  const { base, measured, booted, image } = facts;
+  const { booted, image } = facts;
   const kind = request.kind ?? facts.found ?? 'image';
   const sizeBytes = recoverySize(request, facts);
   const place = placeRecovery(kind, facts, sizeBytes);
@@ -122,25 +125,7 @@ export function planRecovery(request: RecoveryRequest, facts: RecoveryFacts): Pl
     },
     { kind: 'remove-leftovers', summary: 'Remove what an interrupted action left' },
     hookAction('before-upgrade', 'host', strictness),
-    base === undefined
-      ? {
-          kind: 'create-transition',
-          summary: `Create the new slot ${where} (${formatBytes(sizeBytes)}, preallocated)`,
-          sizeBytes,
-          cost: { bytes: sizeBytes },
-        }
-      : {
-          kind: 'clone-transition',
-          summary: `Start ${where} from the unchanged copy of an installed image, which has ${base.layers} of ${image.layers} layers`,
-          digest: base.digest,
-          sizeBytes,
-        },
-    {
-      kind: 'unpack',
-      summary: `Unpack ${displayName(image.source)} (${formatBytes(measured.compressedBytes)} to read)`,
-      skipLayers: base?.layers ?? 0,
-      cost: { bytes: measured.contentBytes },
-    },
+    ...fillActions(facts, { sizeBytes, where: ` ${where}` }),
     hookAction('after-upgrade-chroot', 'target', strictness),
     { kind: 'finish-transition', summary: 'Check the new recovery system', label: SLOT_LABELS.recovery },
     hookAction('after-upgrade', 'host', strictness),

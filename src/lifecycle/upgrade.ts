@@ -12,9 +12,10 @@ import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import type { AssessmentFacts } from './assessment.ts';
 import type { BuildSlotAction } from './build-slot.ts';
+import { fillActions } from './fill-actions.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
-import { formatBytes } from './sizes.ts';
+import type { DeltaFacts } from './prepare-delta.ts';
 import {
   type Activate,
   type CopyToPassive,
@@ -66,9 +67,12 @@ export interface UpgradeFacts {
   hasPassive: boolean;
   /** The running system finds its root by the label of its image file (cOS up to 0.9). */
   runsByImageLabel: boolean;
-  /** The image whose pristine the new slot can start from. */
+  /** The image whose pristine the new slot can start from, and how many of the image's layers it has. */
   base: { digest: string; layers: number; slotBytes: number; filledBytes: number } | undefined;
+  /** What is written over that pristine; undefined where all of its layers are the image's. */
+  delta?: DeltaFacts | undefined;
   image: { digest: string | undefined; source: string; layers: number };
+  /** Of the layers that come whole: estimated, since they are read once. */
   measured: Omit<Measure, 'found'>;
   assessment: AssessmentFacts;
   warnings: string[];
@@ -104,12 +108,18 @@ export function isUpToDate(facts: Pick<UpgradeFacts, 'installed' | 'activeUuid' 
 }
 
 export function transitionSize(
-  { base, measured }: Pick<UpgradeFacts, 'base' | 'measured'>,
+  { base, delta, measured }: Pick<UpgradeFacts, 'base' | 'delta' | 'measured'>,
   { minimumBytes = 0 }: { minimumBytes?: number | undefined },
 ): number {
-  if (base === undefined) return Math.max(slotSize(measured.contentBytes, measured.entries), minimumBytes);
+  const { contentBytes, entries } = measured;
+  if (base === undefined) return Math.max(slotSize(contentBytes, entries), minimumBytes);
+  // What the transition is a clone of is never made smaller.
+  if (delta !== undefined) {
+    const needed = slotSize(delta.contentBytes + contentBytes, delta.entries + entries);
+    return Math.max(base.slotBytes, needed, minimumBytes);
+  }
   // The base already has headroom; what the new layers bring comes on top.
-  return Math.max(base.slotBytes + (measured.contentBytes > 64 << 20 ? measured.contentBytes : 0), minimumBytes);
+  return Math.max(base.slotBytes + (contentBytes > 64 << 20 ? contentBytes : 0), minimumBytes);
 }
 
 /**
@@ -123,7 +133,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       hint: 'install the machine first: holdfast install DEVICE --system IMAGE',
     });
   }
-  const { base, measured, booted, installed } = facts;
+  const { booted, installed } = facts;
   const { strictness } = request;
   const sizeBytes = transitionSize(facts, request);
   const replaced = isReplaced(booted, facts.activeUuid);
@@ -142,27 +152,10 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       summary: 'Remove what an interrupted upgrade left',
       keepDigests: digests(installed),
       keepRunning: replaced,
+      keepFetched: true,
     },
     hookAction('before-upgrade', 'host', strictness),
-    base === undefined
-      ? {
-          kind: 'create-transition',
-          summary: `Create the new slot (${formatBytes(sizeBytes)}, preallocated)`,
-          sizeBytes,
-          cost: { bytes: sizeBytes },
-        }
-      : {
-          kind: 'clone-transition',
-          summary: `Start from the unchanged copy of the installed image, which has ${base.layers} of ${facts.image.layers} layers`,
-          digest: base.digest,
-          sizeBytes,
-        },
-    {
-      kind: 'unpack',
-      summary: `Unpack ${displayName(facts.image.source)} (${formatBytes(measured.compressedBytes)} to read)`,
-      skipLayers: base?.layers ?? 0,
-      cost: { bytes: measured.contentBytes },
-    },
+    ...fillActions(facts, { sizeBytes }),
     ...(newDigest === undefined
       ? []
       : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest: newDigest }]),

@@ -71,6 +71,14 @@ export function pristineFile(digest: string): string {
   return `cOS/pristine-${digest.replace(/^sha256:/, '').slice(0, 16)}.img`;
 }
 
+/** What is known of the layers that a pristine was made of, entry by entry. */
+export function pristineIndexFile(digest: string): string {
+  return pristineFile(digest).replace(/img$/, 'index');
+}
+
+/** What an upgrade has fetched, until it is done: an interrupted one goes on where it was. */
+export const FETCH_DIRECTORY = 'cOS/.fetch';
+
 /** Menu entry ids of grub.cfg by slot. */
 export const MENU_ENTRIES: Readonly<Record<SlotName, string>> = {
   active: 'cos',

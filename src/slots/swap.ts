@@ -7,10 +7,12 @@ import { basename, dirname, join } from 'node:path';
 import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/durable.ts';
 import {
   DEFAULT_LABELS,
+  FETCH_DIRECTORY,
   type Labels,
   LEAVING_FILE,
   OUTGOING_FILE,
   pristineFile,
+  pristineIndexFile,
   RUNNING_FILE,
   SLOT_FILES,
   TRANSITION_FILE,
@@ -131,23 +133,29 @@ export async function keepPristine(stateDirectory: string, digest: string): Prom
  * Removes what an earlier, interrupted action left in /cOS, and pristines of images that no slot holds any more.
  * @param options.keepRunning whether the running system was booted from a file that has been replaced since.
  * @param options.keepOutgoing whether a rollback is to be completed, which needs the system that it took away.
+ * @param options.keepFetched whether what an upgrade has fetched may be of use.
  */
 export function removeLeftovers(
   stateDirectory: string,
-  options: { keepDigests: readonly string[]; keepRunning: boolean; keepOutgoing?: boolean },
+  options: { keepDigests: readonly string[]; keepRunning: boolean; keepOutgoing?: boolean; keepFetched?: boolean },
 ): string[] {
   const directory = dirname(join(stateDirectory, TRANSITION_FILE));
   mkdirSync(directory, { recursive: true });
-  const keep = new Set(options.keepDigests.map((digest) => basename(pristineFile(digest))));
+  const keep = new Set(
+    options.keepDigests.flatMap((digest) =>
+      [pristineFile(digest), pristineIndexFile(digest)].map((name) => basename(name)),
+    ),
+  );
   const removed = readdirSync(directory).filter(
     (name) =>
       isUnfinished(name) ||
       name === basename(LEAVING_FILE) ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
       (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
-      (name.startsWith('pristine-') && name.endsWith('.img') && !keep.has(name)),
+      (name === basename(FETCH_DIRECTORY) && !options.keepFetched) ||
+      (/^pristine-.*\.(img|index)$/.test(name) && !keep.has(name)),
   );
-  for (const name of removed) rmSync(join(directory, name));
+  for (const name of removed) rmSync(join(directory, name), { recursive: name === basename(FETCH_DIRECTORY) });
   return removed;
 }
 
@@ -157,6 +165,7 @@ function isUnfinished(name: string): boolean {
     name === basename(TRANSITION_FILE) ||
     name === 'transition.squashfs' ||
     name.endsWith('.img.new') ||
+    name.endsWith('.index.new') ||
     name.endsWith('.squashfs.new')
   );
 }

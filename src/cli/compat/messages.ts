@@ -69,6 +69,10 @@ export function sayingsOf(voice: Voice, plan: readonly ActionSummary[], index: n
         before: shell ? ['Formatting drives..'] : [action.summary],
         after: ['Mounting disk partitions', ...(shell ? ['Mounting critical endpoints..'] : [])],
       };
+    case 'apply-delta':
+      // What is unpacked on top is told with it.
+      if (plan.some(({ kind }) => kind === 'unpack')) return { before: [action.summary], after: [] };
+      return copying(labelBuilt(plan, index));
     case 'unpack':
       return copying(labelBuilt(plan, index));
     case 'copy-recovery-system':

@@ -261,7 +261,10 @@ stages:
       const kept = (await runChecked(['ls', join(state, 'cOS')]))
         .split('\n')
         .filter((name) => name.startsWith('pristine'));
-      expect(kept).toHaveLength(2);
+      // Of each, the copy and what its layers hold.
+      expect(kept.filter((name) => name.endsWith('.img'))).toHaveLength(2);
+      expect(kept.filter((name) => name.endsWith('.index'))).toHaveLength(2);
+      expect(kept).toHaveLength(4);
     });
   });
 });
