@@ -1,5 +1,5 @@
-// Who this machine is to a registry: docker's own configuration, as `docker login` leaves it, with the helper programs
-// that it may name. Asked only when a registry wants to know. No secret gets into a message.
+// Who this machine is to a registry: what `docker login` and `podman login` leave, with the helper programs that it may
+// name, or what the environment brings. Asked only when a registry wants to know. No secret gets into a message.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ export interface CredentialOptions {
   /** Default: the program's own. */
   env?: NodeJS.ProcessEnv;
   signal?: AbortSignal | undefined;
+  /** podman keeps logins for parts of a registry as well. */
+  repository?: string | undefined;
 }
 
 const configSchema = z.object({
@@ -56,42 +58,88 @@ const HELPER_TIMEOUT_MS = 60_000;
  */
 export async function findCredentials(host: string, options: CredentialOptions = {}): Promise<Credentials | undefined> {
   const env = options.env ?? process.env;
-  const file = join(env['DOCKER_CONFIG'] || join(env['HOME'] || '/root', '.docker'), 'config.json');
-  const config = readConfig(file);
-  if (config === undefined) return undefined;
+  for (const place of credentialPlaces(env)) {
+    const config = readPlace(place);
+    const found = config === undefined ? undefined : await fromConfig(config, host, place.name, options);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Where logins may be; `text` is there already, `file` has to be read. */
+type Place = { name: string; text: string } | { name: string; file: string };
+
+/** In this order; the first one that knows the registry counts. */
+function credentialPlaces(env: NodeJS.ProcessEnv): Place[] {
+  const home = env['HOME'] || '/root';
+  const file = (path: string) => ({ name: path, file: path });
+  // containers-auth.json(5): where this is set, nothing else of podman's is looked at; nor is docker's here.
+  if (env['REGISTRY_AUTH_FILE']) return [file(env['REGISTRY_AUTH_FILE'])];
+  const runtime = env['XDG_RUNTIME_DIR'] || `/run/containers/${process.getuid?.() ?? 0}`;
+  return [
+    // As docker's client and GitLab's runner take it.
+    ...(env['DOCKER_AUTH_CONFIG'] ? [{ name: '$DOCKER_AUTH_CONFIG', text: env['DOCKER_AUTH_CONFIG'] }] : []),
+    file(join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json')),
+    file(env['XDG_RUNTIME_DIR'] ? join(runtime, 'containers/auth.json') : join(runtime, 'auth.json')),
+    file(join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json')),
+  ];
+}
+
+async function fromConfig(
+  config: DockerConfig,
+  host: string,
+  name: string,
+  options: CredentialOptions,
+): Promise<Credentials | undefined> {
   // Docker knows its own registry by the address of its first version.
   const server = host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
   const helper = own(config.credHelpers, host) ?? own(config.credHelpers, server) ?? config.credsStore ?? '';
   if (helper !== '') {
-    const kept = await askHelper(helper, server, file, options);
+    const kept = await askHelper(helper, server, name, options);
     if (kept !== undefined) return kept;
   }
-  return fromEntry(entryOf(config, host, server), host, file);
+  return fromEntry(entryOf(config, host, server, options.repository), host, name);
 }
 
-function readConfig(file: string): DockerConfig | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') return undefined;
-    throw new HoldfastError('HF-CONFIG', `${file} can't be read`, { cause });
-  }
+function readPlace(place: Place): DockerConfig | undefined {
+  const { name } = place;
+  const text = 'text' in place ? place.text : readText(place.file);
+  if (text === undefined) return undefined;
   // The text holds secrets: neither the parser's message, which may quote it, nor the text goes any further.
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new HoldfastError('HF-CONFIG', `${file} is not JSON`, { hint: 'log in again: docker login REGISTRY' });
+    throw new HoldfastError('HF-CONFIG', `${name} is not JSON`, { hint: 'log in again: docker login REGISTRY' });
   }
   const result = configSchema.safeParse(value);
   if (result.success) return result.data;
   const at = result.error.issues[0]?.path.join('.') ?? '';
-  throw new HoldfastError('HF-CONFIG', `${file} is no configuration of docker: ${at} is not what it should be`);
+  throw new HoldfastError('HF-CONFIG', `${name} is no configuration of docker: ${at} is not what it should be`);
 }
 
-function entryOf({ auths }: DockerConfig, host: string, server: string) {
-  const keys = [server, host, `https://${host}`, `https://${host}/v1/`, `https://${host}/v2/`, `http://${host}`];
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') return undefined;
+    throw new HoldfastError('HF-CONFIG', `${file} can't be read`, { cause });
+  }
+}
+
+function entryOf({ auths }: DockerConfig, host: string, server: string, repository = '') {
+  // The longest part of the name first.
+  const parts = repository.split('/').filter((part) => part !== '');
+  const paths = parts.map((_, at) => `${host}/${parts.slice(0, parts.length - at).join('/')}`);
+  const keys = [
+    ...paths,
+    server,
+    host,
+    `https://${host}`,
+    `https://${host}/v1/`,
+    `https://${host}/v2/`,
+    `http://${host}`,
+  ];
   for (const key of keys) {
     const entry = own(auths, key);
     if (entry != null) return entry;

@@ -22,8 +22,8 @@ export interface RegistryOptions extends PatienceOptions {
   /** How long nothing may arrive before a transfer counts as broken; default 30 seconds. */
   stallMs?: number;
   signal?: AbortSignal | undefined;
-  /** Default: docker's configuration. */
-  credentials?: (host: string) => Promise<Credentials | undefined>;
+  /** Default: docker's and podman's configuration. */
+  credentials?: (host: string, repository: string) => Promise<Credentials | undefined>;
   /** How the network is reached. */
   exchange?: Exchanger;
 }
@@ -48,12 +48,14 @@ export class RegistrySession {
   constructor(name: RegistryName, options: RegistryOptions = {}, access?: RegistryAccess) {
     this.name = name;
     this.#options = options;
-    const { insecure = [], credentials = (host) => findCredentials(host, { signal: options.signal }) } = options;
+    const { signal, insecure = [] } = options;
+    const { credentials = (host, repository) => findCredentials(host, { signal, repository }) } = options;
     // Docker's registry isn't where its name says.
     const server = name.host === 'docker.io' ? 'registry-1.docker.io' : name.host;
     this.#base = `${mayBePlain(name.host, insecure) ? 'http' : 'https'}://${server}/v2/${name.repository}`;
     this.#exchange = options.exchange ?? exchange;
-    this.#access = access ?? new RegistryAccess({ name, insecure, credentials: () => credentials(name.host) });
+    this.#access =
+      access ?? new RegistryAccess({ name, insecure, credentials: () => credentials(name.host, name.repository) });
   }
 
   /** The same session, for work that something else interrupts. */

@@ -61,6 +61,81 @@ describe('entries of the configuration', () => {
   });
 });
 
+describe('places', () => {
+  const login = (username: string, ...keys: string[]) =>
+    JSON.stringify({ auths: Object.fromEntries(keys.map((key) => [key, { auth: auth(`${username}:secret`) }])) });
+
+  /** Which of the places is asked for a name. */
+  async function ask(
+    files: Record<string, string>,
+    env: Record<string, string>,
+    host = 'quay.io',
+    repository = 'os/base',
+  ) {
+    const home = temporaryDirectory();
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(join(home, name, '..'), { recursive: true });
+      writeFileSync(join(home, name), text);
+    }
+    const inHome = Object.fromEntries(Object.entries(env).map(([key, value]) => [key, value.replace('~', home)]));
+    const found = await findCredentials(host, {
+      env: { HOME: home, XDG_RUNTIME_DIR: `${home}/run`, ...inHome },
+      repository,
+    });
+    return found?.kind === 'password' ? found.username : undefined;
+  }
+  const FILES = {
+    'own.json': login('own', 'quay.io'),
+    '.docker/config.json': login('docker', 'quay.io'),
+    'run/containers/auth.json': login('runtime', 'quay.io', 'other.io'),
+    '.config/containers/auth.json': login('home', 'quay.io', 'other.io', 'third.io'),
+    'xdg/containers/auth.json': login('xdg', 'third.io'),
+  };
+
+  test.each<[string, string, Record<string, string>, string | undefined]>([
+    ["docker's file first", 'quay.io', {}, 'docker'],
+    ["then podman's of this session", 'other.io', {}, 'runtime'],
+    ["then podman's of the user", 'third.io', {}, 'home'],
+    ['wherever that is', 'third.io', { XDG_CONFIG_HOME: '~/xdg' }, 'xdg'],
+    ['the environment before all of them', 'quay.io', { DOCKER_AUTH_CONFIG: login('env', 'quay.io') }, 'env'],
+    ['for what it knows', 'other.io', { DOCKER_AUTH_CONFIG: login('env', 'quay.io') }, 'runtime'],
+    [
+      'one named file alone',
+      'quay.io',
+      { REGISTRY_AUTH_FILE: '~/own.json', DOCKER_AUTH_CONFIG: login('env', 'quay.io') },
+      'own',
+    ],
+    ['also when it knows nothing', 'other.io', { REGISTRY_AUTH_FILE: '~/own.json' }, undefined],
+    ['or is not there', 'quay.io', { REGISTRY_AUTH_FILE: '~/gone.json' }, undefined],
+  ])('%s: %s %j', async (_, host, env, expected) => {
+    expect(await ask(FILES, env, host)).toBe(expected);
+  });
+
+  test.each([
+    ['os/base', 'base'],
+    ['os/other', 'os'],
+    ['os', 'os'],
+    ['osx/base', 'all'],
+    ['base', 'all'],
+  ])('a login for a part of a registry counts there: %s', async (repository, expected) => {
+    const auths = {
+      'quay.io': { auth: auth('all:x') },
+      'quay.io/os': { auth: auth('os:x') },
+      'quay.io/os/base': { auth: auth('base:x') },
+    };
+    expect(await ask({ 'run/containers/auth.json': JSON.stringify({ auths }) }, {}, 'quay.io', repository)).toBe(
+      expected,
+    );
+  });
+
+  test('what the environment brings is not quoted when it is wrong', async () => {
+    const error = await findCredentials('quay.io', { env: { DOCKER_AUTH_CONFIG: '{"auths": "secret' } }).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toMatchObject({ code: 'HF-CONFIG', message: '$DOCKER_AUTH_CONFIG is not JSON' });
+  });
+});
+
 describe('helpers', () => {
   const GIVES = 'echo "{\\"ServerURL\\":\\"$server\\",\\"Username\\":\\"$server\\",\\"Secret\\":\\"secret\\"}"';
   test.each([
