@@ -121,7 +121,7 @@ export async function verifiedOptions(
       signal,
     }),
     notice: ({ level, text }) => say(context, level, text),
-    registry: { insecure: flags.insecureRegistry, signal },
+    registry: { insecure: flags.insecureRegistry, signal, notice: (text) => say(context, 'info', text) },
     undo,
   };
 }

@@ -96,11 +96,11 @@ export interface Repository {
 export async function openRepository(source: ImageSource, options: RegistryOptions = {}): Promise<Repository> {
   switch (source.kind) {
     case 'registry': {
-      const [{ RegistryRepository }, { parseRegistryName }] = await Promise.all([
-        import('./registry/repository.ts'),
+      const [{ openRegistryRepository }, { parseRegistryName }] = await Promise.all([
+        import('./registry/open.ts'),
         import('./registry/name.ts'),
       ]);
-      return new RegistryRepository(parseRegistryName(source.reference), options);
+      return openRegistryRepository(parseRegistryName(source.reference), options);
     }
     case 'oci-archive':
     case 'docker-archive': {

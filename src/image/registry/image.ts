@@ -5,7 +5,7 @@ import { type OciImage, openOciImage } from '../oci-image.ts';
 import { formatImageSource } from '../reference.ts';
 import type { Platform } from '../selection.ts';
 import { formatRegistryName, parseRegistryName } from './name.ts';
-import { RegistryRepository } from './repository.ts';
+import { openRegistryRepository } from './open.ts';
 import type { RegistryOptions } from './session.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function openRegistryImage(
   options: RegistryOptions = {},
 ): Promise<OciImage> {
   const name = parseRegistryName(reference);
-  const repository = new RegistryRepository(name, options);
+  const repository = await openRegistryRepository(name, options);
   const named = await repository.existingManifest(name.digest ?? name.tag ?? 'latest');
   return openOciImage(repository, named, {
     origin: 'registry',

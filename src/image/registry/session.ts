@@ -12,6 +12,7 @@ import {
 import { withoutSecrets } from '../../system/http.ts';
 import { RegistryAccess, type TokenRequest } from './access.ts';
 import { type Credentials, findCredentials } from './credentials.ts';
+import type { Registries } from './mirrors.ts';
 import { formatRegistryName, type RegistryName } from './name.ts';
 import { Patience, type PatienceOptions } from './patience.ts';
 import { mayBePlain } from './plain-http.ts';
@@ -24,6 +25,10 @@ export interface RegistryOptions extends PatienceOptions {
   signal?: AbortSignal | undefined;
   /** Default: docker's and podman's configuration. */
   credentials?: (host: string, repository: string) => Promise<Credentials | undefined>;
+  /** Mirrors and logins; default: those of this machine. */
+  registries?: Registries | undefined;
+  /** Told which mirror doesn't help, and why. */
+  notice?: ((text: string) => void) | undefined;
   /** How the network is reached. */
   exchange?: Exchanger;
 }
