@@ -6,16 +6,25 @@ import type { UpgradeFacts, UpgradeRequest } from './upgrade.ts';
 import { judgeVersion, recordedVersion, type SystemVersion, systemVersion, VERSION_LABEL } from './version-rule.ts';
 
 /**
- * What the active slot holds: as it was recorded, else as the running system says, where that is the active one.
+ * The slot whose version counts: the active one. Only a machine that runs its fallback is measured by that, since the
+ * active system didn't work, and whatever follows it may be a repaired older one.
+ */
+function countingSlot({ slot }: UpgradeFacts['booted']): 'active' | 'passive' {
+  return slot === 'passive' ? 'passive' : 'active';
+}
+
+/**
+ * The version of what is installed: as it was recorded, else as the running system says, where that is the one.
  * @param root the running system.
  */
 export function installedVersion(
   { installed, booted }: Pick<UpgradeFacts, 'installed' | 'booted'>,
   root: Root = new Root('/'),
 ): SystemVersion | undefined {
-  const recorded = recordedVersion(installed.active);
+  const slot = countingSlot(booted);
+  const recorded = recordedVersion(installed[slot]);
   if (recorded !== undefined) return recorded;
-  if (booted.slot !== 'active' || booted.replaced) return undefined;
+  if (booted.slot !== slot || booted.replaced) return undefined;
   return systemVersion(readOsRelease(root));
 }
 
@@ -26,10 +35,10 @@ export function installedVersion(
  */
 export function refuseOlderImage(
   { image, allowDowngrade = false }: Pick<UpgradeRequest, 'image' | 'allowDowngrade'>,
-  { installed }: Pick<UpgradeFacts, 'installed'>,
+  { installed, booted }: Pick<UpgradeFacts, 'installed' | 'booted'>,
 ): void {
   const version = image.kind === 'oci' ? image.config.labels[VERSION_LABEL] : undefined;
-  const before = installed.active?.imageVersion;
+  const before = installed[countingSlot(booted)]?.imageVersion;
   if (version === undefined || before === undefined) return;
   const id = 'image';
   const { mayDowngrade = true, policy } = image.provenance ?? {};

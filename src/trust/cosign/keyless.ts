@@ -68,8 +68,7 @@ export function verifyLog(candidate: Candidate, key: KeyObject, root: SigstoreRo
  * @throws TrustError tlog-missing, tlog-invalid, signature-invalid, identity-mismatch.
  */
 export function verifyKeyless(candidate: Candidate, identities: readonly Identity[], root: SigstoreRoot): Identity {
-  const leaf = leafOf(candidate);
-  const key = createPublicKey(leaf.publicKey.export({ type: 'spki', format: 'pem' }));
+  const { leaf, key } = leafOf(candidate);
   verifyLog(candidate, key, root);
   checkLoggedCertificate(candidate, leaf);
   let signer: ReturnType<Verifier['verify']>;
@@ -133,7 +132,7 @@ function checkLoggedCertificate(candidate: Candidate, leaf: X509Certificate): vo
   }
 }
 
-function leafOf(candidate: Candidate): X509Certificate {
+function leafOf(candidate: Candidate): { leaf: X509Certificate; key: KeyObject } {
   if (!candidate.hasCertificate) {
     throw new TrustError('signature-invalid', `${candidate.where} is by a key and not by a certificate`);
   }
@@ -145,7 +144,11 @@ function leafOf(candidate: Candidate): X509Certificate {
         : content.$case === 'x509CertificateChain'
           ? content.x509CertificateChain.certificates[0]?.rawBytes
           : undefined;
-    if (bytes !== undefined) return new X509Certificate(bytes);
+    if (bytes !== undefined) {
+      const leaf = new X509Certificate(bytes);
+      // A key that is none shows only when it is used: here, and nowhere else.
+      return { leaf, key: createPublicKey(leaf.publicKey.export({ type: 'spki', format: 'pem' })) };
+    }
   } catch (cause) {
     throw new TrustError('payload-invalid', `${candidate.where} has no certificate that can be read`, { cause });
   }

@@ -55,6 +55,16 @@ describe('the installed version', () => {
     });
   });
 
+  test('is that of the fallback while the machine runs it: the active system did not work', () => {
+    const installed = {
+      active: deployment({ os: 'demo', version: '4' }),
+      passive: deployment({ os: 'demo', version: '2' }),
+    };
+    const version = (slot: 'active' | 'passive' | 'recovery') =>
+      installedVersion({ installed, booted: { ...running(), slot } }, root())?.version;
+    expect([version('active'), version('passive'), version('recovery')]).toEqual(['4', '2', '4']);
+  });
+
   test('is that of the running system where nothing was recorded and it is the active one', () => {
     const installed = { active: deployment() };
     expect(installedVersion({ installed, booted: running() }, root())).toEqual({ id: 'demo', version: '3.0' });
@@ -77,7 +87,7 @@ describe('the labels of two images', () => {
     const active = deployment(installed === undefined ? {} : { imageVersion: installed });
     refuseOlderImage(
       { image: { ...image, config: { ...image.config, labels } }, allowDowngrade },
-      { installed: { active } },
+      { installed: { active }, booted: running() },
     );
   };
   test.each<[string | undefined, string | undefined]>([
