@@ -68,17 +68,17 @@ describe('bodies', () => {
   };
 
   test.each([
-    ['root.json', 'bad-metadata'],
-    ['timestamp.json', 'bad-metadata'],
-    ['snapshot', 'hash-mismatch'],
-    ['targets', 'hash-mismatch'],
-  ])('%s without end', async (file, reason) => {
+    ['root.json', 'bad-metadata', 'is larger than 1048576 bytes'],
+    ['timestamp.json', 'bad-metadata', 'is larger than 1048576 bytes'],
+    ['snapshot', 'hash-mismatch', 'its hash or length differs'],
+    ['targets', 'hash-mismatch', 'its hash or length differs'],
+  ])('%s without end', async (file, reason, message) => {
     const sent = { bytes: 0 };
     const server = await notary((request, response, name) => {
       if (name.startsWith(file)) endless(response, sent);
       else good(request, response, name);
     });
-    expect(await ask(server)).toMatchObject({ reason });
+    expect(await ask(server)).toMatchObject({ reason, message: expect.stringContaining(message) });
     // What lies in buffers on the way is a few megabytes, and no more.
     expect(sent.bytes).toBeLessThan(32 << 20);
   });

@@ -25,7 +25,8 @@ type Files = Map<string, Buffer>;
 
 export interface Description {
   root: { version: number; keys: TestKey[]; threshold?: number; signers?: TestKey[]; expires?: string };
-  timestamp: { version: number; keys: TestKey[]; expires?: string };
+  /** `says`: what it claims about the snapshot beside its sha256. */
+  timestamp: { version: number; keys: TestKey[]; expires?: string; says?: { length?: number; sha512?: Buffer } };
   snapshot: { version: number; keys: TestKey[]; lists?: boolean; expires?: string };
   targets: { version: number; keys: TestKey[]; expires?: string; tags: { [name: string]: Plain } };
   releases?: { version: number; keys: TestKey[]; paths?: string[]; tags: { [name: string]: Plain } };
@@ -126,7 +127,7 @@ export function filesOf(description: Description): Files {
   const files: Files = new Map(earlier);
   const rootBytes = rootFile(description);
   files.set('root.json', rootBytes).set(`${root.version}.root.json`, rootBytes);
-  const add = (name: string, bytes: Buffer): Plain => {
+  const add = (name: string, bytes: Buffer): { hashes: { sha256: string }; length: number } => {
     const sha256 = createHash('sha256').update(bytes).digest();
     files.set(`${name}.${sha256.toString('hex')}.json`, bytes);
     return { hashes: { sha256: sha256.toString('base64') }, length: bytes.length };
@@ -165,6 +166,7 @@ export function filesOf(description: Description): Files {
       signedFile(role(releases.version, releases.tags), releases.keys),
     );
   }
+  const { says = {} } = timestamp;
   const snapshotMeta = add(
     'snapshot',
     signedFile(
@@ -178,7 +180,13 @@ export function filesOf(description: Description): Files {
       {
         _type: 'Timestamp',
         expires: timestamp.expires ?? '2026-12-01T00:00:00Z',
-        meta: { snapshot: snapshotMeta },
+        meta: {
+          snapshot: {
+            ...snapshotMeta,
+            ...(says.length !== undefined && { length: says.length }),
+            ...(says.sha512 && { hashes: { ...snapshotMeta.hashes, sha512: says.sha512.toString('base64') } }),
+          },
+        },
         version: timestamp.version,
       },
       timestamp.keys,

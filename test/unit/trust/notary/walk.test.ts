@@ -1,6 +1,7 @@
 // What happens over several runs: what is remembered and when, what it protects from, and when it is given up. Each test
 // begins with a good repository and changes one thing.
 
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { verifyNotary } from '../../../../src/trust/notary/verify.ts';
 import { TrustError } from '../../../../src/trust/trust-error.ts';
@@ -22,6 +23,7 @@ import {
   signedFile,
   tag,
 } from './repository.ts';
+import { certificate, newKey } from './x509.ts';
 
 const OTHER = `sha256:${'22'.repeat(32)}`;
 
@@ -243,6 +245,43 @@ describe('new keys', () => {
     const http = { exchange: serve(filesOf(repository), asked), credentials: async () => undefined };
     expect(await refusal(question(new Map(), { store, http }))).toEqual({ reason: 'bad-metadata', role: 'root' });
     expect(asked).toEqual(['root.json']);
+  });
+});
+
+test('a trusted root whose certificate has ended is not enough any more', async () => {
+  const store = new MemoryStore();
+  const repository = goodRepository();
+  const key = newKey();
+  repository.root.keys = [rootKey(certificate({ names: [GUN], key, notAfter: '20261125000000Z' }), key)];
+  await verifyNotary(question(filesOf(repository), { store }));
+  const now = new Date('2026-11-25T00:00:01Z');
+  expect(await refusal(question(filesOf(repository), { store, now }))).toEqual({
+    reason: 'root-cert-mismatch',
+    role: 'root',
+  });
+  // Its key may still hand over to a new one.
+  const next = rootKey();
+  repository.root = { version: 4, keys: [next], signers: [...repository.root.keys, next] };
+  expect(await verifyNotary(question(filesOf(repository), { store, now }))).toMatchObject({ digest: DIGEST });
+});
+
+describe('a snapshot', () => {
+  const snapshotOf = (files: ReadonlyMap<string, Buffer>) =>
+    [...files].find(([name]) => name.startsWith('snapshot.'))?.[1] ?? Buffer.alloc(0);
+  const sha512 = (bytes: Buffer) => createHash('sha512').update(bytes).digest();
+
+  test.each<[string, (bytes: Buffer) => { length?: number; sha512?: Buffer }, string]>([
+    ['that is longer than the timestamp says', ({ length }) => ({ length: length - 1 }), 'hash-mismatch'],
+    ['that is shorter', ({ length }) => ({ length: length + 1 }), 'hash-mismatch'],
+    ['with another sha512', () => ({ sha512: sha512(Buffer.from('other')) }), 'hash-mismatch'],
+    ['with a sha512 that is none', () => ({ sha512: Buffer.from('short') }), 'bad-metadata'],
+    ['that is said to be larger than any may be', () => ({ length: (100 << 20) + 1 }), 'bad-metadata'],
+    ['with its sha512', (bytes) => ({ sha512: sha512(bytes) }), 'ok'],
+  ])('%s', async (_, says, expected) => {
+    const repository = goodRepository();
+    repository.timestamp.says = says(snapshotOf(filesOf(repository)));
+    const got = await refusal(question(filesOf(repository)));
+    expect(got).toMatchObject(expected === 'ok' ? { digest: DIGEST } : { reason: expected });
   });
 });
 
