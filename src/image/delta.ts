@@ -4,8 +4,10 @@
 
 import type { Layer } from './blob.ts';
 import type { Digest } from './digest.ts';
+import { parseEntryName } from './entrypath.ts';
 import { LocalContents } from './local-contents.ts';
 import type { OciImage } from './oci-image.ts';
+import { isCut } from './seekable/held-contents.ts';
 import type { TreePath } from './targettree.ts';
 import { compareTrees, type TreeDifference } from './tree-diff.ts';
 import {
@@ -144,7 +146,10 @@ async function tryDelta(
   for (const { entry, hasNewContent } of difference.files) {
     if (hasNewContent) note(missing, local, entry.content, old.get(entry.path));
   }
-  for (const layer of proofs) for (const { content } of layer.entries) note(missing, local, content, undefined);
+  // Whoever makes a pack leaves out what the old file of the same name has (held-contents.ts), hidden or not.
+  for (const layer of proofs) {
+    for (const { header, content } of layer.entries) note(missing, local, content, old.get(pathOf(header.name)));
+  }
 
   const oldChunks = new Map<Digest, { path: TreePath; offset: number }>();
   const pieces = new Map<string, readonly Chunk[]>();
@@ -197,16 +202,21 @@ function note(
   if (missing.get(key)?.replaces === undefined) missing.set(key, { content, replaces });
 }
 
+/** The path that an entry's name means, as far as the name alone tells. */
+function pathOf(name: string): TreePath {
+  const parsed = parseEntryName(name);
+  return parsed.kind === 'entry' ? parsed.parts.join('/') : '';
+}
+
 /** Finds chunks of the new version in the old one. */
 async function cutOld(
-  { chunks, source }: { chunks: readonly Chunk[]; source: ChunkSource },
+  { source }: { source: ChunkSource },
   replaces: TreeEntry | undefined,
   local: LocalContents,
   oldChunks: Map<Digest, { path: TreePath; offset: number }>,
 ): Promise<void> {
-  if (source.split === undefined || chunks.length < 2 || replaces?.content === undefined) return;
+  if (source.split === undefined || replaces?.content === undefined || !isCut(replaces.content)) return;
   const { content, path } = replaces;
-  if (content.extents !== undefined) return;
   let offset = 0;
   for await (const { digest, sizeBytes } of source.split(local.read(content))) {
     if (!oldChunks.has(digest)) oldChunks.set(digest, { path, offset });

@@ -4,6 +4,7 @@
 import type { Digest } from '../digest.ts';
 import type { FileContent, LayerIndex, TreeIndex } from '../tree-index.ts';
 import { treeOf } from '../tree-model.ts';
+import { MIN_CHUNK_BYTES } from './chunker.ts';
 
 export interface HeldContents {
   /** Whether the whole content is there. */
@@ -12,8 +13,18 @@ export interface HeldContents {
   hasChunk(path: string, chunk: Digest): boolean;
 }
 
-/** What a machine has that runs an image of these layers, whose contents list their chunks. Lower files that upper ones
- * hide are not there. */
+/**
+ * Whether an upgrade looks for chunks in an old content. What is left out of a pack depends on it, on another machine:
+ * it may become true for more contents, and for none less.
+ */
+export function isCut({ sizeBytes, extents }: FileContent): boolean {
+  return extents === undefined && sizeBytes > MIN_CHUNK_BYTES;
+}
+
+/**
+ * What a machine has that runs an image of these layers, whose contents list their chunks. Lower files that upper ones
+ * hide are not there.
+ */
 export function heldByImage(layers: readonly LayerIndex[]): HeldContents {
   const tree: TreeIndex = treeOf(layers);
   const contents = new Set<string>();
@@ -21,8 +32,7 @@ export function heldByImage(layers: readonly LayerIndex[]): HeldContents {
   for (const { path, content } of tree.values()) {
     if (content === undefined) continue;
     contents.add(keyOf(content));
-    // Where a file is one chunk, the chunk is the content.
-    if (content.chunks !== undefined && content.chunks.length > 1) {
+    if (content.chunks !== undefined && isCut(content)) {
       chunksByPath.set(path, new Set(content.chunks.map(({ digest }) => digest)));
     }
   }

@@ -8,7 +8,7 @@ import { shortDigest } from '../manifest.ts';
 import type { OciImage } from '../oci-image.ts';
 import type { SeekableLayer } from '../tree-index.ts';
 import { isEstargz, readEstargz } from './estargz.ts';
-import { findIndex, readIndexedLayer } from './published-index.ts';
+import { findIndex, type IndexedLayer, layersOfIndex, readIndexedLayer } from './published-index.ts';
 import { isZstdChunked, readZstdChunked } from './zstd-chunked.ts';
 
 export interface OpenSeekableOptions {
@@ -54,11 +54,14 @@ export async function openSeekableLayers(
   const onProblem = (problem: unknown) => notice(`chunk index: ${messageOf(problem)}`);
   const index = await attempt('chunk index', () => findIndex(image, { base: base?.digest, onProblem }));
   if (index === undefined) return found;
+  const indexed: IndexedLayer[] = [];
   for (const { diffId, digest } of others) {
     if (!index.documents.has(diffId)) continue;
     const name = `chunk index of layer ${shortDigest(digest)}`;
-    const seekable = await attempt(name, () => readIndexedLayer(index, diffId, repository));
-    if (seekable !== undefined) found.set(diffId, seekable);
+    const layer = await attempt(name, () => readIndexedLayer(index, diffId, repository));
+    if (layer !== undefined) indexed.push(layer);
   }
+  const fromPack = await attempt('chunk index', async () => layersOfIndex(index, indexed, repository));
+  for (const layer of fromPack ?? []) found.set(layer.diffId, layer);
   return found;
 }

@@ -7,9 +7,9 @@ import { badIndex } from './bad-index.ts';
 import { chunksOf } from './chunker.ts';
 import { unpackDocument } from './document-packing.ts';
 import { chooseArtifact, INDEX_ARTIFACT_TYPE, type IndexArtifact, parseArtifact } from './index-artifact.ts';
-import { decodeIndexDocument } from './index-document.ts';
+import { decodeIndexDocument, type IndexDocument } from './index-document.ts';
 import { RangedChunks } from './ranged-chunks.ts';
-import { entriesOfRecipe, proveRecipe } from './recipe.ts';
+import { entriesOfRecipe, proveRecipe, type RecipeEntries } from './recipe.ts';
 
 const NAME = 'chunk index';
 /** Packed; a layer with 100,000 files has about ten. */
@@ -48,30 +48,51 @@ export async function findIndex(
   return chooseArtifact(artifacts, base);
 }
 
+/** A layer's document, and what it says that the layer holds. */
+export interface IndexedLayer extends IndexDocument {
+  contents: RecipeEntries;
+}
+
 /**
- * A layer by its document. Nothing of it is proven until `prove` says so.
+ * Reads the document of a layer.
  * @throws HoldfastError HF-IMAGE, HF-DIGEST, HF-NETWORK
  */
 export async function readIndexedLayer(
   { documents, pack }: IndexArtifact,
   diffId: Digest,
-  repository: OciImage['repository'],
-): Promise<SeekableLayer> {
+  repository: Pick<OciImage['repository'], 'document'>,
+): Promise<IndexedLayer> {
   const descriptor = documents.get(diffId);
   if (descriptor === undefined) throw badIndex('it does not have the layer');
   const packed = await repository.document(descriptor, 'the index of a layer', MAX_PACKED_DOCUMENT_BYTES);
   const document = decodeIndexDocument(await unpackDocument(packed), pack.sizeBytes);
-  const { recipe } = document;
-  if (recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
-  const { entries, inline } = entriesOfRecipe(recipe);
+  if (document.recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
+  return { ...document, contents: entriesOfRecipe(document.recipe) };
+}
+
+/**
+ * Layers whose contents come from the pack. They share one source, so that what several of them have is fetched once.
+ * Nothing of them is proven until `prove` says so.
+ * @throws HoldfastError HF-IMAGE when their documents contradict each other.
+ */
+export function layersOfIndex(
+  { pack }: IndexArtifact,
+  layers: readonly IndexedLayer[],
+  repository: Pick<OciImage['repository'], 'ranges'>,
+): SeekableLayer[] {
   const source = new RangedChunks({
     name: NAME,
     repository,
     blob: pack,
     packing: 'zstd',
-    chunks: document.packed,
-    inline,
+    chunks: layers.flatMap(({ packed }) => packed),
+    inline: new Map(layers.flatMap(({ contents }) => [...contents.inline])),
     split: chunksOf,
   });
-  return { diffId, entries, source, prove: (read) => proveRecipe(recipe, read) };
+  return layers.map(({ recipe, contents }) => ({
+    diffId: recipe.diffId,
+    entries: contents.entries,
+    source,
+    prove: (read) => proveRecipe(recipe, read),
+  }));
 }

@@ -38,7 +38,7 @@ export class RangedChunks implements ChunkSource {
   readonly split?: (bytes: AsyncIterable<Buffer>) => AsyncIterable<Chunk>;
   readonly #options: RangedChunksOptions;
   readonly #inline: ReadonlyMap<Digest, Buffer>;
-  /** The first of the chunks with that digest. */
+  /** Without a range: zeros. */
   readonly #chunks = new Map<Digest, { chunk: PackedChunk; range: PackedRange | undefined }>();
 
   /** @throws HoldfastError HF-IMAGE when chunks overlap, lie outside the blob or are too large. */
@@ -47,15 +47,15 @@ export class RangedChunks implements ChunkSource {
     this.#options = options;
     this.#inline = options.inline ?? new Map();
     if (options.split !== undefined) this.split = options.split;
-    const chunks = [...options.chunks];
-    for (const range of rangesOf(chunks, options.blob.sizeBytes)) {
-      for (const chunk of range.chunks) {
-        if (!this.#chunks.has(chunk.digest)) this.#chunks.set(chunk.digest, { chunk, range });
-      }
-    }
-    for (const chunk of chunks) {
+    const unique = new Map<Digest, PackedChunk>();
+    for (const chunk of options.chunks) {
       // Zeros needn't be fetched, wherever else they are packed.
-      if (chunk.start === chunk.end) this.#chunks.set(chunk.digest, { chunk, range: undefined });
+      if (!unique.has(chunk.digest) || chunk.start === chunk.end) unique.set(chunk.digest, chunk);
+    }
+    for (const chunk of unique.values()) this.#chunks.set(chunk.digest, { chunk, range: undefined });
+    for (const range of rangesOf(unique.values(), options.blob.sizeBytes)) {
+      if (options.packing === 'zstd' && range.chunks.length > 1) throw badIndex('chunks overlap');
+      for (const chunk of range.chunks) this.#chunks.set(chunk.digest, { chunk, range });
     }
   }
 

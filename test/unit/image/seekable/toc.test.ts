@@ -174,7 +174,10 @@ describe('a table is refused that has', () => {
     [
       'chunks at the same place',
       'chunks overlap',
-      chunked({ version: 1, entries: [...table().entries, ...table({ name: 'g', endOffset: 9 }).entries] }),
+      chunked({
+        version: 1,
+        entries: [...table().entries, ...table({ name: 'g', digest: digestOf('other') }).entries],
+      }),
     ],
     ['text that is not JSON', 'is not JSON', chunked('{"version":1,"entries":[')],
     ['more text than was said', 'longer than the 100 bytes', chunked(' '.repeat(1 << 20), {}, 100)],
