@@ -1,5 +1,6 @@
 // One HTTP request whose answer's body is a stream. Nothing is followed and nothing is tried again here: where credentials
-// and half-read files are at stake, both are the caller's to decide. The time limit is for silence, not for the whole.
+// and half-read files are at stake, both are the caller's to decide. The time limit is for silence, and for what is hardly
+// better, not for the whole.
 
 import { HoldfastError } from './errors.ts';
 import { reasonOf, trustStore, withoutSecrets } from './http.ts';
@@ -9,7 +10,10 @@ export interface ExchangeOptions {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
-  /** How long nothing may arrive, be it the head of the answer or the next part of its body. Default 30 seconds. */
+  /**
+   * How long nothing may arrive, be it the head of the answer or the next part of its body; of a body, in that time more
+   * than {@link SLOWEST_BYTES_PER_SECOND} must arrive. Default 30 seconds.
+   */
   stallMs?: number;
   signal?: AbortSignal | undefined;
   /** What this server needs beyond the machine's own authorities. */
@@ -25,6 +29,9 @@ export interface Exchange {
   /** Ends the transfer; needed where the body isn't read to its end. */
   cancel: () => Promise<void>;
 }
+
+/** Below this a sender only wants to keep us busy; the slowest links in use have more. */
+export const SLOWEST_BYTES_PER_SECOND = 128;
 
 /** The edge to the network, so that a test can put another one in its place. */
 export type Exchanger = (url: string, options?: ExchangeOptions) => Promise<Exchange>;
@@ -79,10 +86,28 @@ export const exchange: Exchanger = async (url, options = {}) => {
 
   async function* read(): AsyncGenerator<Buffer> {
     const reader = body?.getReader();
+    // What its reader takes to use a part doesn't count.
+    let waitedMs = 0;
+    let cameBytes = 0;
     try {
       while (reader !== undefined) {
+        const since = performance.now();
         const { done, value } = await waitFor(reader.read());
         if (done) return;
+        waitedMs += performance.now() - since;
+        cameBytes += value.byteLength;
+        if (waitedMs >= stallMs) {
+          if (cameBytes < (SLOWEST_BYTES_PER_SECOND * waitedMs) / 1000) {
+            abort.abort();
+            throw new BrokenExchange(
+              `only ${cameBytes} bytes came in ${Math.round(waitedMs / 1000)} s`,
+              true,
+              undefined,
+            );
+          }
+          waitedMs = 0;
+          cameBytes = 0;
+        }
         yield Buffer.from(value.buffer, value.byteOffset, value.byteLength);
       }
     } finally {

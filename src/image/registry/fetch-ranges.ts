@@ -6,6 +6,7 @@ import { BrokenExchange } from '../../system/exchange.ts';
 import { type Descriptor, shortDigest } from '../manifest.ts';
 import { ReadAhead } from '../read-ahead.ts';
 import type { ByteRange } from '../repository.ts';
+import { PROGRESS_BYTES, requireAsStored } from './fetch.ts';
 import type { RegistrySession } from './session.ts';
 
 const PARALLEL = 6;
@@ -51,8 +52,10 @@ async function* fetchRange(
   }
   const patience = session.patience();
   let at = start;
+  let sinceFailure = 0;
   while (at < end) {
     const answer = await session.get(`blobs/${digest}`, what, { range: `bytes=${at}-${end - 1}` }, patience);
+    requireAsStored(answer, what);
     const sent = /^bytes (\d+)-(\d+)\//.exec(answer.headers.get('content-range') ?? '');
     if (answer.status !== 206) {
       await answer.cancel();
@@ -70,7 +73,8 @@ async function* fetchRange(
         if (at + chunk.length > end) {
           throw new HoldfastError('HF-NETWORK', `${session.name.host} sends more of a layer than was asked for`);
         }
-        patience.progress();
+        sinceFailure += chunk.length;
+        if (sinceFailure >= PROGRESS_BYTES) patience.progress();
         yield { start: at, data: chunk };
         at += chunk.length;
       }
@@ -79,6 +83,7 @@ async function* fetchRange(
       broken = error;
     }
     if (at >= end) return;
+    sinceFailure = 0;
     if (!broken.temporary || !(await patience.wait())) throw session.broken(broken, what);
   }
 }

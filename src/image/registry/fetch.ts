@@ -10,7 +10,7 @@ import type { BlobOptions, FetchedManifest } from '../repository.ts';
 import type { RegistrySession } from './session.ts';
 
 /** After so many bytes, earlier failures of a transfer count no more. */
-const PROGRESS_BYTES = 16 << 10;
+export const PROGRESS_BYTES = 16 << 10;
 
 /**
  * A manifest or index.
@@ -58,9 +58,17 @@ export async function* fetchBlob(
   const patience = session.patience();
   let read = from;
   let sinceFailure = 0;
+  let isWhole = false;
   for (;;) {
-    const range: Record<string, string> = read === 0 ? {} : { range: `bytes=${read}-` };
-    const answer = await session.get(`blobs/${digest}`, what, range, patience);
+    const range: Record<string, string> = read === 0 || isWhole ? {} : { range: `bytes=${read}-` };
+    const answer = await session.get(`blobs/${digest}`, what, range, patience, isWhole ? [] : [416]);
+    if (answer.status === 416) {
+      // Some servers refuse ranges instead of passing them over.
+      await answer.cancel();
+      isWhole = true;
+      continue;
+    }
+    requireAsStored(answer, what);
     let skip = read - startOf(answer, read, what);
     let broken = new BrokenExchange('the connection ended early', true, undefined);
     try {
@@ -84,6 +92,18 @@ export async function* fetchBlob(
     sinceFailure = 0;
     if (!broken.temporary || !(await patience.wait())) throw session.broken(broken, what);
   }
+}
+
+/**
+ * Somebody on the way may pack what was asked for as it is. The runtimes unpack that unasked: places in it would mean
+ * nothing, and it could be any size.
+ */
+export function requireAsStored({ headers }: Exchange, what: string): void {
+  const coding = headers.get('content-encoding')?.toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') return;
+  throw new HoldfastError('HF-NETWORK', `${what} comes packed with ${coding}, which was not asked for`, {
+    hint: 'a proxy on the way, or the registry, has to stop that',
+  });
 }
 
 /** Where in the blob the body of an answer begins. */
