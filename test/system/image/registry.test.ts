@@ -193,10 +193,10 @@ describe('TLS', () => {
   });
 });
 
-test('the runtime of the executable needs no more memory for a large layer than for a small one', async () => {
+test('the runtime of the executable needs little more memory for large layers than for small ones', async () => {
   // Nothing that could be packed, or little would come over the network.
-  const large = [file('large', Buffer.alloc(200 << 20, randomBytes(1 << 20)))];
-  await writeLayers(`${directory}/layout`, 'large', [large], 'none');
+  const large = ['a', 'b', 'c', 'd'].map((name) => [file(name, Buffer.alloc(50 << 20, randomBytes(1 << 20)))]);
+  await writeLayers(`${directory}/layout`, 'large', large, 'none');
   await pushImage(`${directory}/layout`, 'large', `${open.host}/os/large:v1`);
   const peak = async (name: string, target: string) => Number((await pullWithBun(name, target)).stdout.split(' ')[1]);
   const difference =
