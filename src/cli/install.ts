@@ -67,7 +67,8 @@ export async function installCommand(context: CommandContext, [disk]: string[], 
   const seconds = (durationMs / 1000).toFixed(1);
   const { boots, content } = made;
   const byBios = boots?.bios === true && plan.actions.some(({ kind }) => kind === 'install-bios-boot');
-  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image }, [
+  const verifiedBy = systems.image.provenance?.verifiedBy;
+  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image, verifiedBy }, [
     `Installed ${prettyName} on ${target} in ${seconds} s${warnings.length > 0 ? ` with ${warnings.length} warning(s)` : ''}.`,
     ...warningLines('Install', warnings).slice(1),
     `  image      ${displayName(facts.image.source)}${facts.image.digest === undefined ? '' : ` (${facts.image.digest.slice(0, 19)}…)`}`,

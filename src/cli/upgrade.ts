@@ -105,7 +105,8 @@ async function upgradeSystem(
   const kept = plan.actions.some(({ kind }) => kind === 'copy-to-passive')
     ? 'the system that is running now'
     : 'unchanged';
-  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image, moved }, [
+  const verifiedBy = image.provenance?.verifiedBy;
+  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image, verifiedBy, moved }, [
     ...warningLines('Upgrade', warnings),
     `  active     ${prettyName} in ${seconds} s`,
     ...movedLine(moved),
@@ -156,7 +157,8 @@ async function upgradeRecoverySystem(
     return outcome;
   }
   const seconds = (durationMs / 1000).toFixed(1);
-  reporter.result({ outcome, warnings, durationMs, recovery: prettyName, image: facts.image, moved }, [
+  const verifiedBy = image.provenance?.verifiedBy;
+  reporter.result({ outcome, warnings, durationMs, recovery: prettyName, image: facts.image, verifiedBy, moved }, [
     ...warningLines(both ? 'Recovery upgrade' : 'Upgrade', warnings),
     `  recovery   ${prettyName} in ${seconds} s`,
     ...movedLine(moved),

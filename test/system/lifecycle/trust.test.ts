@@ -74,7 +74,10 @@ const upgrade = (...args: string[]): Promise<RunResult> =>
 /** What is on the state partition: names, and what the slots say of themselves. */
 async function diskState() {
   return disk.withMounted('COS_STATE', async (state) => ({
-    files: readdirSync(join(state, 'cOS')).sort(),
+    // What was fetched is kept for another try, whatever ended this one.
+    files: readdirSync(join(state, 'cOS'))
+      .filter((file) => file !== '.fetch')
+      .sort(),
     active: await slotText(state, 'active', '/etc/os-release'),
     record: readFileSync(join(state, 'state.yaml'), 'utf8'),
   }));
