@@ -1,5 +1,5 @@
 // `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
-// from the sources as they are. `--runs N` is for the boots and the lifecycle, `--wall-clock` for the boots;
+// from the sources as they are. `--runs N` is for the boots, the lifecycle and the images, `--wall-clock` for the boots;
 // with `--json` their figures come as JSON.
 
 import { parseArgs } from 'node:util';
@@ -41,6 +41,15 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
       const report = await benchLifecycle({ runs, log });
       if (values.json) say(JSON.stringify(report, null, 2));
       else for (const line of showLifecycleReport(report)) say(line);
+    },
+  },
+  images: {
+    title: 'Images',
+    run: async () => {
+      const { benchImages, showImagesReport } = await import('./images.ts');
+      const report = await benchImages({ runs, log });
+      if (values.json) say(JSON.stringify(report, null, 2));
+      else for (const line of showImagesReport(report)) say(line);
     },
   },
 };
