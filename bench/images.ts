@@ -94,9 +94,9 @@ async function publish(
   await pushImage(layout, 'v1', `${host}/os/chunked:v1`);
   await runChecked([
     ...(['skopeo', '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'] as const),
-    ...['--dest-compress-format', 'zstd:chunked', '--src-tls-verify=false'],
-    // From a directory that isn't packed, or the layer would be taken as it is.
-    ...[`docker://${host}/os/plain:v2`, `docker://${host}/os/chunked:v2`],
+    ...['--dest-compress-format', 'zstd:chunked'],
+    // A packed layer would be taken as it is.
+    ...[`oci:${layout}:v2-unpacked`, `docker://${host}/os/chunked:v2`],
   ]);
   const made = await runChecked([
     ...([executable, 'image', 'index', '--json', `docker:${host}/os/indexed:v2`] as const),

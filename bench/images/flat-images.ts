@@ -13,7 +13,7 @@ import { runChecked } from '../../src/system/process.ts';
 export const UPDATED_PACKAGE = 'openssh-client';
 
 export interface FlatImages {
-  /** An OCI layout with the tags v1 and v2. */
+  /** An OCI layout with the tags v1 and v2, and v2-unpacked, for tools that pack what isn't packed yet. */
   layout: string;
   /** Trees as the images have them. */
   trees: { v1: string; v2: string };
@@ -55,6 +55,10 @@ export async function makeFlatImages(demo: DemoImages, work: string, log: (line:
       layers: [{ tar, compression: 'gzip' }],
     });
     digests[tag] = made.digest;
+    if (tag === 'v2') {
+      const layers = [{ tar, compression: 'none' as const }];
+      await writeImage(layout, { tag: 'v2-unpacked', architecture: 'amd64', labels, layers });
+    }
     packedBytes = made.layers[0]?.size ?? 0;
   }
   rmSync(tar);

@@ -1,6 +1,7 @@
 // PAX extended headers: records `LENGTH KEY=VALUE\n` (POSIX.1, pax). Values stay bytes, since extended attributes
 // such as security.capability are binary; libraries that decode them as UTF-8 break them.
 
+import { parseAcl } from './acl.ts';
 import { malformedTar } from './tarheader.ts';
 
 /** What a PAX header says about the next entry. Absent: nothing was said. */
@@ -17,7 +18,7 @@ export interface PaxOverrides {
   xattrs: Map<string, Buffer>;
   /** Sparse file: name, size and map (formats 0.0, 0.1 and 1.0). */
   sparse: SparseOverrides;
-  /** Keys that carry something which isn't applied (ACLs as text, libarchive's own attributes). */
+  /** Keys that carry something which isn't applied (ACLs of names without numbers, libarchive's own attributes). */
   unapplied: string[];
 }
 
@@ -61,6 +62,8 @@ export function parsePax(data: Buffer): PaxOverrides {
     if (key.startsWith('SCHILY.xattr.')) {
       // A copy: the buffer that it is part of would live as long as the attribute.
       pax.xattrs.set(key.slice('SCHILY.xattr.'.length), Buffer.from(bytes));
+    } else if (key === 'SCHILY.acl.access' || key === 'SCHILY.acl.default') {
+      addAcl(pax, key, bytes);
     } else if (key === 'path') {
       setOrDelete(pax, 'path', value === '' ? undefined : pathOf(value));
     } else if (key === 'linkpath') {
@@ -85,6 +88,17 @@ export function changesEntries(pax: PaxOverrides): boolean {
   const { xattrs, sparse, unapplied, ...fields } = pax;
   const saysSparse = sparse.version !== undefined || sparse.name !== undefined || sparse.map.length > 0;
   return xattrs.size > 0 || saysSparse || sparse.realSizeBytes !== undefined || Object.keys(fields).length > 0;
+}
+
+/** A list in words becomes the attribute that the kernel knows, unless the header has that one too. */
+function addAcl(pax: PaxOverrides, key: string, text: Buffer): void {
+  const isAccess = key === 'SCHILY.acl.access';
+  const name = isAccess ? 'system.posix_acl_access' : 'system.posix_acl_default';
+  const acl = parseAcl(text.toString('utf8'));
+  if ('problem' in acl) pax.unapplied.push(key);
+  // The mode says the same.
+  else if (isAccess && acl.isMode) return;
+  else if (!pax.xattrs.has(name)) pax.xattrs.set(name, acl.value);
 }
 
 function addSparse(sparse: SparseOverrides, key: string, value: string): void {

@@ -2,13 +2,13 @@
 // everything that layers can hold, and generated ones. Takes about ten seconds.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { writeLayers } from '../../unit/image/fixture.ts';
+import { unpackMembers, writeLayers } from '../../unit/image/fixture.ts';
 import { dir, file, hardlink, type Member, padded, symlink, whiteout } from '../../unit/image/tarball.ts';
 import { fullSnapshot, ourTree, umociTree } from './umoci.ts';
 
@@ -217,6 +217,28 @@ describe('a handcrafted image', () => {
     const atOnce = await ourTree(`${directory}/layout`, 'v1', `${directory}/once`);
     expect(await ourTree(`${directory}/layout`, 'v1', `${directory}/twice`, lower)).toEqual(atOnce);
   });
+});
+
+test('access lists in words, as GNU tar writes them, are the ones that it read', async () => {
+  const tree = `${directory}/tree`;
+  mkdirSync(`${tree}/inherits`, { recursive: true });
+  writeFileSync(`${tree}/file`, 'x');
+  const set = (name: string, value: Buffer, path: string) =>
+    execFileSync('setfattr', ['-n', name, '-v', `0x${value.toString('hex')}`, `${tree}/${path}`]);
+  // Of a user who has no name here: tar would write that, and what number it is would not be known.
+  const nameless = (acl: Buffer) => Buffer.from(acl.toString('hex').replace(/e8030000|05000000/, '31d40000'), 'hex');
+  set('system.posix_acl_access', nameless(ACCESS_ACL), 'file');
+  set('system.posix_acl_default', nameless(DEFAULT_ACL), 'inherits');
+  writeFileSync(`${tree}/inherits/file`, 'x');
+  const pack = ['--create', '--acls', '--numeric-owner', '--format=posix', '--sort=name', '--directory', tree, '.'];
+  const tar = execFileSync('tar', pack);
+  expect(tar.includes('SCHILY.acl.default=')).toBe(true);
+  mkdirSync(`${directory}/ours`);
+  await unpackMembers(`${directory}/ours`, [tar]);
+  const xattrs = (root: string) =>
+    Object.fromEntries(Object.entries(fullSnapshot(root)).map(([path, entry]) => [path, entry.xattrs]));
+  expect(xattrs(`${directory}/ours`)).toEqual(xattrs(tree));
+  expect(xattrs(tree)['inherits/file']).toContain('system.posix_acl_access=');
 });
 
 describe('the runtime of the executable', () => {
