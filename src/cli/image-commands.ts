@@ -1,7 +1,7 @@
 // The commands that look at images and move them about, without a machine to install: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { configDir, dryRun, imageOptions, output, repeated } from './options.ts';
+import { configDir, dryRun, imageOptions, output, repeated, trustOptions } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineImageCommands(define: Define): void {
@@ -21,6 +21,7 @@ export function defineImageCommands(define: Define): void {
     'unpack an image into a new directory, verified like one that is installed',
     [
       ...trustOptions(),
+      new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
       new Option('--resume', 'keep what is fetched beside the directory, so that an interrupted pull can go on'),
       dryRun(),
       ...output(),
@@ -72,10 +73,4 @@ export function defineImageCommands(define: Define): void {
   holdfast image index oci-layout:/srv/images:v2      for all machines`,
     },
   );
-}
-
-/** What decides about the use of an image, without the ways to name one. */
-function trustOptions(): Option[] {
-  const naming: readonly (string | undefined)[] = ['--system', '--system.uri', '--docker-image', '--directory'];
-  return imageOptions().filter(({ long }) => !naming.includes(long));
 }

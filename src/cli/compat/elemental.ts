@@ -145,7 +145,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** Commands of elemental that holdfast has not; each with what to do instead. */
 const ABSENT: Readonly<Record<string, string>> = {
-  'pull-image': 'images are read where they are: every command takes docker:, oci-layout:, dir: and file:',
+  'pull-image': 'holdfast pull IMAGE DIRECTORY unpacks an image; every other command reads it where it is',
   'build-iso': 'holdfast builds no media yet; install disk images instead: holdfast install disk.img --system IMAGE',
   'build-disk':
     'install on an image file instead: truncate --size 16G disk.img; holdfast install disk.img --system IMAGE',
