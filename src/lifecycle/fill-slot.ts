@@ -66,8 +66,8 @@ const FREE_BESIDE_FETCHED_BYTES = RESERVE_BYTES + 512 * MIB;
 /** Unpacks the layers that the transition doesn't hold yet, and finishes its tree. */
 export async function unpackIntoSlot(context: ApplyContext, state: FillState, skipLayers: number): Promise<void> {
   if (state.isFilled) return;
-  const image = state.image && spooled(context, state, state.image);
-  if (image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
+  if (state.image === undefined) throw new HoldfastError('HF-NO-SOURCE', 'there is no image to unpack');
+  const { image, keptBytes } = spooled(context, state, state.image, skipLayers);
   const known = state.layerIndexes ?? (await knownLayers(state, skipLayers));
   const indexers: LayerIndexer[] = [];
   let fetchedBytes = 0;
@@ -93,7 +93,7 @@ export async function unpackIntoSlot(context: ApplyContext, state: FillState, sk
   for (const warning of warnings) context.warn(warning);
   state.unpacked = counted;
   state.layerIndexes = [...known, ...indexers.flatMap(({ index }) => index ?? [])];
-  addMoved(state, { fetchedBytes: image.kind === 'oci' ? fetchedBytes : 0, writtenBytes: counted?.contentBytes ?? 0 });
+  addMoved(state, { fetchedBytes: Math.max(0, fetchedBytes - keptBytes), writtenBytes: counted?.contentBytes ?? 0 });
   await finishTree(context, state, slot);
 }
 
@@ -158,15 +158,23 @@ async function finishTree(
   state.isFilled = true;
 }
 
-/** An image whose layers go through the spool on COS_STATE, where that is worth something. */
-function spooled({ events }: ApplyContext, state: FillState, image: Image): Image {
-  if (image.kind !== 'oci' || image.origin !== 'registry' || !state.keepsFetched) return image;
+/** An image whose layers go through the spool on COS_STATE, where that is worth something; and what is there already. */
+function spooled(
+  { events }: ApplyContext,
+  state: FillState,
+  image: Image,
+  skipLayers: number,
+): { image: Image; keptBytes: number } {
+  if (image.kind !== 'oci') return { image, keptBytes: 0 };
+  if (image.origin !== 'registry' || !state.keepsFetched) return { image, keptBytes: 0 };
   const spool = new Spool(join(state.stateDirectory, FETCH_DIRECTORY), {
     reserveBytes: FREE_BESIDE_FETCHED_BYTES,
     notice: (text) => events({ type: 'notice', level: 'info', text }),
   });
-  spool.prune(image.layers);
-  return withRepository(image, new SpooledRepository(image.repository, spool));
+  const layers = image.layers.slice(skipLayers);
+  spool.prune(layers);
+  const keptBytes = layers.reduce((sum, layer) => sum + spool.kept(layer), 0);
+  return { image: withRepository(image, new SpooledRepository(image.repository, spool)), keptBytes };
 }
 
 async function knownLayers({ stateDirectory, clonedFrom }: FillState, count: number): Promise<readonly LayerIndex[]> {
