@@ -1,5 +1,5 @@
 // Layers in the zstd:chunked format of containers/storage (pkg/chunked): a zstd frame for each chunk, and behind them, in
-// frames that other readers skip, a table of contents and, since 1.55, the tar stream's own bytes ("tar-split"). The
+// frames that other readers skip, a table of contents and, in newer ones, the tar stream's own bytes ("tar-split"). The
 // manifest's annotations say where the table is and what its digest is, so that the footer isn't needed.
 
 import type { Layer } from '../blob.ts';
@@ -15,7 +15,7 @@ import { entriesOfRecipe, proveRecipe } from './recipe.ts';
 import { parseTarSplit } from './tar-split.ts';
 import { filesOfToc, layerEntryOf, MAX_TOC_BYTES, packedPiece, parseToc, type TocFile } from './toc.ts';
 
-/** Since 1.45; up to then without "github", and Debian 12 has such a version. */
+/** Since 1.44; up to then without "github", and Debian 12 has such a version. */
 const PREFIXES = ['io.github.containers.zstd-chunked.', 'io.containers.zstd-chunked.'];
 const NAME = 'zstd:chunked';
 /** The only kind of table there is: that of CRFS. */
@@ -66,11 +66,12 @@ export async function readZstdChunked(
   });
   const entries = files.map(layerEntryOf);
   const split = packed[1];
-  if (tarSplit === undefined || split === undefined || toc.tarSplitDigest === undefined) {
-    return { diffId: layer.diffId, entries, source };
+  if (tarSplit === undefined || split === undefined) return { diffId: layer.diffId, entries, source };
+  // 1.48 has the digest in an annotation. What the data makes must be the layer in any case.
+  const splitDigest = toc.tarSplitDigest ?? annotation(layer.annotations, 'tarsplit-checksum');
+  if (splitDigest !== undefined && digestOf(split) !== splitDigest) {
+    throw badIndex('its tar-split data has another digest than the manifest says');
   }
-  if (digestOf(split) !== toc.tarSplitDigest)
-    throw badIndex('its tar-split data has another digest than its table says');
   const recipe = { diffId: layer.diffId, pieces: parseTarSplit(await unpackSection(split, tarSplit), files) };
   // The real headers: the table leaves out what it has no field for.
   const { entries: exact } = entriesOfRecipe(recipe);
