@@ -317,6 +317,7 @@ function explained(error: unknown, name: string): unknown {
     });
   }
   if (error instanceof HoldfastError || errno === undefined) return error;
+  if (errno === 'EFBIG') return refused(name, 'is larger than a file can be');
   if (errno === 'ENAMETOOLONG') return refused(name, 'has a name that is too long');
   return new HoldfastError('HF-IO', `${showName(name)} could not be unpacked: ${messageOf(error)}`, { cause: error });
 }

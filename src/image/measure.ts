@@ -10,7 +10,7 @@ import { tooMuch, visitLayers } from './layervisitor.ts';
 import { addEntry, addFile } from './tally.ts';
 import type { TarEntry } from './tarreader.ts';
 import { walkTree } from './tree.ts';
-import { DEFAULT_LIMITS, type UnpackLimits } from './unpack.ts';
+import { allowedBytes, DEFAULT_LIMITS, type UnpackLimits } from './unpack.ts';
 
 export interface MeasureOptions {
   /** How many of the lowest layers to leave out; default 0. */
@@ -59,10 +59,11 @@ export async function measureImage(image: Image, options: MeasureOptions = {}): 
   const search = new Search(lookFor);
   // Layers on top of others may take attributes away.
   const tools = new Set<string>(skipLayers > 0 ? ['getfattr', 'setfattr'] : []);
+  const layers = image.layers.slice(skipLayers);
   const { packedBytes } = await visitLayers(
     image,
-    image.layers.slice(skipLayers),
-    { signal, onProgress, maxBytes: limits.bytes },
+    layers,
+    { signal, onProgress, maxBytes: allowedBytes(limits, layers) },
     () => {
       search.beginLayer();
       return {

@@ -16,7 +16,7 @@ import type { TreePath } from './targettree.ts';
 import type { TarEvent } from './tarreader.ts';
 import type { Chunk, ChunkSource, LayerIndex, TreeIndex } from './tree-index.ts';
 import { treeOf } from './tree-model.ts';
-import { DEFAULT_LIMITS } from './unpack.ts';
+import { allowedBytes, DEFAULT_LIMITS } from './unpack.ts';
 
 export interface ImageContents {
   tree: TreeIndex;
@@ -61,7 +61,7 @@ export async function readContents(image: OciImage, options: ReadContentsOptions
   const keeper = new Keeper(texts);
   const unread = image.layers.filter(({ diffId }) => !indexes.has(diffId));
   const indexers: { layer: Layer; indexer: LayerIndexer }[] = [];
-  const visit = { signal, onProgress, maxBytes: DEFAULT_LIMITS.bytes };
+  const visit = { signal, onProgress, maxBytes: allowedBytes(DEFAULT_LIMITS, unread) };
   const { packedBytes } = await visitLayers(image, unread, visit, (layer) => {
     const indexer = new LayerIndexer(layer);
     indexers.push({ layer, indexer });

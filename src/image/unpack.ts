@@ -24,6 +24,16 @@ export interface UnpackLimits {
 /** Far above any system, far below what would harm a machine. */
 export const DEFAULT_LIMITS: UnpackLimits = { bytes: 64 * 2 ** 30, entries: 2_000_000, nameBytes: 512 * 2 ** 20 };
 
+/** No system packs better than this, but for files of zeros, of which there may be so much. */
+const MAX_RATIO = 200;
+const FREE_BYTES = 4 * 2 ** 30;
+
+/** How many bytes layers may unpack to: a small one that becomes huge was made to fill a disk. */
+export function allowedBytes(limits: UnpackLimits, layers: readonly Pick<Layer, 'sizeBytes'>[]): number {
+  const packedBytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return Math.min(limits.bytes, Math.max(FREE_BYTES, packedBytes * MAX_RATIO));
+}
+
 /** Above this, layers are expected to touch so many directories that asking about all at once is cheaper. */
 const LARGE_LAYERS_BYTES = 4 << 20;
 
@@ -111,33 +121,38 @@ export async function unpackLayers(
   };
   const counted: Tally = { contentBytes: 0, entries: 0 };
 
-  const { bytes } = await visitLayers(image, layers, { ...options, maxBytes: limits.bytes }, (layer) => {
-    const observer = options.observe?.(layer);
-    const unpacker = new LayerUnpacker({
-      tree,
-      times,
-      xattrs,
-      warn: (text, name) => warnings.add(text, name),
-      countEntry,
-      makeRoom,
-    });
-    return {
-      handle: (event) => {
-        if (event.kind === 'entry') addEntry(counted, event.entry);
-        const waiting = unpacker.handle(event);
-        observer?.handle(event);
-        return waiting;
-      },
-      end: async () => {
-        await withRoom(() => xattrs.flush());
-        await observer?.end?.();
-      },
-      close: () => {
-        unpacker.close();
-        observer?.close?.();
-      },
-    };
-  });
+  const { bytes } = await visitLayers(
+    image,
+    layers,
+    { ...options, maxBytes: allowedBytes(limits, layers) },
+    (layer) => {
+      const observer = options.observe?.(layer);
+      const unpacker = new LayerUnpacker({
+        tree,
+        times,
+        xattrs,
+        warn: (text, name) => warnings.add(text, name),
+        countEntry,
+        makeRoom,
+      });
+      return {
+        handle: (event) => {
+          if (event.kind === 'entry') addEntry(counted, event.entry);
+          const waiting = unpacker.handle(event);
+          observer?.handle(event);
+          return waiting;
+        },
+        end: async () => {
+          await withRoom(() => xattrs.flush());
+          await observer?.end?.();
+        },
+        close: () => {
+          unpacker.close();
+          observer?.close?.();
+        },
+      };
+    },
+  );
   await withRoom(() => xattrs.finish());
   times.apply(tree);
   return { files, counted, bytes, warnings: warnings.list(), implied, hasXattrs: xattrs.isUsed };

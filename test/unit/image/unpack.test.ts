@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { UnpackOptions } from '../../../src/image/unpack.ts';
-import { temporaryDirectory, unpackMembers } from './fixture.ts';
+import { allowedBytes, DEFAULT_LIMITS, type UnpackOptions, unpackLayers } from '../../../src/image/unpack.ts';
+import { memoryLayer, temporaryDirectory, unpackMembers } from './fixture.ts';
 import { names, snapshot } from './snapshot.ts';
-import { dir, file, hardlink, type Member, symlink, whiteout } from './tarball.ts';
+import { dir, file, hardlink, header, type Member, symlink, whiteout } from './tarball.ts';
 
 type Layers = readonly (readonly Member[])[];
 
@@ -293,6 +293,11 @@ describe('hostile layers are refused, and nothing outside the target changes', (
     ],
     ['a link without target', [[symlink('l', '')]], 'is a link to something'],
     ['an owner that is nobody', [[file('a', '', { pax: { uid: '4294967295' } })]], 'has an owner that no system has'],
+    [
+      'a sparse file of 2^53 bytes',
+      [[file('a', '', { pax: { 'GNU.sparse.size': String(2 ** 53 - 1), 'GNU.sparse.name': 'a' } })]],
+      'is larger than a file can be',
+    ],
     ['too many bytes', [[file('a', 'x'.repeat(20_000))]], 'more than 10000 bytes'],
     ['too many entries', [Array.from({ length: 11 }, (_, i) => dir(`d${i}`))], 'more than 10 entries'],
     ['too many entries by their parents', [[file('1/2/3/4/5/6/7/8/9/10/11')]], 'more than 10 entries'],
@@ -314,6 +319,25 @@ describe('hostile layers are refused, and nothing outside the target changes', (
     expect(readFileSync(`${outside}/victim`, 'utf8')).toBe('untouched');
     expect(readdirSync(outside).sort()).toEqual(['target', 'victim']);
     expect(snapshot(outside)['victim']).toEqual(before['victim']);
+  });
+
+  test('a small layer that unpacks to more than 4 GiB and 200 times its size', async () => {
+    expect(allowedBytes(DEFAULT_LIMITS, [{ sizeBytes: 1000 }])).toBe(4 * 2 ** 30);
+    expect(allowedBytes(DEFAULT_LIMITS, [{ sizeBytes: 2 ** 26 }, { sizeBytes: 2 ** 26 }])).toBe(200 * 2 ** 27);
+    expect(allowedBytes(DEFAULT_LIMITS, [{ sizeBytes: 2 ** 40 }])).toBe(DEFAULT_LIMITS.bytes);
+    const { layer } = memoryLayer(Buffer.alloc(1000));
+    let read = 0;
+    const readLayer = async function* () {
+      // Content that is kept nowhere: the name is one of aufs' own.
+      yield header({ name: '.wh..wh.bomb', size: 2 ** 33 - 1 });
+      const zeros = Buffer.alloc(1 << 24);
+      for (; read < 2 ** 33; read += zeros.length) yield zeros;
+    };
+    await expect(unpackLayers({ readLayer }, [layer], temporaryDirectory())).rejects.toMatchObject({
+      code: 'HF-IMAGE',
+      message: `the image is refused: it unpacks to more than ${2 ** 32} bytes`,
+    });
+    expect(read).toBe(2 ** 32 - (1 << 24));
   });
 
   test('links that lead out are followed inside, as after a chroot', async () => {
