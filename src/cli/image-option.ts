@@ -8,7 +8,7 @@ import { HoldfastError } from '../system/errors.ts';
 import type { UndoStack } from '../system/plan.ts';
 import type { OpenVerifiedOptions } from '../trust/open-verified.ts';
 import type { Reporter } from './reporter.ts';
-import { loadPolicy, type TrustFlags, trustEnvironment, trustWishes } from './trust-option.ts';
+import { loadPolicy, notaryFiles, type TrustFlags, trustEnvironment, trustWishes } from './trust-option.ts';
 
 export interface ImageFlags extends TrustFlags {
   system?: string;
@@ -109,7 +109,6 @@ export async function verifiedOptions(
     );
   }
   const { machineVerifiers } = await import('../trust/verifiers.ts');
-  const caFile = flags.trustCa ?? settings?.value('trust-ca');
   return {
     policy: await loadPolicy(flags),
     wishes: trustWishes(flags, settings),
@@ -117,7 +116,7 @@ export async function verifiedOptions(
     verifiers: machineVerifiers({
       now: new Date(),
       stateDirectory: flags.trustState ?? TRUST_STATE,
-      http: caFile === undefined ? {} : { caFile },
+      http: notaryFiles(flags, settings),
       signal,
     }),
     notice: ({ level, text }) => say(context, level, text),

@@ -1,6 +1,7 @@
 // What the command line and the settings say about trust, as the wishes that the decision takes; and whom a machine asks.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Settings } from '../lifecycle/settings.ts';
 import type { TrustVariables, TrustWishes } from '../trust/decide.ts';
 import { NO_POLICY, POLICY_FILE, type Policy } from '../trust/trust-rule.ts';
@@ -57,6 +58,17 @@ export function trustEnvironment(environment: NodeJS.ProcessEnv = process.env): 
     DOCKER_CONTENT_TRUST: environment['DOCKER_CONTENT_TRUST'],
     DOCKER_CONTENT_TRUST_SERVER: environment['DOCKER_CONTENT_TRUST_SERVER'],
   };
+}
+
+/** Certificates for Notary servers: a file that is named, and docker's own directory, `~/.docker/tls/HOST:PORT`. */
+export function notaryFiles(
+  { trustCa }: TrustFlags,
+  settings: Settings | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): { caFile?: string; tlsDirectory: string } {
+  const docker = environment['DOCKER_CONFIG'] || join(environment['HOME'] || '/root', '.docker');
+  const caFile = trustCa ?? settings?.value('trust-ca');
+  return { tlsDirectory: join(docker, 'tls'), ...(caFile !== undefined && { caFile }) };
 }
 
 /** The policy; its parser is loaded only where there is a file. @throws HoldfastError HF-CONFIG, HF-NO-SOURCE. */
