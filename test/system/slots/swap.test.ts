@@ -1,7 +1,7 @@
 // The swap on a real XFS, step by step, seen by Linux and by GRUB: after each step both must agree on what is active and
 // what is passive, although GRUB never replays the journal. Without the freezes they don't.
 
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDisk, readPartitions, writePartitionTable } from '../../../src/slots/disk.ts';
@@ -91,22 +91,32 @@ test('what interrupted actions leave is removed, what is in use or in a slot is 
     'passive.img.new',
     'pristine-aaaaaaaaaaaaaaaa.img',
     'pristine-bbbbbbbbbbbbbbbb.img',
+    'pristine-aaaaaaaaaaaaaaaa.index',
+    'pristine-aaaaaaaaaaaaaaaa.index.new',
+    'pristine-bbbbbbbbbbbbbbbb.index',
     'mine.img',
   ])
     put(name);
+  mkdirSync(join(state, 'cOS/.fetch'));
+  put('.fetch/chunks');
   expect(gone).toContain('bbbb');
-  expect(removeLeftovers(state, { keepDigests: [kept ?? ''], keepRunning: true }).sort()).toEqual([
+  const keepDigests = [kept ?? ''];
+  expect(removeLeftovers(state, { keepDigests, keepRunning: true, keepFetched: true }).sort()).toEqual([
     'passive.img.new',
+    'pristine-aaaaaaaaaaaaaaaa.index.new',
     'pristine-bbbbbbbbbbbbbbbb.img',
+    'pristine-bbbbbbbbbbbbbbbb.index',
     'transition.img',
   ]);
-  expect(removeLeftovers(state, { keepDigests: [kept ?? ''], keepRunning: false })).toEqual(['running.img']);
+  expect(removeLeftovers(state, { keepDigests, keepRunning: false }).sort()).toEqual(['.fetch', 'running.img']);
   expect((await runChecked(['ls', join(state, 'cOS')])).split('\n').filter((name) => name !== '')).toEqual([
     'active.img',
     'mine.img',
     'passive.img',
     'pristine-aaaaaaaaaaaaaaaa.img',
+    'pristine-aaaaaaaaaaaaaaaa.index',
   ]);
+  expect(existsSync(join(state, 'cOS/.fetch'))).toBe(false);
 });
 
 test('a slot file is preallocated, can grow, and gets a fresh identity', async () => {
