@@ -120,7 +120,7 @@ test(`killed at ${KILLS} moments of the fetch, it resumes, and the result is ide
   expect(snapshot(`${directory}/killed`)).toEqual(snapshot(`${directory}/whole`));
   // Nothing is left beside it.
   expect(readdirSync(directory).sort()).toEqual(['killed', 'layout', 'whole']);
-}, 120_000);
+}, 240_000);
 
 describe('a pull', () => {
   const local = () => `oci-layout:${directory}/layout:v1`;
