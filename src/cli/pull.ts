@@ -17,7 +17,7 @@ export async function pullCommand(
   [text = '', directory = '']: string[],
   flags: PullFlags,
 ): Promise<number> {
-  const { reporter, signal, undo, commandLine } = context;
+  const { reporter, signal, undo } = context;
   // Before anything is asked of a registry.
   const target = inspectPullTarget(directory);
   const image = await openImageText(text, flags, context);
@@ -27,7 +27,7 @@ export async function pullCommand(
     reporter.result({ outcome: 'planned', plan, estimate }, planLines(plan));
     return 0;
   }
-  const state: PullState = { image, undo, commandLine, files: 0 };
+  const state: PullState = { image, undo, files: 0 };
   const { warnings, durationMs } = await apply(plan, pullPerformers, { state, events: reporter.events, signal });
   const { source, digest } = image;
   const seconds = (durationMs / 1000).toFixed(1);

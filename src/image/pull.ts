@@ -5,7 +5,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfs
 import { basename, dirname, join, resolve } from 'node:path';
 import { renameDurably } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
-import { lockUntilEnd } from '../system/lock.ts';
+import { lockDirectoryUntilEnd } from '../system/lock.ts';
 import { mountAt } from '../system/mounts.ts';
 import type { Action, Performers, Plan, UndoStack } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
@@ -14,6 +14,8 @@ import type { Image } from './image.ts';
 import { withRepository } from './oci-image.ts';
 import { Spool, SpooledRepository } from './spool.ts';
 import { unpackImage } from './unpack-image.ts';
+
+const LOCK_WAIT_SECONDS = 3;
 
 /** What is where the image shall be. */
 export interface PullTarget {
@@ -43,7 +45,6 @@ export interface PullState {
   image: Image;
   /** Takes back what holds for the whole command. */
   undo: UndoStack;
-  commandLine: string;
   /** Set when the image is unpacked. */
   files: number;
 }
@@ -131,21 +132,24 @@ export function planPull({ image, target, estimate, resume }: PullRequest): Plan
 
 export const pullPerformers: Performers<PullAction, PullState> = {
   prepare: async ({ working }, { undo }, state) => {
+    const tree = join(working, 'tree');
     mkdirSync(working, { mode: 0o700, recursive: true });
     const { uid, mode } = lstatSync(working);
     if ((mode & 0o170000) !== 0o040000 || uid !== process.getuid?.() || (mode & 0o022) !== 0) {
       throw new HoldfastError('HF-TARGET', `${working} belongs to somebody else`, { hint: 'remove it' });
     }
-    // Removed by whoever holds it: nobody else is at work in there.
-    await lockUntilEnd(state.undo, join(working, 'lock'), state.commandLine);
-    const tree = join(working, 'tree');
+    // A pull that was killed a moment ago may still hold it.
+    await lockDirectoryUntilEnd(state.undo, working, LOCK_WAIT_SECONDS);
+    if (lstatSync(working, { throwIfNoEntry: false }) === undefined) {
+      throw new HoldfastError('HF-LOCKED', `another pull into the same directory was faster`);
+    }
     rmSync(tree, { recursive: true, force: true });
     mkdirSync(tree);
     chmodSync(tree, 0o755);
     undo.onFailure(`remove ${tree}`, () => {
       rmSync(tree, { recursive: true, force: true });
       // Unless something is kept for a continuation.
-      if (readdirSync(working).every((name) => name === 'lock')) rmSync(working, { recursive: true });
+      if (readdirSync(working).length === 0) rmdirSync(working);
     });
   },
 

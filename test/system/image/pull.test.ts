@@ -5,10 +5,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { PROJECT_DIRECTORY } from '../../../lab/cache.ts';
-import { bunProgram } from '../../../lab/executable.ts';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ensureExecutable } from '../../../lab/executable.ts';
 import { mount, unmount } from '../../../src/system/mounts.ts';
 import { run } from '../../../src/system/process.ts';
 import { temporaryDirectory, writeLayers } from '../../unit/image/fixture.ts';
@@ -16,8 +14,12 @@ import { type Behaviour, blobFile, serveLayout } from '../../unit/image/registry
 import { snapshot } from '../../unit/image/snapshot.ts';
 import { dir, file, hardlink } from '../../unit/image/tarball.ts';
 
-const HOLDFAST: readonly [string, string] = [bunProgram(), join(PROJECT_DIRECTORY, 'src/main.ts')];
 const KILLS = 50;
+
+let holdfast: string;
+beforeAll(async () => {
+  holdfast = await ensureExecutable(() => {});
+}, 120_000);
 
 let directory: string;
 let digest: string;
@@ -88,19 +90,18 @@ test(`killed at ${KILLS} moments of the fetch, it resumes, and the result is ide
   const name = `docker:${server.host}/os/base@${digest}`;
   const total = layers.reduce((sum, { size }) => sum + size, 0);
   const next = random(6);
-  const [program, ...main] = HOLDFAST;
   const signals: (string | null)[] = [];
   for (let kill = 0; kill < KILLS; kill += 1) {
     // In all, the kills use up most of the image.
     budget = Math.ceil((next() * 1.6 * total) / KILLS);
-    victim = spawn(program, [...main, 'pull', '--resume', name, `${directory}/killed`], { stdio: 'ignore' });
+    victim = spawn(holdfast, ['pull', '--resume', name, `${directory}/killed`], { stdio: 'ignore' });
     const [, signal]: (string | null)[] = await once(victim, 'exit');
     signals.push(signal ?? null);
     expect(existsSync(`${directory}/killed`)).toBe(false);
   }
   expect(signals).toEqual(Array(KILLS).fill('SIGKILL'));
   budget = Number.POSITIVE_INFINITY;
-  const last = await run([...HOLDFAST, 'pull', '--resume', name, `${directory}/killed`]);
+  const last = await run([holdfast, 'pull', '--resume', name, `${directory}/killed`]);
   expect(last).toMatchObject({ status: 0 });
   expect(last.stdout).toMatch(/layer sha256:[0-9a-f]{12}: \d+ of \d+ bytes are here already/);
 
@@ -115,7 +116,7 @@ test(`killed at ${KILLS} moments of the fetch, it resumes, and the result is ide
   }
   expect(continued).toBeGreaterThan(total / 4);
 
-  const undisturbed = await run([...HOLDFAST, 'pull', `oci-layout:${directory}/layout:v1`, `${directory}/whole`]);
+  const undisturbed = await run([holdfast, 'pull', `oci-layout:${directory}/layout:v1`, `${directory}/whole`]);
   expect(undisturbed).toMatchObject({ status: 0 });
   expect(snapshot(`${directory}/killed`)).toEqual(snapshot(`${directory}/whole`));
   // Nothing is left beside it.
@@ -124,7 +125,7 @@ test(`killed at ${KILLS} moments of the fetch, it resumes, and the result is ide
 
 describe('a pull', () => {
   const local = () => `oci-layout:${directory}/layout:v1`;
-  const pull = (...args: string[]) => run([...HOLDFAST, 'pull', ...args]);
+  const pull = (...args: string[]) => run([holdfast, 'pull', ...args]);
 
   test('that is interrupted leaves what was fetched with --resume, and nothing without it', async () => {
     for (const [args, left] of [
@@ -140,9 +141,8 @@ describe('a pull', () => {
           if (sent > 1 << 20) victim?.kill('SIGTERM');
         }),
       );
-      const [program, ...main] = HOLDFAST;
       const name = `docker:${server.host}/os/base@${digest}`;
-      victim = spawn(program, [...main, 'pull', ...args, name, `${directory}/out`], { stdio: 'ignore' });
+      victim = spawn(holdfast, ['pull', ...args, name, `${directory}/out`], { stdio: 'ignore' });
       expect((await once(victim, 'exit'))[0]).toBe(130);
       expect(readdirSync(directory).sort()).toEqual(left);
     }
@@ -178,6 +178,19 @@ describe('a pull', () => {
     } finally {
       await unmount(`${directory}/disk`);
     }
+  });
+
+  test('waits for nobody for long: two into the same directory', async () => {
+    mkdirSync(`${directory}/.out.holdfast-pull`, { mode: 0o700 });
+    const holder = spawn('flock', ['--no-fork', `${directory}/.out.holdfast-pull`, 'sh', '-c', 'echo held; cat'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    await once(holder.stdout, 'data');
+    const second = await pull(local(), `${directory}/out`);
+    holder.stdin.end();
+    await once(holder, 'exit');
+    expect(second).toMatchObject({ status: 92, stderr: expect.stringContaining('is locked by another process') });
+    expect(await pull(local(), `${directory}/out`)).toMatchObject({ status: 0 });
   });
 
   test('says what it would do', async () => {
