@@ -21,6 +21,12 @@ export interface IndexState {
   published?: Descriptor;
 }
 
+const EMPTY: Descriptor = {
+  mediaType: EMPTY_TYPE,
+  digest: digestOf(EMPTY_DOCUMENT),
+  sizeBytes: EMPTY_DOCUMENT.length,
+};
+
 /** Pure. */
 export function planIndex({ image, since }: Pick<IndexState, 'image' | 'since'>): Plan<IndexAction> {
   const layers = new Map([...since, image].flatMap((one) => one.layers).map((layer) => [layer.diffId, layer]));
@@ -41,6 +47,8 @@ export function planIndex({ image, since }: Pick<IndexState, 'image' | 'since'>)
 export const indexPerformers: Performers<IndexAction, IndexState> = {
   'make-index': async (_, { signal, progress }, state) => {
     const { image, since, directory } = state;
+    // That nothing can be stored there shall not show after minutes of reading.
+    await image.repository.putBlob(EMPTY, EMPTY_DOCUMENT);
     state.made = await makeIndex({ image, since, directory, signal, onProgress: progress });
   },
   'publish-index': async (_, { progress }, state) => {
@@ -58,10 +66,6 @@ async function publish(
   onBytes: (done: number, total: number) => void,
 ): Promise<Descriptor> {
   const total = artifact.pack.sizeBytes;
-  await repository.putBlob(
-    { mediaType: EMPTY_TYPE, digest: digestOf(EMPTY_DOCUMENT), sizeBytes: EMPTY_DOCUMENT.length },
-    EMPTY_DOCUMENT,
-  );
   for (const [diffId, descriptor] of artifact.documents) {
     const bytes = documents.get(diffId);
     if (bytes !== undefined) await repository.putBlob(descriptor, bytes);

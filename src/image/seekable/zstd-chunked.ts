@@ -12,6 +12,7 @@ import { readWithin, streamOf } from './bounded-read.ts';
 import type { PackedChunk } from './packed-chunk.ts';
 import { RangedChunks } from './ranged-chunks.ts';
 import { entriesOfRecipe, proveRecipe } from './recipe.ts';
+import { storageChunksOf } from './storage-chunker.ts';
 import { parseTarSplit } from './tar-split.ts';
 import { filesOfToc, layerEntryOf, MAX_TOC_BYTES, packedPiece, parseToc, type TocFile } from './toc.ts';
 
@@ -63,6 +64,7 @@ export async function readZstdChunked(
     blob: layer,
     packing: 'zstd',
     chunks: files.flatMap((file) => packedChunks(file, tocSection.start)),
+    split: storageChunksOf,
   });
   const entries = files.map(layerEntryOf);
   const split = packed[1];

@@ -92,6 +92,25 @@ describe.each(LAYERS)('$file', ({ file, read }) => {
   });
 });
 
+test.each(LAYERS.filter(({ file }) => file.startsWith('storage')))(
+  '$file: an old version is cut as that tool cuts',
+  async ({ file, read }) => {
+    const { fixture, seekable } = await open(file, read);
+    const { chunks, digest } = contentNamed(seekable, 'usr/large');
+    const bytes = contentsOfTar(await tarOf(fixture)).get(digest);
+    if (bytes === undefined || seekable.source.split === undefined) throw new Error('no content');
+    expect(chunks?.length).toBeGreaterThan(3);
+    for (const pieceBytes of [1000, 1 << 20]) {
+      const pieces = (async function* () {
+        for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+      })();
+      const cut = [];
+      for await (const chunk of seekable.source.split(pieces)) cut.push(chunk);
+      expect(cut).toEqual(chunks);
+    }
+  },
+);
+
 describe('the layer that is put together', () => {
   test.each(['storage-1.48.tar.zst', 'storage-1.59.tar.zst'])(
     'is proven where the headers are there: %s',
