@@ -38,28 +38,28 @@ class StorageChunker {
   }
 
   *push(bytes: Buffer): Generator<Chunk> {
-    for (const byte of bytes) {
+    // An index, not an iterator: this is run for every byte.
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0;
       if (byte === 0) {
         this.#zeros += 1;
         continue;
       }
-      if (this.#zeros > 0) yield* this.#settleZeros();
+      if (this.#zeros >= MIN_ZEROS) yield* this.#endZeros();
+      for (; this.#zeros > 0; this.#zeros--) if (this.#take(0)) yield* this.#end();
       if (this.#take(byte)) yield* this.#end();
     }
   }
 
   *finish(): Generator<Chunk> {
-    yield* this.#settleZeros();
+    if (this.#zeros >= MIN_ZEROS) yield* this.#endZeros();
+    for (; this.#zeros > 0; this.#zeros--) if (this.#take(0)) yield* this.#end();
     yield* this.#end();
   }
 
-  *#settleZeros(): Generator<Chunk> {
+  *#endZeros(): Generator<Chunk> {
     const zeros = this.#zeros;
     this.#zeros = 0;
-    if (zeros < MIN_ZEROS) {
-      for (let count = 0; count < zeros; count++) if (this.#take(0)) yield* this.#end();
-      return;
-    }
     yield* this.#end();
     for (let count = 0; count < zeros; count++) this.#roll(0);
     yield { digest: digestOf(Buffer.alloc(zeros)), sizeBytes: zeros };
@@ -84,7 +84,7 @@ class StorageChunker {
   #roll(byte: number): void {
     const dropped = this.#window[this.#at] ?? 0;
     this.#window[this.#at] = byte;
-    this.#at = (this.#at + 1) % WINDOW_BYTES;
+    this.#at = (this.#at + 1) & (WINDOW_BYTES - 1);
     this.#sum = (this.#sum + byte - dropped) | 0;
     this.#sumOfSums = (this.#sumOfSums + this.#sum - WINDOW_BYTES * (dropped + BYTE_OFFSET)) | 0;
   }
