@@ -39,10 +39,12 @@ process.exitCode = await interruptible(async (signal) => {
   };
   try {
     await part('Build the demo system, version 1 and 2, as container images', () => story.buildImages());
+    await part('Publish both in a registry', () => story.publish());
     await part('Install version 1 on a 12 GiB disk image', () => story.install());
     await part('Switch the machine on', () => story.switchOn());
     await part('The system is immutable', () => story.showImmutable());
     await part('Ask for vim: a stage file in /oem', () => story.dropStageFile());
+    await part('An image that nobody has signed is refused', () => story.showTrust());
     await part('Upgrade to version 2, inside the machine', () => story.upgrade());
     await part('Reboot: version 2, and the change is still there', () => story.showUpgraded());
     await part('Roll back to version 1, and forward again', () => story.showRollback());

@@ -33,10 +33,12 @@ export interface DirectKernel {
  */
 export type Network = 'user' | 'restricted' | 'none';
 
-/** A TCP port of the host's 127.0.0.1 that the guest sees as port 80 of an address of its own network. */
+/** A TCP port of the host's 127.0.0.1 that the guest sees at an address of its own network. */
 export interface Forward {
   /** Within 10.0.2.0/24 and free: 10.0.2.100 to 10.0.2.254. */
   address: string;
+  /** Where the guest finds it there; default 80. */
+  guestPort?: number;
   port: number;
 }
 
@@ -151,13 +153,13 @@ function diskArguments(disk: Disk, index: number): string[] {
 function networkArguments({ network, forwards }: MachineShape): string[] {
   if (network === 'none') return ['-nic', 'none'];
   const guestForwards = forwards
-    .map(({ address, port }) => {
+    .map(({ address, guestPort = 80, port }) => {
       // With a fixed connection QEMU would send everything that the guest opens through one and the same; with a
       // command there is a process for each. QEMU splits it as a shell does, and its own option at commas.
       const command = [process.execPath, RELAY, String(port)]
         .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
         .join(' ');
-      return `,guestfwd=tcp:${address}:80-cmd:${escapeComma(command)}`;
+      return `,guestfwd=tcp:${address}:${guestPort}-cmd:${escapeComma(command)}`;
     })
     .join('');
   const restrict = network === 'restricted' ? ',restrict=on' : '';

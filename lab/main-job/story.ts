@@ -5,11 +5,11 @@ import { existsSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } 
 import { join } from 'node:path';
 import { HoldfastError } from '../../src/system/errors.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { makeDelivery } from '../demo/delivery.ts';
 import { type DemoImages, ensureDemoImages } from '../demo/images.ts';
 import { Machine } from '../machine/machine.ts';
 import { ensurePackageRepository } from '../packages/repository.ts';
 import { type PackageServer, servePackages } from '../packages/server.ts';
+import { Publisher } from '../registry/publisher.ts';
 import { guestSourceLine, stageFile } from './stage-file.ts';
 
 export const DISK_BYTES = 12 * 1024 ** 3;
@@ -39,6 +39,7 @@ export class Story {
   #images: DemoImages | undefined;
   #machine: Machine | undefined;
   #server: PackageServer | undefined;
+  #publisher: Publisher | undefined;
 
   constructor(options: StoryOptions) {
     this.#options = options;
@@ -69,6 +70,31 @@ export class Story {
     };
   }
 
+  /** Both versions in a registry; only version 1 is signed so far. */
+  async publish(): Promise<Shown> {
+    const directory = join(this.#options.directory, 'publisher');
+    rmSync(directory, { recursive: true, force: true });
+    const publisher = await Publisher.start(directory, REGISTRY_NAME);
+    this.#publisher = publisher;
+    const { layout } = this.#requireImages();
+    for (const tag of ['v1', 'v2']) await publisher.push(layout, tag);
+    await this.sign('v1');
+    return { shown: [`${publisher.repository} has v1 and v2; v1 is signed`] };
+  }
+
+  /** The publisher says which image a tag is. */
+  async sign(tag: 'v1' | 'v2'): Promise<void> {
+    const { layout, tags } = this.#requireImages();
+    const { digest } = tags[tag];
+    const { size: sizeBytes } = statSync(join(layout, 'blobs/sha256', digest.replace('sha256:', '')));
+    await this.publisher.sign(tag, { digest, sizeBytes });
+  }
+
+  get publisher(): Publisher {
+    if (this.#publisher === undefined) throw new HoldfastError('HF-STATE', 'nothing is published yet');
+    return this.#publisher;
+  }
+
   /** Version 1 onto a sparse disk image. */
   async install(): Promise<Shown> {
     const { executable, signal } = this.#options;
@@ -92,17 +118,16 @@ export class Story {
   async switchOn(): Promise<Shown> {
     const { directory, signal } = this.#options;
     signal.throwIfAborted();
-    const delivery = await this.#delivery();
     this.#server = await servePackages(await ensurePackageRepository({ log: this.#log, signal }));
     this.#machine = await Machine.boot({
-      disks: [
-        { file: this.disk, format: 'raw', serial: 'system' },
-        { file: delivery, format: 'raw', readOnly: true, serial: 'delivery' },
-      ],
+      disks: [{ file: this.disk, format: 'raw', serial: 'system' }],
       logFile: this.consoleLog,
       firmwareVariables: freshVariables(directory),
       network: this.#options.offline ? 'restricted' : 'user',
-      forwards: this.#options.offline ? [{ address: OFFLINE_ADDRESS, port: this.#server.port }] : [],
+      forwards: [
+        { address: REGISTRY_ADDRESS, guestPort: 443, port: this.publisher.front.port },
+        ...(this.#options.offline ? [{ address: OFFLINE_ADDRESS, port: this.#server.port }] : []),
+      ],
     });
     await this.machine.login();
     const root = (await this.machine.runChecked('findmnt -no SOURCE,FSTYPE,OPTIONS /')).trim();
@@ -147,13 +172,38 @@ export class Story {
     };
   }
 
-  /** `holdfast upgrade` inside the machine. */
+  /** The machine learns where the registry is and whose certificate it has, as its owner would tell it. */
+  async meetRegistry(): Promise<void> {
+    await this.machine.runChecked(`echo ${REGISTRY_ADDRESS} ${REGISTRY_NAME} >> /etc/hosts`);
+    await this.machine.runChecked('mkdir -p /usr/local/share/ca-certificates');
+    await this.machine.putFile('/usr/local/share/ca-certificates/lab.crt', this.publisher.front.authority);
+    await this.machine.runChecked('update-ca-certificates');
+  }
+
+  /** Version 2 is in the registry, and nobody has signed it: anybody may have put it there. Then its publisher signs it. */
+  async showTrust(): Promise<Shown> {
+    await this.meetRegistry();
+    const slots = 'ls -i /run/initramfs/cos-state/cOS';
+    const was = await this.machine.runChecked(slots);
+    const refused = await this.machine.run(`holdfast upgrade ${this.image}`);
+    const reason = /^.*is not signed.*$/m.exec(refused.stderr)?.[0] ?? refused.stderr;
+    expectThat(refused.status !== 0 && reason !== refused.stderr, `what is not signed is refused (${reason})`);
+    expectThat((await this.machine.runChecked(slots)) === was, 'nothing on the disk has changed');
+    await this.sign('v2');
+    return { shown: [reason.trim(), 'now its publisher signs it'] };
+  }
+
+  /** What the machine upgrades to. */
+  get image(): string {
+    return `${this.publisher.repository}:v2`;
+  }
+
+  /** `holdfast upgrade` inside the machine, by tag. */
   async upgrade(): Promise<Shown> {
     const stop = this.#followUpgrade();
     const before = this.#diskBytes();
-    await this.machine.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
     const result = await this.machine.run(
-      'set -o pipefail; holdfast upgrade oci-layout:/run/delivery:v2 2>&1 | tee /run/upgrade.log /dev/ttyS0 >/dev/null',
+      `set -o pipefail; holdfast upgrade ${this.image} 2>&1 | tee /run/upgrade.log /dev/ttyS0 >/dev/null`,
       { timeoutMs: 900_000 },
     );
     stop();
@@ -217,19 +267,21 @@ export class Story {
   async switchOff(): Promise<void> {
     await this.#machine?.powerOff();
     this.#machine = undefined;
-    await this.#closeServer();
+    await this.#closeServers();
   }
 
   /** Ends whatever still runs; for every way out. */
   async end(): Promise<void> {
     await this.#machine?.powerCut();
     this.#machine = undefined;
-    await this.#closeServer();
+    await this.#closeServers();
   }
 
-  async #closeServer(): Promise<void> {
+  async #closeServers(): Promise<void> {
     await this.#server?.close();
+    await this.#publisher?.close();
     this.#server = undefined;
+    this.#publisher = undefined;
   }
 
   /** What the sparse disk image takes on this machine. */
@@ -240,14 +292,6 @@ export class Story {
   #requireImages(): DemoImages {
     if (this.#images === undefined) throw new HoldfastError('HF-STATE', 'the demo images are not built yet');
     return this.#images;
-  }
-
-  /** A disk with the images on it, as somebody would bring them to a machine without a registry. */
-  async #delivery(): Promise<string> {
-    const file = join(this.#options.directory, 'delivery.img');
-    rmSync(file, { force: true });
-    await makeDelivery(this.#requireImages().layout, file);
-    return file;
   }
 
   /** The archive of the guest's own apt configuration, if the guest reaches it. */
@@ -279,6 +323,9 @@ export class Story {
 
 /** What a guest calls the lab's package server when it reaches nothing else. */
 const OFFLINE_ADDRESS = '10.0.2.100';
+/** Where it finds the registry, and how it calls it. */
+const REGISTRY_ADDRESS = '10.0.2.101';
+const REGISTRY_NAME = 'registry.lab';
 
 function expectThat(fact: boolean, what: string): void {
   if (!fact) throw new HoldfastError('HF-STATE', `this should be so and is not: ${what}`);

@@ -36,6 +36,10 @@ describe('a package survives an upgrade', () => {
     await story.buildImages();
   });
 
+  test('both are published in a registry with a Notary server, of which only version 1 is signed', async () => {
+    await story.publish();
+  });
+
   test('version 1 is installed and leaves no mount and no loop device on this machine', async () => {
     await story.install();
     expect(machineTraces()).toEqual(before);
@@ -57,19 +61,31 @@ describe('a package survives an upgrade', () => {
     expect(validated.stdout).toContain('/oem/install.yaml:3:1');
   });
 
+  test('an image that nobody has signed is refused before anything is fetched; then it is signed', async () => {
+    const before = story.publisher.front.requests.length;
+    await story.showTrust();
+    const asked = story.publisher.front.requests.slice(before).map(({ path }) => path);
+    expect(asked.filter((path) => path.includes('/_trust/'))).not.toHaveLength(0);
+    expect(asked.filter((path) => path.includes('/blobs/'))).toEqual([]);
+  });
+
   test('a failing step refuses the upgrade, says which line, and changes nothing', async () => {
     const slots = 'ls -i /run/initramfs/cos-state/cOS; cat /run/initramfs/cos-state/state.yaml';
     const was = await story.machine.runChecked(slots);
     await story.machine.putFile('/oem/broken.yaml', 'stages:\n  after-upgrade-chroot:\n    - commands: ["exit 7"]\n');
-    await story.machine.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
-    const refused = await story.machine.run('holdfast upgrade oci-layout:/run/delivery:v2', { timeoutMs: 900_000 });
+    const refused = await story.machine.run(`holdfast upgrade ${story.image}`, { timeoutMs: 900_000 });
     expect(refused).toMatchObject({ status: 39, stderr: expect.stringContaining('/oem/broken.yaml:3') });
     expect(await story.machine.runChecked(slots)).toBe(was);
-    await story.machine.runChecked('rm /oem/broken.yaml && umount /run/delivery');
+    await story.machine.runChecked('rm /oem/broken.yaml');
   });
 
   test('the upgrade to version 2 is completed without a warning but the one about the file', async () => {
+    const before = story.publisher.front.requests.length;
     const { shown } = await story.upgrade();
+    // Version 1's layer is there: what is fetched describes version 2, or is its own small layer.
+    const fetched = story.publisher.front.requests.slice(before).reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(fetched).toBeGreaterThan(0);
+    expect(fetched).toBeLessThan(1 << 20);
     expect(shown.join('\n')).toContain('passive the system that is running now');
     const state = await story.machine.runChecked('findmnt -no OPTIONS /run/initramfs/cos-state');
     expect(state).toMatch(/^ro,/);

@@ -90,6 +90,11 @@ describe('the command line of QEMU', () => {
     expect(netdev).toMatch(/^user,id=net0,restrict=on,guestfwd=tcp:10\.0\.2\.100:80-cmd:'.*' '.*\/relay\.mjs' '4711'$/);
   });
 
+  test('a forward has the port that the guest expects, 80 when it says nothing', () => {
+    const forwards = [{ address: '10.0.2.101', guestPort: 443, port: 4712 }];
+    expect(valuesOf('-netdev', { network: 'restricted', forwards })[0]).toContain('guestfwd=tcp:10.0.2.101:443-cmd:');
+  });
+
   test.each([
     ['tcg', ['tcg,thread=multi'], ['max']],
     ['tcg-counted', ['tcg,thread=single'], ['max']],
