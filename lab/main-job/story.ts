@@ -210,7 +210,8 @@ export class Story {
     const log = await this.machine.runChecked('cat /run/upgrade.log');
     if (result.status !== 0) throw new HoldfastError('HF-COMMAND', 'the upgrade failed', { outputTail: log });
     expectThat(log.includes('Upgrade completed'), 'the upgrade says that it is completed');
-    const summary = log.split('\n').filter((line) => /^ {2}(active|passive|next) /.test(line));
+    expectThat(/is verified: Notary/.test(log), 'the upgrade says who verified the image');
+    const summary = log.split('\n').filter((line) => /^ {2}(active|passive|next) |is verified: /.test(line));
     return {
       shown: summary.map((line) => line.trim().replace(/\s+/g, ' ')),
       bytes: { count: this.#diskBytes() - before, of: 'more on the disk' },
