@@ -14,6 +14,7 @@ import type { Strictness } from '../../../src/lifecycle/hooks.ts';
 import { hasBootCode, openDisk } from '../../../src/slots/disk.ts';
 import { hasInstallMark } from '../../../src/slots/install-mark.ts';
 import { readState } from '../../../src/slots/state-file.ts';
+import { HoldfastError } from '../../../src/system/errors.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { DiskImage, machineTraces, slotText, writeToExt4 } from './disk-image.ts';
@@ -21,6 +22,7 @@ import { BOOT_FILES, osRelease, TinyImages } from './tiny-image.ts';
 
 const NOW = '2026-11-20T10:00:00.000Z';
 const DISK_MIB = 4096;
+const AGAIN = 'The image may be larger than what there is room for: it is read once to know';
 const ALL = ['COS_STATE', 'COS_OEM', 'COS_PERSISTENT'];
 
 let images: TinyImages;
@@ -89,6 +91,41 @@ describe('install', () => {
     await expect(installTag(tag)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     const image = await openDisk(disk.file);
     expect([hasInstallMark(image), hasBootCode(image)]).toEqual([true, false]);
+  });
+
+  test('where the room was guessed too small, the image is read once and the install begins anew', async () => {
+    const guessed = DiskImage.create(DISK_MIB);
+    const seen: string[] = [];
+    const result = await install(
+      {
+        image: await open('v1'),
+        target: guessed.file,
+        strictness: 'chroot',
+        force: false,
+        cloudInit: [],
+        bootEntry: false,
+      },
+      {
+        command: 'test',
+        now: NOW,
+        events: (event) => {
+          if (event.type === 'notice') seen.push(event.text);
+          else if (event.type === 'action-start') seen.push(event.summary);
+        },
+        beforeAction: () => {
+          // As a partition that is too small would, when the slot was made.
+          if (!seen.includes(AGAIN) && seen.some((text) => text.startsWith('Create the slot'))) {
+            throw new HoldfastError('HF-NO-SPACE', 'the partition is full');
+          }
+        },
+      },
+    );
+    expect(result).toMatchObject({ outcome: 'ok', facts: { measured: { exact: true } } });
+    const after = seen.slice(seen.indexOf(AGAIN) + 1);
+    expect(seen.slice(0, seen.indexOf(AGAIN)).some((text) => text.startsWith('Partition '))).toBe(true);
+    expect(after.some((text) => text.startsWith('Partition '))).toBe(true);
+    await guessed.withMounted('COS_STATE', (state) => expect(existsSync(join(state, 'cOS/active.img'))).toBe(true));
+    guessed.remove();
   });
 
   test('of a disk with something on it nothing changes before all of the image was checked', async () => {
