@@ -3,8 +3,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type NotaryRig, startNotary } from '../notary-rig/rig.ts';
 import { publish, sign } from '../notary-rig/publisher.ts';
+import { type NotaryRig, startNotary } from '../notary-rig/rig.ts';
 import { type Front, startFront } from './front.ts';
 import { type LabRegistry, pushImage, startRegistry } from './registry.ts';
 
