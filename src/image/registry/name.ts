@@ -39,7 +39,7 @@ export function parseRegistryName(text: string): RegistryName {
   const first = slash < 0 ? '' : path.slice(0, slash);
   // As docker decides; an upper case letter can't begin a repository.
   const isHost = /[.:A-Z]/.test(first) || first === 'localhost';
-  if (isHost && !HOST.test(first)) throw wrong(`${JSON.stringify(first)} can't be a host`);
+  if (isHost && !isReachable(first)) throw wrong(`${JSON.stringify(first)} can't be a host`);
   const host = !isHost || first === 'index.docker.io' ? 'docker.io' : first;
   const rest = isHost ? path.slice(slash + 1) : path;
   const repository = host === 'docker.io' && !rest.includes('/') ? `library/${rest}` : rest;
@@ -51,6 +51,12 @@ export function parseRegistryName(text: string): RegistryName {
   if (repository.length > MAX_REPOSITORY) throw wrong('it is too long');
   if (/^[0-9a-f]{64}$/.test(rest)) throw wrong('64 hexadecimal digits are the id of an image');
   return { host, repository, tag: tag ?? (digest === undefined ? 'latest' : undefined), digest };
+}
+
+/** Whether requests to `https://HOST/` go to what is written: `1.2` would be 1.0.0.2 there, and `a.0` nothing at all. */
+function isReachable(host: string): boolean {
+  if (!HOST.test(host) || !URL.canParse(`https://${host}/`)) return false;
+  return host.startsWith('[') || new URL(`https://${host}/`).hostname === host.replace(/:\d+$/, '').toLowerCase();
 }
 
 /** The name with nothing left out. */
