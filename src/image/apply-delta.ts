@@ -1,13 +1,14 @@
 // Makes a new tree out of a clone of an old one. The difference becomes removals, links, patches, and, for all that is
 // new, the very entries that a layer would have: the unpacker makes them, so that both ways give the same tree.
 
-import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync } from 'node:fs';
+import { chmodSync, lchownSync, linkSync, mkdirSync } from 'node:fs';
 import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
 import { verify } from './blob.ts';
 import { showName } from './entrypath.ts';
+import { setTime } from './exact-time.ts';
 import { LayerUnpacker } from './layerunpacker.ts';
-import { DirectoryTimes, timeOf } from './modificationtimes.ts';
+import { DirectoryTimes } from './modificationtimes.ts';
 import { patchFile } from './patch-file.ts';
 import { through } from './streamstage.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
@@ -158,8 +159,7 @@ class Delta {
       lchownSync(at, entry.uid, entry.gid);
       // After chown, which clears the set-id bits; a link has no mode, and chmod would follow it.
       if (entry.type !== 'symlink') chmodSync(at, entry.mode);
-      const time = timeOf(entry.mtime ?? 0);
-      lutimesSync(at, time, time);
+      setTime(at, { mtime: entry.mtime ?? 0, exactMtime: entry.exactMtime });
     }
     for (const path of paths) if (!kept.includes(path)) await this.#link(path, source);
   }
@@ -223,6 +223,7 @@ function headerOf(entry: TreeEntry, path: TreePath): TarEntry {
     storedBytes: entry.content?.sizeBytes ?? 0,
     // The tree itself, when no layer speaks of it: it is as old as what is made now.
     mtime: entry.mtime ?? Date.now() / 1000,
+    exactMtime: entry.exactMtime,
     deviceMajor,
     deviceMinor,
     xattrs,

@@ -1,6 +1,7 @@
 // What changed from one image to another, path by path, as people ask for it: which files came, went or changed, and how
 // much larger the system is. (tree-diff.ts answers another question: what must be written.) Pure.
 
+import { isSameTime } from './exact-time.ts';
 import type { TreePath } from './targettree.ts';
 import { sameContent, type TreeEntry, type TreeIndex } from './tree-index.ts';
 
@@ -57,7 +58,7 @@ function differences(old: TreeEntry, now: TreeEntry): ChangedPath['what'] {
   if (old.deviceMajor !== now.deviceMajor || old.deviceMinor !== now.deviceMinor) what.push('device');
   if (old.mode !== now.mode) what.push('mode');
   if (old.uid !== now.uid || old.gid !== now.gid) what.push('owner');
-  if (old.mtime !== now.mtime) what.push('time');
+  if (!isSameTime(old, now)) what.push('time');
   if (!sameXattrs(old.xattrs, now.xattrs)) what.push('attributes');
   return what;
 }

@@ -32,6 +32,8 @@ const entrySchema = z.strictObject({
   g: whole.optional(),
   s: whole.optional(),
   mt: z.number(),
+  /** Seconds and nanoseconds, where there is a fraction. */
+  mx: z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]).optional(),
   d: z.tuple([whole, whole]).optional(),
   x: z.record(z.string(), text).optional(),
   c: z.tuple([digest, whole]).optional(),
@@ -132,7 +134,8 @@ function line(value: object): string {
 }
 
 function toLine({ header, content }: LayerEntry): z.infer<typeof entrySchema> {
-  const { type, name, linkName, mode, uid, gid, sizeBytes, mtime, deviceMajor, deviceMinor, xattrs } = header;
+  const { type, name, linkName, mode, uid, gid, sizeBytes, mtime, exactMtime, deviceMajor, deviceMinor, xattrs } =
+    header;
   return {
     ...(type !== 'file' && { t: type }),
     n: name,
@@ -142,6 +145,7 @@ function toLine({ header, content }: LayerEntry): z.infer<typeof entrySchema> {
     ...(gid !== 0 && { g: gid }),
     ...(sizeBytes !== 0 && { s: sizeBytes }),
     mt: mtime,
+    ...(exactMtime && { mx: [exactMtime.seconds, exactMtime.nanoseconds] }),
     ...((deviceMajor !== 0 || deviceMinor !== 0) && { d: [deviceMajor, deviceMinor] }),
     ...(xattrs.size > 0 && { x: Object.fromEntries([...xattrs].map(([key, value]) => [key, value.toString('hex')])) }),
     ...(content && { c: [content.digest, content.sizeBytes] }),
@@ -156,6 +160,7 @@ function fromLine(line: z.infer<typeof entrySchema>): LayerEntry {
   const extents = line.e?.map(([offset, length]) => ({ offset, length }));
   const header: TarEntry = {
     ...{ type, name, linkName, mode, uid, gid, sizeBytes, storedBytes, mtime: line.mt, deviceMajor, deviceMinor },
+    ...(line.mx && { exactMtime: { seconds: line.mx[0], nanoseconds: line.mx[1] } }),
     xattrs:
       line.x === undefined ? NO_XATTRS : new Map(Object.entries(line.x).map(([k, v]) => [k, Buffer.from(v, 'hex')])),
     unapplied: [],

@@ -11,7 +11,6 @@ import {
   futimesSync,
   lchownSync,
   linkSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -21,7 +20,8 @@ import {
 import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import { runChecked } from '../system/process.ts';
 import { parseEntryName, parseLinkTarget, refused, showName } from './entrypath.ts';
-import { type DirectoryTimes, timeOf } from './modificationtimes.ts';
+import { canKeep, setExactTime, setTime, timeOf } from './exact-time.ts';
+import type { DirectoryTimes } from './modificationtimes.ts';
 import { bytesOf, parentOf, type TargetTree, type TreePath } from './targettree.ts';
 import type { TarEntry, TarEvent } from './tarreader.ts';
 import { isSettable, saysNoSpace, type XattrLedger } from './xattrs.ts';
@@ -126,6 +126,9 @@ export class LayerUnpacker {
     const { warn } = this.#tools;
     if (entry.uid > MAX_ID || entry.gid > MAX_ID) throw refused(entry.name, 'has an owner that no system has');
     for (const key of entry.unapplied) warn(`the record ${key} is not applied`, entry.name);
+    if (!canKeep(entry)) {
+      warn('this runtime keeps the time to the microsecond only', entry.name);
+    }
     if (parts.length === 0) {
       if (entry.type !== 'directory') throw refused(entry.name, 'would replace the tree itself');
       return this.#furnishDirectory('', entry);
@@ -147,7 +150,7 @@ export class LayerUnpacker {
 
   #put(entry: TarEntry, parts: readonly string[]): Promise<void> | undefined {
     const { tree, times, xattrs } = this.#tools;
-    const path = tree.place(parts, entry.mtime);
+    const path = tree.place(parts, entry);
     this.#addUpper(path);
     times.keep(tree, parentOf(path));
     switch (entry.type) {
@@ -188,7 +191,7 @@ export class LayerUnpacker {
     lchownSync(at, entry.uid, entry.gid);
     // After chown, which clears the set-id bits.
     chmodSync(at, entry.mode);
-    times.set(path, entry.mtime);
+    times.set(path, entry);
     const asking = xattrs.know(path);
     return asking === undefined ? this.#recordXattrs(path, entry) : asking.then(() => this.#recordXattrs(path, entry));
   }
@@ -215,8 +218,10 @@ export class LayerUnpacker {
       if (entry.storedBytes !== entry.sizeBytes) ftruncateSync(fd, entry.sizeBytes);
       fchownSync(fd, entry.uid, entry.gid);
       fchmodSync(fd, entry.mode);
-      const time = timeOf(entry.mtime);
-      futimesSync(fd, time, time);
+      if (!setExactTime(this.#tools.tree.at(path), entry)) {
+        const time = timeOf(entry);
+        futimesSync(fd, time, time);
+      }
     } catch (error) {
       throw explained(error, entry.name);
     }
@@ -271,8 +276,7 @@ export class LayerUnpacker {
     lchownSync(at, entry.uid, entry.gid);
     // A link has no mode, and chmod would follow it.
     if (entry.type !== 'symlink') chmodSync(at, entry.mode);
-    const time = timeOf(entry.mtime);
-    lutimesSync(at, time, time);
+    setTime(at, entry);
     return this.#recordXattrs(path, entry);
   }
 

@@ -1,13 +1,13 @@
 // Moves an unpacked tree over another one: files replace what is there, directories are joined. Nothing is copied where
 // a rename does it, and nothing but the target changes, whatever links it holds.
 
-import { chmodSync, lchownSync, lutimesSync, readdirSync, renameSync, rmdirSync, type Stats } from 'node:fs';
+import { chmodSync, lchownSync, readdirSync, renameSync, rmdirSync, type Stats } from 'node:fs';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { listMounts } from '../system/mounts.ts';
 import { runChecked } from '../system/process.ts';
 import { Root } from '../system/root.ts';
 import { findProgram, requireTools } from '../system/tools.ts';
-import { timeOf } from './modificationtimes.ts';
+import { type FileTime, readTime, setTime } from './exact-time.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
 import type { UnpackedImage } from './unpack-image.ts';
 import { asArgument, copyXattrs } from './xattrs.ts';
@@ -46,7 +46,7 @@ class Merge {
   readonly #mountPoints = listMounts().map(({ mountPoint }) => mountPoint);
   /** Directories of the source that were joined with one of the target, and that one. */
   readonly joined = new Map<TreePath, TreePath>();
-  readonly #times: { path: TreePath; mtimeMs: number }[] = [];
+  readonly #times: { path: TreePath; time: FileTime | undefined }[] = [];
   readonly #emptied: TreePath[] = [];
 
   constructor(source: string, target: string, implied: ReadonlySet<TreePath>) {
@@ -66,10 +66,7 @@ class Merge {
 
   /** Gives joined directories their times, now that nothing changes in them any more, and removes the empty source. */
   finish(): void {
-    for (const { path, mtimeMs } of this.#times) {
-      const time = timeOf(mtimeMs / 1000);
-      lutimesSync(this.#target.at(path), time, time);
-    }
+    for (const { path, time } of this.#times) if (time !== undefined) setTime(this.#target.at(path), time);
     for (const path of this.#emptied) rmdirSync(this.#source.at(path));
     rmdirSync(this.#source.directory);
   }
@@ -79,7 +76,7 @@ class Merge {
     const old = this.#target.lstat(to);
     if (mine === undefined) return;
     if (mine.isDirectory() && old !== undefined) {
-      if (old.isDirectory()) return this.#join(from, to, mine, old);
+      if (old.isDirectory()) return this.#join(from, to, mine);
       const followed = old.isSymbolicLink() ? this.#followed(to) : undefined;
       // The link's directory has attributes of its own.
       if (followed !== undefined) return this.directory(from, followed);
@@ -88,10 +85,11 @@ class Merge {
     await this.#rename(from, to);
   }
 
-  async #join(from: TreePath, to: TreePath, mine: Stats, old: Stats): Promise<void> {
+  async #join(from: TreePath, to: TreePath, mine: Stats): Promise<void> {
+    const times = { mine: readTime(this.#source.at(from)), old: readTime(this.#target.at(to)) };
     await this.directory(from, to);
     if (this.#implied.has(from)) {
-      this.#times.push({ path: to, mtimeMs: old.mtimeMs });
+      this.#times.push({ path: to, time: times.old });
       return;
     }
     this.joined.set(from, to);
@@ -99,7 +97,7 @@ class Merge {
     lchownSync(at, mine.uid, mine.gid);
     // After chown, which clears the set-id bits.
     chmodSync(at, mine.mode & 0o7777);
-    this.#times.push({ path: to, mtimeMs: mine.mtimeMs });
+    this.#times.push({ path: to, time: times.mine });
   }
 
   /** The directory inside the target that a link there leads to, if it does. */

@@ -2,6 +2,7 @@
 // such as security.capability are binary; libraries that decode them as UTF-8 break them.
 
 import { parseAcl } from './acl.ts';
+import { type ExactTime, exactTimeOf } from './exact-time.ts';
 import { malformedTar } from './tarheader.ts';
 
 /** What a PAX header says about the next entry. Absent: nothing was said. */
@@ -14,6 +15,7 @@ export interface PaxOverrides {
   gid?: number;
   /** Seconds since 1970 with fraction. */
   mtime?: number;
+  exactMtime?: ExactTime;
   /** Extended attributes by name, from `SCHILY.xattr.NAME`. */
   xattrs: Map<string, Buffer>;
   /** Sparse file: name, size and map (formats 0.0, 0.1 and 1.0). */
@@ -74,6 +76,7 @@ export function parsePax(data: Buffer): PaxOverrides {
       setOrDelete(pax, key, value === '' ? undefined : wholeNumber(value, key));
     } else if (key === 'mtime') {
       setOrDelete(pax, 'mtime', value === '' ? undefined : timeOf(value));
+      setOrDelete(pax, 'exactMtime', exactTimeOf(value));
     } else if (key.startsWith('GNU.sparse.')) {
       addSparse(pax.sparse, key.slice('GNU.sparse.'.length), value);
     } else if (!SILENT_KEYS.test(key)) {
@@ -111,7 +114,7 @@ function addSparse(sparse: SparseOverrides, key: string, value: string): void {
   else if (key !== 'numblocks') throw malformedTar(`an extended header has the unknown key GNU.sparse.${key}`);
 }
 
-function setOrDelete<K extends 'path' | 'linkPath' | 'sizeBytes' | 'uid' | 'gid' | 'mtime'>(
+function setOrDelete<K extends 'path' | 'linkPath' | 'sizeBytes' | 'uid' | 'gid' | 'mtime' | 'exactMtime'>(
   pax: PaxOverrides,
   key: K,
   value: PaxOverrides[K] | undefined,

@@ -16,6 +16,7 @@ import {
 import { basename, dirname, resolve } from 'node:path';
 import { errnoOf } from '../system/errors.ts';
 import { refused } from './entrypath.ts';
+import type { FileTime } from './exact-time.ts';
 
 /** As many links as Linux follows in one path. */
 const MAX_LINKS = 40;
@@ -29,8 +30,8 @@ export type TreePath = string;
 export interface TreeListener {
   /** Before names are added to a directory or removed from it. */
   beforeChange(directory: TreePath): void;
-  /** After a directory was made only because an entry lies in it; `mtime` is that entry's. */
-  implied(directory: TreePath, mtime: number): void;
+  /** After a directory was made only because an entry lies in it; `time` is that entry's. */
+  implied(directory: TreePath, time: FileTime): void;
   /** After a path is gone, with everything below it if it was a directory. */
   removed(path: TreePath, wasDirectory: boolean): void;
 }
@@ -61,13 +62,13 @@ export class TargetTree {
   /**
    * Where an entry goes: its parents are resolved, its own name is not followed. Missing parents are made.
    * @param parts of the entry's name, at least one.
-   * @param mtime of the entry, in seconds, for parents that are made.
+   * @param time of the entry, for parents that are made.
    * @throws HoldfastError HF-IMAGE when a parent is not a directory or leads in circles.
    */
-  place(parts: readonly string[], mtime: number): TreePath {
+  place(parts: readonly string[], time: FileTime): TreePath {
     const parents = parts.slice(0, -1);
     const parent = this.#resolveParents(parents);
-    this.#makeDirectories(parent, parts, mtime);
+    this.#makeDirectories(parent, parts, time);
     return join(parent, parts.at(-1) ?? '');
   }
 
@@ -168,7 +169,7 @@ export class TargetTree {
     return done.join('/');
   }
 
-  #makeDirectories(directory: TreePath, parts: readonly string[], mtime: number): void {
+  #makeDirectories(directory: TreePath, parts: readonly string[], time: FileTime): void {
     const text = parts.slice(0, -1).join('/');
     if (directory === '' || this.#parents.has(text)) return;
     const stats = this.#lstatOrMissing(directory);
@@ -185,7 +186,7 @@ export class TargetTree {
         lchownSync(this.at(step), process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
         // The process's umask took its part.
         chmodSync(this.at(step), 0o755);
-        this.#listener.implied(step, mtime);
+        this.#listener.implied(step, time);
       }
     } else if (!stats.isDirectory()) {
       throw refused(parts.join('/'), 'lies below something that is not a directory');

@@ -3,6 +3,7 @@
 // is ignored where Go's archive/tar and GNU tar ignore it, so that nobody can show two tools two different trees.
 
 import { HoldfastError } from '../system/errors.ts';
+import type { ExactTime } from './exact-time.ts';
 import { changesEntries, type PaxOverrides, parsePax } from './pax.ts';
 import {
   checkExtents,
@@ -33,6 +34,8 @@ export interface TarEntry {
   storedBytes: number;
   /** Seconds since 1970, with fraction. */
   mtime: number;
+  /** Present where there is a fraction. */
+  exactMtime?: ExactTime | undefined;
   deviceMajor: number;
   deviceMinor: number;
   xattrs: ReadonlyMap<string, Buffer>;
@@ -250,6 +253,7 @@ export class TarReader {
       sizeBytes,
       storedBytes,
       mtime: pax?.mtime ?? header.mtimeSeconds,
+      ...(pax?.exactMtime && { exactMtime: pax.exactMtime }),
       deviceMajor: header.deviceMajor,
       deviceMinor: header.deviceMinor,
       xattrs: pax?.xattrs ?? NO_XATTRS,

@@ -1,6 +1,7 @@
 // What must be done to an old tree so that it becomes a new one, with as little written as possible: files stay where they
 // are, move, or are patched, and only what is left is made anew. Pure; apply-delta.ts carries it out.
 
+import { isSameTime } from './exact-time.ts';
 import { parentOf, type TreePath } from './targettree.ts';
 import { contentKey, sameContent, type TreeEntry, type TreeIndex } from './tree-index.ts';
 
@@ -156,7 +157,7 @@ function sameAttributes(one: TreeEntry, other: TreeEntry): boolean {
     one.mode === other.mode &&
     one.uid === other.uid &&
     one.gid === other.gid &&
-    one.mtime === other.mtime &&
+    isSameTime(one, other) &&
     one.xattrs.size === other.xattrs.size &&
     [...one.xattrs].every(([name, value]) => other.xattrs.get(name)?.equals(value))
   );

@@ -2,6 +2,7 @@
 // make of each other. An upgrade that moves only what changed compares two of these and then asks for a few chunks.
 
 import type { Digest } from './digest.ts';
+import type { ExactTime } from './exact-time.ts';
 import type { Extent } from './sparse.ts';
 import type { TreePath } from './targettree.ts';
 import type { TarEntry } from './tarreader.ts';
@@ -49,6 +50,8 @@ export interface TreeEntry {
   gid: number;
   /** Seconds since 1970, with fraction. Undefined only for the tree itself, when no layer speaks of it. */
   mtime: number | undefined;
+  /** Present where there is a fraction. */
+  exactMtime?: ExactTime | undefined;
   /** Of files, holes included. */
   sizeBytes: number;
   content: FileContent | undefined;

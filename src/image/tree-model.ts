@@ -154,7 +154,8 @@ export class TreeModel {
       let next = children?.get(part);
       if (next === undefined && children !== undefined) {
         this.#countEntry();
-        next = directory({ mode: 0o755, uid: 0, gid: 0, mtime: entry.mtime, xattrs: NO_XATTRS });
+        const { mtime, exactMtime } = entry;
+        next = directory({ mode: 0o755, uid: 0, gid: 0, mtime, exactMtime, xattrs: NO_XATTRS });
         children.set(part, next);
       }
       if (next?.children === undefined) throw refused(entry.name, 'lies below something that is not a directory');
@@ -194,7 +195,7 @@ export class TreeModel {
 
 /** What an entry becomes. */
 function attributesOf({ header, content }: LayerEntry): Attributes {
-  const { type, uid, gid, mtime, deviceMajor, deviceMinor, sizeBytes, linkName } = header;
+  const { type, uid, gid, mtime, exactMtime, deviceMajor, deviceMinor, sizeBytes, linkName } = header;
   if (type === 'hardlink') throw new TypeError('a hard link has no attributes of its own');
   const isDevice = type.endsWith('-device');
   return {
@@ -203,6 +204,7 @@ function attributesOf({ header, content }: LayerEntry): Attributes {
     uid,
     gid,
     mtime,
+    exactMtime,
     sizeBytes: type === 'file' ? sizeBytes : 0,
     content: type === 'file' ? content : undefined,
     linkName: type === 'symlink' ? linkName : '',
@@ -224,7 +226,7 @@ function checkLink({ name, linkName }: TarEntry): void {
   }
 }
 
-function directory(given: Pick<Attributes, 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>): Node {
+function directory(given: Pick<Attributes, 'mode' | 'uid' | 'gid' | 'mtime' | 'exactMtime' | 'xattrs'>): Node {
   const nothing = { sizeBytes: 0, content: undefined, linkName: '', deviceMajor: 0, deviceMinor: 0 };
   return { attributes: { type: 'directory', ...given, ...nothing }, children: new Map() };
 }

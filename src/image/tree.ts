@@ -1,14 +1,14 @@
 // A directory tree as the source of a system (`dir:`): measured and copied as it is, without what only a running
 // system has. cp(1) copies, since it keeps everything: owners, links, holes, attributes, ACLs, times.
 
-import { chmodSync, lchownSync, lstatSync, lutimesSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
 import { listMounts } from '../system/mounts.ts';
 import { runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
-import { timeOf } from './modificationtimes.ts';
+import { readTime, setTime } from './exact-time.ts';
 import type { Provenance } from './provenance.ts';
 import { bytesOf } from './targettree.ts';
 
@@ -102,9 +102,9 @@ export async function copyTree(
   for (const name of names.filter((name) => !kept.includes(name))) {
     if (stats(name).isDirectory()) mkdirSync(join(targetDirectory, name));
     else continue;
-    copyFace(stats(name), join(targetDirectory, name));
+    copyFace(join(directory, name), join(targetDirectory, name));
   }
-  copyFace(root, targetDirectory);
+  copyFace(directory, targetDirectory);
   options.onProgress?.({ done: files, unit: 'files' });
   return {
     files,
@@ -113,11 +113,12 @@ export async function copyTree(
 }
 
 /** Owner, mode and time of a directory. */
-function copyFace(stats: Stats, path: string): void {
-  lchownSync(path, stats.uid, stats.gid);
-  chmodSync(path, stats.mode & 0o7777);
-  const time = timeOf(stats.mtimeMs / 1000);
-  lutimesSync(path, time, time);
+function copyFace(from: string, to: string): void {
+  const { uid, gid, mode } = lstatSync(from);
+  lchownSync(to, uid, gid);
+  chmodSync(to, mode & 0o7777);
+  const time = readTime(from);
+  if (time !== undefined) setTime(to, time);
 }
 
 function isLeftEmpty(parent: string, name: string): boolean {

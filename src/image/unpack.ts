@@ -82,8 +82,8 @@ export async function unpackLayers(
   const implied = new Set<TreePath>();
   const tree: TargetTree = new TargetTree(targetDirectory, {
     beforeChange: (directory) => times.keep(tree, directory),
-    implied: (directory, mtime) => {
-      times.set(directory, mtime);
+    implied: (directory, time) => {
+      times.set(directory, time);
       xattrs.made(directory);
       countEntry(directory);
       implied.add(directory);

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { type Digest, isDigest } from '../digest.ts';
 import { parseEntryName } from '../entrypath.ts';
+import { exactTimeOf } from '../exact-time.ts';
 import type { EntryType, TarEntry } from '../tarreader.ts';
 import type { Chunk, FileContent, LayerEntry } from '../tree-index.ts';
 import { badIndex } from './bad-index.ts';
@@ -142,6 +143,8 @@ export function layerEntryOf({ entry, pieces }: TocFile): LayerEntry {
   parseEntryName(name);
   const isLink = type === 'symlink' || type === 'hardlink';
   const sizeBytes = type === 'file' ? (entry.size ?? 0) : 0;
+  const modified = secondsOf(entry.modtime);
+  const exactMtime = exactTimeOf(modified);
   const header: TarEntry = {
     type,
     name,
@@ -151,7 +154,8 @@ export function layerEntryOf({ entry, pieces }: TocFile): LayerEntry {
     gid: entry.gid ?? 0,
     sizeBytes,
     storedBytes: sizeBytes,
-    mtime: secondsOf(entry.modtime),
+    mtime: Number(modified),
+    ...(exactMtime && { exactMtime }),
     deviceMajor: entry.devMajor ?? 0,
     deviceMinor: entry.devMinor ?? 0,
     xattrs: new Map(Object.entries(entry.xattrs ?? {}).map(([key, value]) => [bytesOf(key), fromBase64(value)])),
@@ -183,17 +187,17 @@ function bytesOf(name: string): string {
 }
 
 /** RFC 3339 with up to nine digits, in seconds, exact as the number in a PAX header is. */
-function secondsOf(time: string | undefined): number {
-  if (time === undefined || time === '') return 0;
+/** As a decimal number of seconds since 1970. */
+function secondsOf(time: string | undefined): string {
+  if (time === undefined || time === '') return '0';
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.exec(time);
   const seconds = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`) / 1000;
   if (Number.isNaN(seconds)) throw badIndex(`a time is none: ${JSON.stringify(time.slice(0, 60))}`);
   const fraction = match?.[2] ?? '';
-  if (fraction === '') return seconds;
-  if (seconds >= 0) return Number(`${seconds}${fraction}`);
+  if (seconds >= 0 || Number(fraction) === 0) return `${seconds}${fraction}`;
   // -1.25 is a second and three quarters later than -3.
   const nanoseconds = 1_000_000_000 - Number(fraction.slice(1).padEnd(9, '0'));
-  return Number(`-${-seconds - 1}.${String(nanoseconds).padStart(9, '0')}`);
+  return `-${-seconds - 1}.${String(nanoseconds).padStart(9, '0')}`;
 }
 
 function fromBase64(value: string): Buffer {

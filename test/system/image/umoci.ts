@@ -6,15 +6,20 @@ import { openLayout } from '../../../src/image/layout.ts';
 import { unpackLayers } from '../../../src/image/unpack.ts';
 import { type Entry, snapshot } from '../../unit/image/snapshot.ts';
 
-export type FullEntry = Entry & { xattrs?: string; mtimeMicroseconds?: number };
+export type FullEntry = Entry & { xattrs?: string; mtime?: bigint };
 
-/** A tree with its extended attributes. */
-export function fullSnapshot(directory: string): Record<string, FullEntry> {
+/**
+ * A tree with its extended attributes.
+ * @param unit of the modification times: Node sets them to the microsecond, the executable to the nanosecond.
+ */
+export function fullSnapshot(
+  directory: string,
+  unit: 'microseconds' | 'nanoseconds' = 'microseconds',
+): Record<string, FullEntry> {
   const tree: Record<string, FullEntry> = snapshot(directory);
   for (const [path, entry] of Object.entries(tree)) {
     const { mtimeNs } = lstatSync(Buffer.from(`${directory}/${path}`, 'latin1'), { bigint: true });
-    // Node sets times to the microsecond.
-    entry.mtimeMicroseconds = Number(mtimeNs / 1000n);
+    entry.mtime = unit === 'nanoseconds' ? mtimeNs : mtimeNs / 1000n;
   }
   const dump = execFileSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], {
     cwd: directory,

@@ -199,6 +199,21 @@ const everything: Member[][] = [
   ],
 ];
 
+/** What Node can't set. */
+const toTheNanosecond: Member[] = [
+  dir('nanoseconds', { pax: { mtime: '1500000000.123456789' } }),
+  file('nanoseconds/file', 'x', { pax: { mtime: '1500000000.000000001' } }),
+  file('nanoseconds/last', 'x', { pax: { mtime: '1500000000.999999999' } }),
+  symlink('nanoseconds/link', 'file', { pax: { mtime: '1500000000.111111111' } }),
+  { name: 'nanoseconds/pipe', flag: '6', mode: 0o600, pax: { mtime: '1500000000.222222222' } },
+  file('nanoseconds/no-text-\xff', 'x', { pax: { mtime: '1500000000.333333333' } }),
+  file('nanoseconds/more-digits', 'x', { pax: { mtime: '1500000000.4444444449' } }),
+  file('nanoseconds/after-2038', 'x', { pax: { mtime: '4102444800.123456789' } }),
+  file('nanoseconds/before-1970', 'x', { pax: { mtime: '-86400.123456789' } }),
+  // Its directory is one of the layer below, and stays as old as it was.
+  file('fraction-directory/new', 'x'),
+];
+
 describe('a handcrafted image', () => {
   test.each(['gzip', 'none'] as const)('packed by %s unpacks to what umoci makes of it', async (packing) => {
     await writeLayers(`${directory}/layout`, 'v1', everything, packing);
@@ -248,6 +263,17 @@ describe('the runtime of the executable', () => {
     mkdirSync(`${directory}/bun`);
     runBun([`${directory}/layout`, 'v1', `${directory}/bun`]);
     expect(fullSnapshot(`${directory}/bun`)).toEqual(ours);
+  });
+
+  test('keeps times to the nanosecond, as umoci does, also of directories that an upper layer changes', async () => {
+    await writeLayers(`${directory}/layout`, 'v1', [...everything, toTheNanosecond, [file('nanoseconds/later', 'x')]]);
+    umociTree(`${directory}/layout`, 'v1', `${directory}/umoci`);
+    mkdirSync(`${directory}/bun`);
+    runBun([`${directory}/layout`, 'v1', `${directory}/bun`]);
+    const ours = fullSnapshot(`${directory}/bun`, 'nanoseconds');
+    expect(ours).toEqual(fullSnapshot(`${directory}/umoci/root`, 'nanoseconds'));
+    expect(ours['nanoseconds']?.mtime).toBe(1_500_000_000_123_456_789n);
+    expect(ours['nanoseconds/pipe']?.mtime).toBe(1_500_000_000_222_222_222n);
   });
 
   test('needs no more memory for a large image than for a small one', async () => {

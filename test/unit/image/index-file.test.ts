@@ -20,6 +20,9 @@ const anyEntry: fc.Arbitrary<LayerEntry> = fc
     gid: whole,
     sizeBytes: whole,
     mtime: fc.double({ noNaN: true, min: -1e10, max: 1e10 }).map((value) => value + 0),
+    exactMtime: fc.option(fc.record({ seconds: fc.integer(), nanoseconds: fc.integer({ min: 0, max: 999_999_999 }) }), {
+      nil: undefined,
+    }),
     deviceMajor: whole,
     deviceMinor: whole,
     storedBytes: whole,

@@ -29,7 +29,7 @@ const LAYERS = [
 const wholeSeconds = (entries: unknown[]) =>
   entries.map((entry) =>
     typeof entry === 'object' && entry !== null && 'mtime' in entry && typeof entry.mtime === 'number'
-      ? { ...entry, mtime: Math.floor(entry.mtime) }
+      ? { ...entry, mtime: Math.floor(entry.mtime), exactMtime: undefined }
       : entry,
   );
 
