@@ -53,10 +53,9 @@ export function parseRegistryName(text: string): RegistryName {
   return { host, repository, tag: tag ?? (digest === undefined ? 'latest' : undefined), digest };
 }
 
-/** Whether requests to `https://HOST/` go to what is written: `1.2` would be 1.0.0.2 there, and `a.0` nothing at all. */
+/** Whether an address can have this host: `a.0` looks like a number's end to every parser of addresses, and is none. */
 function isReachable(host: string): boolean {
-  if (!HOST.test(host) || !URL.canParse(`https://${host}/`)) return false;
-  return host.startsWith('[') || new URL(`https://${host}/`).hostname === host.replace(/:\d+$/, '').toLowerCase();
+  return HOST.test(host) && URL.canParse(`https://${host}/`);
 }
 
 /** The name with nothing left out. */
