@@ -8,6 +8,7 @@ import { parseRegistryName } from '../image/registry/name.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
 import { type CosignDocument, type PolicyDocument, policySchema, type RuleDocument } from './policy-schema.ts';
 import { type LocatedValue, readPolicyText } from './policy-text.ts';
+import { comparableHost, comparableName } from './trust-name.ts';
 import { type CosignRule, NO_RULE, type NotaryRule, POLICY_FILE, type Policy, type TrustRule } from './trust-rule.ts';
 
 const MAX_BYTES = 1 << 20;
@@ -45,6 +46,7 @@ export function parsePolicy(text: string, file: string): Policy {
 interface Pattern {
   /** As the file has it. */
   key: string;
+  /** In the spelling of {@link comparableName}; a beginning ends with a slash. */
   name: string;
   isPrefix: boolean;
 }
@@ -53,19 +55,19 @@ class Rules implements Policy {
   readonly #document: PolicyDocument;
   readonly #located: LocatedValue;
   readonly #file: string;
-  /** Exact names and beginnings, in the spelling that names of images are compared in. */
   readonly #patterns: readonly Pattern[];
 
   constructor(document: PolicyDocument, located: LocatedValue, file: string) {
     this.#document = document;
     this.#located = located;
     this.#file = file;
-    this.#patterns = Object.keys(document.images ?? {}).map((key) => parsePattern(key, located));
+    this.#patterns = parsePatterns(Object.keys(document.images ?? {}), located);
   }
 
   forRepository(repository: string): TrustRule {
+    const wanted = comparableName(repository);
     const best = this.#patterns
-      .filter(({ name, isPrefix }) => (isPrefix ? repository.startsWith(name) : repository === name))
+      .filter(({ name, isPrefix }) => (isPrefix ? wanted.startsWith(name) : wanted === name))
       .reduce<Pattern | undefined>(
         (longest, each) => (longest === undefined || rankOf(each) > rankOf(longest) ? each : longest),
         undefined,
@@ -119,6 +121,24 @@ function toCosign(rule: CosignDocument): CosignRule {
   };
 }
 
+/** Of two rules for the same images one would be a check that never happens. */
+function parsePatterns(keys: readonly string[], located: LocatedValue): Pattern[] {
+  const byName = new Map<string, Pattern>();
+  for (const key of keys) {
+    const pattern = parsePattern(key, located);
+    const other = byName.get(pattern.name);
+    if (other !== undefined) {
+      const message = `${JSON.stringify(key)} names the same images as ${JSON.stringify(other.key)}`;
+      throw new HoldfastError('HF-CONFIG', message, {
+        location: located.locate(['images', key]),
+        hint: 'put both rules into one',
+      });
+    }
+    byName.set(pattern.name, pattern);
+  }
+  return [...byName.values()];
+}
+
 /** A pattern that can't fit any image would be a check that never happens. */
 function parsePattern(key: string, located: LocatedValue): Pattern {
   const wrong = (why: string) =>
@@ -133,13 +153,10 @@ function parsePattern(key: string, located: LocatedValue): Pattern {
     // The rules of names decide; a whole registry has no repository of its own to be checked.
     const name = parseRegistryName([first, ...(rest.length > 0 ? rest : ['any/thing'])].join('/'));
     if (name.digest !== undefined || /:[^/]*$/.test(rest.join('/'))) throw wrong('it has a tag or a digest');
-    if (rest.length === 0) {
-      if (isPrefix) return { key, isPrefix, name: `${name.host}/` };
-      throw wrong('it is a registry without a repository');
-    }
-    const isShort = isPrefix && name.host === 'docker.io' && rest.length === 1;
-    const full = isShort ? `${name.host}/${rest[0]}` : `${name.host}/${name.repository}`;
-    return { key, isPrefix, name: isPrefix ? `${full}/` : full };
+    if (rest.length === 0 && !isPrefix) throw wrong('it is a registry without a repository');
+    // Of docker.io/acme/* only names without a star stand for something in library/.
+    if (isPrefix) return { key, isPrefix, name: `${[comparableHost(name.host), ...rest].join('/')}/` };
+    return { key, isPrefix, name: comparableName(`${name.host}/${name.repository}`) };
   } catch (error) {
     if (error instanceof HoldfastError && error.code === 'HF-USAGE') throw wrong(error.message);
     throw error;

@@ -34,3 +34,22 @@ export function parseTrustName(reference: string): TrustName {
 export function hostOfGun(gun: string): string {
   return gun.slice(0, gun.indexOf('/'));
 }
+
+/**
+ * A repository's name in the spelling that policies compare: whatever reaches the same registry has the same. A GUN stays
+ * as it was written, since that is what is signed.
+ * @param repository `HOST/REPOSITORY`, as parseTrustName gives it.
+ */
+export function comparableName(repository: string): string {
+  const host = comparableHost(hostOfGun(repository));
+  const path = repository.slice(repository.indexOf('/') + 1);
+  return `${host}/${host === 'docker.io' && !path.includes('/') ? 'library/' : ''}${path}`;
+}
+
+/** The host as an address has it: lower case, no :443, no zeros before a port; docker.io for all of its names. */
+export function comparableHost(host: string): string {
+  const { host: plain } = new URL(`https://${host}/`);
+  return DOCKER_HOSTS.has(plain) ? 'docker.io' : plain;
+}
+
+const DOCKER_HOSTS: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);

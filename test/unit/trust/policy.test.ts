@@ -3,8 +3,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { HoldfastError, renderLocation } from '../../../src/system/errors.ts';
+import { decideTrust } from '../../../src/trust/decide.ts';
 import { parsePolicy } from '../../../src/trust/policy.ts';
 
+const NO_WISHES = { cosign: false, cosignKeys: [], variables: {} };
 const FILE = '/etc/holdfast/policy.yaml';
 
 const WHOLE = `# a whole policy
@@ -56,6 +58,54 @@ describe('which rule counts', () => {
     expect(policy.forRepository(repository).from).toMatch(
       new RegExp(`^${FILE}:\\d+ \\(${name.replaceAll('*', '\\*')}\\)$`),
     );
+  });
+
+  // All of them reach the same registry, and a rule that speaks of it must not be passed by.
+  test.each([
+    ['Registry.Example/os/base', 'registry.example/os/*'],
+    ['registry.example:443/os/base', 'registry.example/os/*'],
+    ['REGISTRY.example:0443/os/edge', 'registry.example/os/edge'],
+    ['index.docker.io/library/alpine', 'docker.io/library/*'],
+    ['Index.Docker.IO:443/alpine', 'docker.io/library/*'],
+    ['registry-1.docker.io/library/alpine', 'docker.io/library/*'],
+    ['registry.example:444/os/base', 'default'],
+    ['registry.example.evil/os/base', 'default'],
+  ])('for %s, however it is written, it is %s', (repository, name) => {
+    expect(policy.forRepository(repository).from).toContain(`(${name})`);
+  });
+
+  test.each(['Registry.Example/os/base', 'registry.example:443/os/base', 'registry.example:0443/os/base'])(
+    'no spelling lets %s in with --no-verify',
+    (repository) => {
+      const wishes = { ...NO_WISHES, unverifiedBy: '--no-verify' };
+      expect(() => decideTrust(`${repository}:v1`, (each) => policy.forRepository(each), wishes, {})).toThrow(
+        `does not let ${repository}:v1 in with --no-verify`,
+      );
+    },
+  );
+
+  test.each([
+    ['Registry.Example/os/*', 'registry.example/os/base', true],
+    ['registry.example:443/*', 'registry.example/os/base', true],
+    ['registry.example/os/base', 'registry.example:00443/os/base', true],
+    ['registry.example:05000/os/*', 'Registry.Example:5000/os/base', true],
+    ['registry.example:5000/os/*', 'registry.example/os/base', false],
+    ['127.1/os/*', '127.0.0.1/os/base', true],
+    ['[::1]:5000/os/*', '[0:0:0:0:0:0:0:1]:5000/os/base', true],
+    ['docker.io/alpine', 'docker.io/library/alpine', true],
+    ['Docker.io/alpine', 'docker.io/library/alpine', true],
+    ['docker.io/acme/*', 'docker.io/acme/os', true],
+    ['docker.io/acme/*', 'docker.io/library/acme', false],
+  ])('the pattern %s and %s: %s', (pattern, repository, fits) => {
+    const { mayDowngrade } = parsePolicy(`images: { '${pattern}': { downgrade: refuse } }`, FILE).forRepository(
+      repository,
+    );
+    expect(mayDowngrade).toBe(!fits);
+  });
+
+  test('the name that is signed stays as it was written', () => {
+    const { notary } = decideTrust('Registry.Example/os/x:v1', (each) => policy.forRepository(each), NO_WISHES, {});
+    expect(notary?.gun).toBe('Registry.Example/os/x');
   });
 
   test('a rule says all that it says', () => {
@@ -150,6 +200,18 @@ describe('a policy that can be misunderstood is refused', () => {
     ['a registry alone', 'images:\n  registry.example: {}\n', /without a repository/, ':2:3'],
     ['a star alone', "images:\n  '*': {}\n", /begin with a registry/, ':2:3'],
     ['upper case', 'images:\n  registry.example/OS: {}\n', /lower case/, ':2:3'],
+    [
+      'one image twice',
+      'images:\n  docker.io/alpine: {}\n  index.docker.io/library/alpine: {}\n',
+      /"index\.docker\.io\/library\/alpine" names the same images as "docker\.io\/alpine"/,
+      ':3:3',
+    ],
+    [
+      'one beginning twice',
+      'images:\n  registry.example/os/*: {}\n  Registry.Example:443/os/*: {}\n',
+      /names the same images as "registry\.example\/os\/\*"/,
+      ':3:3',
+    ],
     ['__proto__', rule('__proto__: { notary: false }'), /unknown key "__proto__"/, ':3:5'],
   ])('%s', (_what, text, message, place) => {
     let error: unknown;
