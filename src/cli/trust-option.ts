@@ -1,10 +1,9 @@
 // What the command line and the settings say about trust, as the wishes that the decision takes; and whom a machine asks.
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../lifecycle/settings.ts';
 import type { TrustVariables, TrustWishes } from '../trust/decide.ts';
-import { NO_POLICY, POLICY_FILE, type Policy } from '../trust/trust-rule.ts';
+import { hasPolicy, NO_POLICY, POLICY_FILE, type Policy } from '../trust/trust-rule.ts';
 
 export interface TrustFlags {
   /** False with `--no-verify`. */
@@ -71,9 +70,13 @@ export function notaryFiles(
   return { tlsDirectory: join(docker, 'tls'), ...(caFile !== undefined && { caFile }) };
 }
 
-/** The policy; its parser is loaded only where there is a file. @throws HoldfastError HF-CONFIG, HF-NO-SOURCE. */
-export async function loadPolicy({ policy }: TrustFlags): Promise<Policy> {
-  if (policy === undefined && !existsSync(POLICY_FILE)) return NO_POLICY;
+/**
+ * The policy; its parser is loaded only where there is a file.
+ * @param usual of the machine, which need not be there; one that a flag names must be.
+ * @throws HoldfastError HF-CONFIG for one that can't be read or understood, HF-NO-SOURCE.
+ */
+export async function loadPolicy({ policy }: TrustFlags, usual: string = POLICY_FILE): Promise<Policy> {
+  if (policy === undefined && !hasPolicy(usual)) return NO_POLICY;
   const { readPolicy } = await import('../trust/policy.ts');
-  return readPolicy(policy);
+  return readPolicy(policy ?? usual);
 }

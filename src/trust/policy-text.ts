@@ -30,7 +30,13 @@ export function readPolicyText(text: string, file: string): LocatedValue {
     if (!places.has(keyOf(path))) places.set(keyOf(path), place);
     if (isAlias(node)) throw refuse('a policy has no aliases', place, 'write out what is meant');
     if (node.tag !== undefined) throw refuse('a policy has no tags', place, 'leave out the word that begins with !');
-    if (isSeq(node)) return node.items.map((item, index) => convert(item, [...path, index]));
+    if (isSeq(node)) {
+      return node.items.map((item, index) => {
+        const found = convert(item, [...path, index]);
+        if (found === null) throw refuse('an entry of the list is empty', yaml.locateNode(item), HINT);
+        return found;
+      });
+    }
     if (!isMap(node)) return node.style === 'plain' ? plain(node.value) : node.value;
     // Without a prototype: keys come from a file.
     const value: Record<string, unknown> = Object.create(null);
@@ -42,7 +48,11 @@ export function readPolicyText(text: string, file: string): LocatedValue {
       const at = yaml.locateNode(keyNode);
       if (Object.hasOwn(value, key)) throw refuse(`the key ${JSON.stringify(key)} is given twice`, at, HINT);
       places.set(keyOf([...path, key]), at);
-      value[key] = child === null ? undefined : convert(child, [...path, key]);
+      const found = child === null ? null : convert(child, [...path, key]);
+      // "Not asked" is what a key that is left out says; of one without a value, the lines below may be commented out.
+      if (found === null)
+        throw refuse(`the key ${JSON.stringify(key)} is empty`, at, 'write its value, or leave it out');
+      value[key] = found;
     }
     return value;
   };
@@ -61,7 +71,7 @@ export function readPolicyText(text: string, file: string): LocatedValue {
 /** Versions stay the text that they are: 1.10 is no number. */
 function plain(text: string): unknown {
   if (text === 'true' || text === 'false') return text === 'true';
-  return ['', '~', 'null'].includes(text) ? undefined : text;
+  return ['', '~', 'null', 'Null', 'NULL'].includes(text) ? null : text;
 }
 
 function keyOf(path: readonly PropertyKey[]): string {

@@ -5,21 +5,20 @@ import { readFileSync, statSync } from 'node:fs';
 import type { z } from 'zod';
 import { nearestWord } from '../cloudconfig/suggestion.ts';
 import { parseRegistryName } from '../image/registry/name.ts';
-import { errnoOf, HoldfastError } from '../system/errors.ts';
+import { HoldfastError } from '../system/errors.ts';
 import { type CosignDocument, type PolicyDocument, policySchema, type RuleDocument } from './policy-schema.ts';
 import { type LocatedValue, readPolicyText } from './policy-text.ts';
 import { comparableHost, comparableName } from './trust-name.ts';
-import { type CosignRule, NO_RULE, type NotaryRule, POLICY_FILE, type Policy, type TrustRule } from './trust-rule.ts';
+import { type CosignRule, hasPolicy, NO_RULE, type NotaryRule, type Policy, type TrustRule } from './trust-rule.ts';
 
 const MAX_BYTES = 1 << 20;
 
 /**
- * Reads the policy of this machine.
- * @param file default: {@link POLICY_FILE}, which need not be there; one that was named must be.
- * @throws HoldfastError HF-CONFIG with the place of what is wrong, HF-NO-SOURCE when a named file isn't there.
+ * Reads a policy that must be there.
+ * @throws HoldfastError HF-CONFIG with the place of what is wrong, or when it is there and can't be read (a link that
+ *   leads nowhere), HF-NO-SOURCE when it isn't there.
  */
-export function readPolicy(file?: string): Policy {
-  const path = file ?? POLICY_FILE;
+export function readPolicy(path: string): Policy {
   let text: string;
   try {
     const { size } = statSync(path);
@@ -28,9 +27,11 @@ export function readPolicy(file?: string): Policy {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
-    const isMissing = errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR';
-    if (isMissing && file === undefined) return parsePolicy('', path);
-    throw new HoldfastError(isMissing ? 'HF-NO-SOURCE' : 'HF-CONFIG', `the policy ${path} can't be read`, { cause });
+    const isThere = hasPolicy(path);
+    throw new HoldfastError(isThere ? 'HF-CONFIG' : 'HF-NO-SOURCE', `the policy ${path} can't be read`, {
+      cause,
+      ...(isThere && { hint: 'nothing is installed until it can be read' }),
+    });
   }
   return parsePolicy(text, path);
 }

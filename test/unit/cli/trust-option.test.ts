@@ -1,8 +1,11 @@
 // What flags and settings make of each other where both speak of trust.
 
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadPolicy, notaryFiles, type TrustFlags, trustWishes } from '../../../src/cli/trust-option.ts';
 import { loadSettings } from '../../../src/lifecycle/settings.ts';
+import { NO_POLICY } from '../../../src/trust/trust-rule.ts';
 import { temporaryRoot } from '../stages/temporary-root.ts';
 
 const settings = (yaml: string) =>
@@ -40,4 +43,43 @@ test.each<[TrustFlags, NodeJS.ProcessEnv, object]>([
 
 test('a policy that was named must be there', async () => {
   await expect(loadPolicy({ policy: '/nowhere/policy.yaml' })).rejects.toMatchObject({ code: 'HF-NO-SOURCE' });
+});
+
+describe('the policy of the machine', () => {
+  const RULE = 'default: { no-verify: refuse }\n';
+  test.each<[string, (etc: string) => void, boolean | RegExp]>([
+    ['is read', (etc) => writeFileSync(join(etc, 'policy.yaml'), RULE), true],
+    ['need not be there', () => {}, false],
+    [
+      'may be a link',
+      (etc) => {
+        writeFileSync(join(etc, 'other.yaml'), RULE);
+        symlinkSync('other.yaml', join(etc, 'policy.yaml'));
+      },
+      true,
+    ],
+    ['is no link that leads nowhere', (etc) => symlinkSync('gone.yaml', join(etc, 'policy.yaml')), /can't be read/],
+    ['is no link to itself', (etc) => symlinkSync('policy.yaml', join(etc, 'policy.yaml')), /can't be read/],
+    ['is no directory', (etc) => mkdirSync(join(etc, 'policy.yaml')), /can't be read/],
+  ])('%s', async (_name, prepare, wanted) => {
+    const etc = temporaryRoot().directory;
+    prepare(etc);
+    const policy = loadPolicy({}, join(etc, 'policy.yaml'));
+    if (wanted instanceof RegExp) {
+      await expect(policy).rejects.toMatchObject({ code: 'HF-CONFIG', message: expect.stringMatching(wanted) });
+    } else expect((await policy).forRepository('registry.example/os').mayBeUnverified).toBe(!wanted);
+  });
+
+  test('is not missing where its directory is a link that leads nowhere', async () => {
+    const etc = temporaryRoot().directory;
+    symlinkSync('/oem/not/mounted', join(etc, 'holdfast'));
+    await expect(loadPolicy({}, join(etc, 'holdfast/policy.yaml'))).rejects.toMatchObject({ code: 'HF-CONFIG' });
+    symlinkSync('loop', join(etc, 'loop'));
+    await expect(loadPolicy({}, join(etc, 'loop/policy.yaml'))).rejects.toMatchObject({ code: 'HF-CONFIG' });
+    // Below a file, and below nothing, there can't be one.
+    writeFileSync(join(etc, 'file'), '');
+    for (const path of ['file/policy.yaml', 'no/where/policy.yaml']) {
+      expect(await loadPolicy({}, join(etc, path))).toBe(NO_POLICY);
+    }
+  });
 });
