@@ -110,6 +110,15 @@ export interface SeekableLayer extends LayerIndex {
   prove?(read: (content: FileContent) => AsyncIterable<Buffer>): Promise<void>;
 }
 
+/**
+ * How many of these layers rest on the manifest's word alone: its tables of contents were taken for what the layers hold,
+ * and nothing was compared with the digests that the image's configuration names. Who made the manifest may have lied
+ * about those, so nobody may take such a layer for one that has them.
+ */
+export function countVouched(layers: readonly (LayerIndex | SeekableLayer)[]): number {
+  return layers.filter((layer) => 'source' in layer && layer.prove === undefined).length;
+}
+
 /** Whether two contents are the same. */
 export function sameContent(one: FileContent | undefined, other: FileContent | undefined): boolean {
   return one === other || (one !== undefined && other !== undefined && contentKey(one) === contentKey(other));

@@ -124,6 +124,13 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
   unpack: ({ skipLayers }, context, state) => unpackIntoSlot(context, state, skipLayers),
 
   'keep-pristine': async ({ digest }, context, state) => {
+    if (state.vouchedLayers) {
+      // Whoever starts from a pristine takes it for what its layers' digests name. One that is there already is that.
+      const text =
+        'no unchanged copy of the image is kept: it was made from tables of contents, so its layers were not compared with their digests';
+      context.events({ type: 'notice', level: 'info', text });
+      return;
+    }
     const pristine = join(state.stateDirectory, pristineFile(digest));
     removeOnFailure(context, `${pristine}.new`);
     // The pristine of an installed image may be there already, when that image is built anew.
@@ -181,7 +188,7 @@ export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
 
 /** The record of the slot that was built. */
 export function newDeployment(
-  { image, built }: { image: Image; built?: BuiltSystem | undefined },
+  { image, built, vouchedLayers = 0 }: { image: Image; built?: BuiltSystem | undefined; vouchedLayers?: number },
   options: { now: string; fromAction: FromAction },
 ): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');
@@ -190,26 +197,35 @@ export function newDeployment(
   return {
     source: image.source,
     ...(image.kind === 'oci' ? { digest: image.digest } : {}),
-    layers: image.kind === 'oci' ? image.layers.map(({ diffId }) => diffId) : [],
+    // With one that nobody has compared with its digest, no other image may be thought to share them.
+    layers: image.kind === 'oci' && vouchedLayers === 0 ? image.layers.map(({ diffId }) => diffId) : [],
     uuid: built.uuid,
     date: options.now,
     fromAction: options.fromAction,
-    verified: describeVerification(image),
+    verified: describeVerification(image, vouchedLayers),
     ...(os === undefined ? {} : { os }),
     ...(version === undefined ? {} : { version }),
     ...(imageVersion === undefined ? {} : { imageVersion }),
   };
 }
 
-/** How an image was verified, in words for state.yaml. */
-export function describeVerification(image: Image): string {
+/**
+ * How an image was verified, in words for state.yaml.
+ * @param vouchedLayers how many layers were made from tables of contents that the manifest names.
+ */
+export function describeVerification(image: Image, vouchedLayers = 0): string {
   if (image.kind !== 'oci') return 'not verified (local tree)';
   const { provenance, origin } = image;
   const who =
     provenance === undefined
       ? `no signature (${origin === 'registry' ? 'registry' : 'local source'})`
       : describeProvenance(provenance);
-  return `digests of all layers; ${who}`;
+  const { length } = image.layers;
+  const what =
+    vouchedLayers === 0
+      ? 'digests of all layers'
+      : `digests of ${length - vouchedLayers} of ${length} layers, of the others those of their tables of contents`;
+  return `${what}; ${who}`;
 }
 
 /** Keeps what the pristine's layers hold, if all of that is known. */

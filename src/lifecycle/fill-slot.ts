@@ -10,7 +10,7 @@ import { LayerIndexer } from '../image/layer-indexer.ts';
 import { withRepository } from '../image/oci-image.ts';
 import { Spool, SpooledRepository } from '../image/spool.ts';
 import type { Tally } from '../image/tally.ts';
-import type { LayerIndex } from '../image/tree-index.ts';
+import { countVouched, type LayerIndex } from '../image/tree-index.ts';
 import { unpackImage } from '../image/unpack-image.ts';
 import { FETCH_DIRECTORY, TRANSITION_FILE } from '../slots/names.ts';
 import { MIB } from '../slots/partitions.ts';
@@ -57,6 +57,8 @@ export interface FillState {
   isFilled?: boolean;
   /** What the image's layers hold, lowest first; missing where that isn't known. */
   layerIndexes?: readonly LayerIndex[];
+  /** How many layers were taken on the manifest's word: what is in the slot may not be what their digests name. */
+  vouchedLayers?: number;
   moved?: Moved;
 }
 
@@ -125,6 +127,7 @@ export async function applyDeltaToSlot(
     });
     addMoved(state, moved);
     state.layerIndexes = delta.indexes;
+    state.vouchedLayers = countVouched(delta.indexes);
   } catch (error) {
     failure = error;
   } finally {
