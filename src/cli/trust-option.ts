@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Settings } from '../lifecycle/settings.ts';
+import { HoldfastError } from '../system/errors.ts';
 import type { TrustVariables, TrustWishes } from '../trust/decide.ts';
 import { hasPolicy, NO_POLICY, POLICY_FILE, type Policy } from '../trust/trust-rule.ts';
 
@@ -19,16 +20,31 @@ export interface TrustFlags {
   trustState?: string;
 }
 
-/** The wishes of flags, and of settings where there is no flag. */
+/**
+ * The wishes of flags, and of settings where there is no flag. A signer who is named on the command line, by a key or by an
+ * identity, takes the place of those in the settings.
+ * @throws HoldfastError HF-USAGE when both a key and an identity are named there.
+ */
 export function trustWishes(flags: TrustFlags, settings: Settings | undefined): TrustWishes {
-  const keys = flags.cosignKey ?? settings?.value('cosign-key') ?? [];
+  const hasKey = flags.cosignKey !== undefined;
+  const hasIdentity = flags.cosignIdentity !== undefined || flags.cosignIssuer !== undefined;
+  if (hasKey && hasIdentity) {
+    const other = flags.cosignIdentity === undefined ? '--cosign-issuer' : '--cosign-identity';
+    throw new HoldfastError('HF-USAGE', `--cosign-key and ${other} name two signers`, {
+      hint: 'name one of them; the policy can ask for another beside it',
+    });
+  }
+  const isOn = flags.cosign ?? settings?.value('cosign') ?? false;
+  // A key in the settings is the one that cosign takes if it is on.
+  const configured = isOn && !hasKey && !hasIdentity ? settings?.get('cosign-key') : undefined;
   return {
     unverifiedBy: unverifiedBy(flags, settings),
-    // A key that somebody names is there to be asked for; a key in the settings is the one that cosign takes if it is on.
-    cosign: flags.cosign ?? (flags.cosignKey !== undefined || (settings?.value('cosign') ?? false)),
-    cosignKeys: flags.cosignKey !== undefined || flags.cosign || settings?.value('cosign') ? keys : [],
-    cosignIssuer: flags.cosignIssuer ?? settings?.value('cosign-issuer'),
-    cosignIdentity: flags.cosignIdentity ?? settings?.value('cosign-identity'),
+    // A key that somebody names is there to be asked for.
+    cosign: isOn || hasKey,
+    cosignKeys: flags.cosignKey ?? configured?.value ?? [],
+    cosignKeysBy: configured === undefined ? '--cosign-key' : `cosign-key (${configured.origin.text})`,
+    cosignIssuer: flags.cosignIssuer ?? (hasKey ? undefined : settings?.value('cosign-issuer')),
+    cosignIdentity: flags.cosignIdentity ?? (hasKey ? undefined : settings?.value('cosign-identity')),
     trustedRoot: flags.cosignTrustedRoot ?? settings?.value('cosign-trusted-root'),
     variables: {
       COSIGN_REPOSITORY: settings?.value('cosign-repository'),

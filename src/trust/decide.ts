@@ -13,7 +13,10 @@ export interface TrustWishes {
   /** Who switched Notary off: `--no-verify`, or the setting with its place. */
   unverifiedBy?: string | undefined;
   cosign: boolean;
+  /** Any of them. */
   cosignKeys: readonly string[];
+  /** Who names them, for messages; default `--cosign-key`. */
+  cosignKeysBy?: string | undefined;
   cosignIssuer?: string | undefined;
   cosignIdentity?: string | undefined;
   trustedRoot?: string | undefined;
@@ -177,11 +180,11 @@ function cosignDemands(rule: TrustRule, wishes: TrustWishes, variables: TrustVar
       hint: 'write both: --cosign-issuer https://… --cosign-identity …',
     });
   }
-  if (cosignKeys.length > 0) demands.push({ ...base, keys: cosignKeys, from: '--cosign-key' });
-  // An explicit key wins: an identity beside it is not asked for as well.
-  else if (issuer !== undefined && subject !== undefined)
+  if (cosignKeys.length > 0) demands.push({ ...base, keys: cosignKeys, from: wishes.cosignKeysBy ?? '--cosign-key' });
+  // Beside a key it is a second signature: of two signers that are named neither may be left out.
+  if (issuer !== undefined && subject !== undefined)
     demands.push({ ...base, keys: [], identities: [{ issuer, subject }], from: '--cosign-identity' });
-  else if (cosign && demands.length === 0) demands.push(bareDemand(base, variables, name));
+  if (cosign && demands.length === 0) demands.push(bareDemand(base, variables, name));
   return demands;
 }
 

@@ -23,8 +23,48 @@ describe('the wishes', () => {
     ['--no-verify', { verify: false }, '', { unverifiedBy: '--no-verify' }],
     ['a server', {}, 'trust-server: https://n\n', { variables: { DOCKER_CONTENT_TRUST_SERVER: 'https://n' } }],
     ['COSIGN_… as a key', {}, 'COSIGN_REPOSITORY: r/s\n', { variables: { COSIGN_REPOSITORY: 'r/s' } }],
+    [
+      'an identity of flags, not the key of the settings',
+      { cosignIdentity: 's', cosignIssuer: 'i' },
+      'cosign: true\ncosign-key: /os.pub\n',
+      { cosign: true, cosignKeys: [], cosignIdentity: 's', cosignIssuer: 'i' },
+    ],
+    [
+      'an issuer of a flag with the identity of the settings',
+      { cosignIssuer: 'i' },
+      'cosign: true\ncosign-key: /os.pub\ncosign-identity: s\n',
+      { cosignKeys: [], cosignIdentity: 's', cosignIssuer: 'i' },
+    ],
+    [
+      'a key of a flag, not the identity of the settings',
+      { cosignKey: ['a'] },
+      'cosign-identity: s\ncosign-issuer: i\n',
+      { cosignKeys: ['a'], cosignIdentity: undefined, cosignIssuer: undefined },
+    ],
+    [
+      'both signers of the settings',
+      {},
+      'cosign: true\ncosign-key: /os.pub\ncosign-identity: s\ncosign-issuer: i\n',
+      { cosignKeys: ['/os.pub'], cosignIdentity: 's', cosignIssuer: 'i' },
+    ],
   ])('of %s', async (_name, flags, yaml, wanted) => {
     expect(trustWishes(flags, await settings(yaml))).toMatchObject(wanted);
+  });
+
+  test.each<[TrustFlags, string]>([
+    [
+      { cosignKey: ['a'], cosignIdentity: 's', cosignIssuer: 'i' },
+      '--cosign-key and --cosign-identity name two signers',
+    ],
+    [{ cosignKey: ['a'], cosignIssuer: 'i' }, '--cosign-key and --cosign-issuer name two signers'],
+  ])('of %j are refused', (flags, message) => {
+    expect(() => trustWishes(flags, undefined)).toThrow(expect.objectContaining({ code: 'HF-USAGE', message }));
+  });
+
+  test('a key of the settings is named with its place', async () => {
+    const yaml = 'cosign: true\ncosign-key: /os.pub\n';
+    expect(trustWishes({}, await settings(yaml)).cosignKeysBy).toMatch(/^cosign-key \(.*config\.yaml:2\)$/);
+    expect(trustWishes({ cosignKey: ['a'] }, await settings(yaml)).cosignKeysBy).toBe('--cosign-key');
   });
 
   test('the setting that switches Notary off is named with its place', async () => {

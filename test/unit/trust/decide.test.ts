@@ -53,11 +53,11 @@ describe('who is asked', () => {
     [`${NAME}:v1`, { unverifiedBy: '--no-verify', cosignKeys: ['a'] }, { cosign: ['a'] }],
     [`${NAME}@${D}`, { cosignKeys: ['a'] }, { pinned: D, cosign: ['a'] }],
     [`${NAME}:v1`, { cosignIssuer: 'i', cosignIdentity: 's' }, { notary: `${NAME}:v1`, cosign: ['s'] }],
-    // An explicit key wins.
+    // Two signers, two signatures.
     [
       `${NAME}:v1`,
       { cosignKeys: ['a'], cosignIssuer: 'i', cosignIdentity: 's' },
-      { notary: `${NAME}:v1`, cosign: ['a'] },
+      { notary: `${NAME}:v1`, cosign: ['a', 's'] },
     ],
     ['registry.example/open/os:v1', {}, { unverified: 'policy /policy.yaml:6 (registry.example/open/*)' }],
     ['registry.example/key/os:v1', {}, { cosign: ['/policy.pub'] }],
@@ -89,6 +89,14 @@ describe('who is asked', () => {
     ['the flag before all', { cosignKeys: ['/flag.pub'] }, { COSIGN_PUBLIC_KEY_LOCATION: '/env.pub' }, '/flag.pub'],
   ])('--cosign takes the key of %s', (_name, change, environment, key) => {
     expect(asked(decide(`${NAME}:v1`, { cosign: true, ...change }, environment)).cosign).toEqual([key]);
+  });
+
+  test('it is said who names the key', () => {
+    const from = (change: Partial<TrustWishes>) => decide(`${NAME}:v1`, change).cosign.map((demand) => demand.from);
+    expect(from({ cosignKeys: ['a'] })).toEqual(['--cosign-key']);
+    expect(from({ cosignKeys: ['a'], cosignKeysBy: 'cosign-key (config.yaml:2)' })).toEqual([
+      'cosign-key (config.yaml:2)',
+    ]);
   });
 
   test('a key in the environment alone asks for nothing', () => {
