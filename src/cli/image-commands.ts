@@ -23,6 +23,7 @@ export function defineImageCommands(define: Define): void {
       ...trustOptions(),
       new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
       new Option('--resume', 'keep what is fetched beside the directory, so that an interrupted pull can go on'),
+      configDir(),
       dryRun(),
       ...output(),
     ],

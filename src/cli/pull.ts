@@ -5,9 +5,10 @@ import { apply } from '../system/plan.ts';
 import { type ImageFlags, openImageText } from './image-option.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
+import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { warningLines } from './warning-lines.ts';
 
-export interface PullFlags extends ImageFlags {
+export interface PullFlags extends ImageFlags, SettingsFlags {
   resume?: boolean;
   dryRun?: boolean;
 }
@@ -20,7 +21,8 @@ export async function pullCommand(
   const { reporter, signal, undo } = context;
   // Before anything is asked of a registry.
   const target = inspectPullTarget(directory);
-  const image = await openImageText(text, flags, context);
+  const settings = await machineSettings(context, flags);
+  const image = await openImageText(text, flags, context, settings);
   const estimate = await estimatePull(image, signal);
   const plan = planPull({ image, target, estimate, resume: flags.resume ?? false });
   if (flags.dryRun) {
