@@ -4,7 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Layer } from './blob.ts';
 import { finishDigest } from './digest.ts';
 import type { LayerVisitor } from './layervisitor.ts';
-import type { Extent } from './sparse.ts';
+import { addRun, type Extent } from './sparse.ts';
 import type { TarEntry, TarEvent } from './tarreader.ts';
 import type { LayerEntry, LayerIndex } from './tree-index.ts';
 
@@ -27,9 +27,7 @@ export class LayerIndexer implements LayerVisitor {
     if (event.kind === 'data') {
       const { offset, bytes } = event;
       this.#current?.hash?.update(bytes);
-      const last = this.#current?.extents.at(-1);
-      if (last !== undefined && last.offset + last.length === offset) last.length += bytes.length;
-      else this.#current?.extents.push({ offset, length: bytes.length });
+      if (this.#current !== undefined) addRun(this.#current.extents, offset, bytes.length);
     } else if (event.kind === 'entry') {
       const { entry } = event;
       this.#current = {

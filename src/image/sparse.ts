@@ -11,6 +11,13 @@ export interface Extent {
   length: number;
 }
 
+/** Notes that bytes are stored there, behind all that were noted before. */
+export function addRun(extents: Extent[], offset: number, length: number): void {
+  const last = extents.at(-1);
+  if (last !== undefined && last.offset + last.length === offset) last.length += length;
+  else extents.push({ offset, length });
+}
+
 /** As many runs as are accepted in one file; each takes memory until its file is written. */
 const MAX_EXTENTS = 1 << 18;
 

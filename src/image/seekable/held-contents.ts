@@ -2,7 +2,7 @@
 // single chunks in the file that has the same path. What all of them have needn't be in a pack.
 
 import type { Digest } from '../digest.ts';
-import type { FileContent, LayerIndex, TreeIndex } from '../tree-index.ts';
+import { contentKey, type FileContent, type LayerIndex, type TreeIndex } from '../tree-index.ts';
 import { treeOf } from '../tree-model.ts';
 import { MIN_CHUNK_BYTES } from './chunker.ts';
 
@@ -31,13 +31,13 @@ export function heldByImage(layers: readonly LayerIndex[]): HeldContents {
   const chunksByPath = new Map<string, ReadonlySet<Digest>>();
   for (const { path, content } of tree.values()) {
     if (content === undefined) continue;
-    contents.add(keyOf(content));
+    contents.add(contentKey(content));
     if (content.chunks !== undefined && isCut(content)) {
       chunksByPath.set(path, new Set(content.chunks.map(({ digest }) => digest)));
     }
   }
   return {
-    hasContent: (content) => contents.has(keyOf(content)),
+    hasContent: (content) => contents.has(contentKey(content)),
     hasChunk: (path, chunk) => chunksByPath.get(path)?.has(chunk) ?? false,
   };
 }
@@ -48,8 +48,4 @@ export function heldByAll(held: readonly HeldContents[]): HeldContents {
     hasContent: (content) => held.length > 0 && held.every((one) => one.hasContent(content)),
     hasChunk: (path, chunk) => held.length > 0 && held.every((one) => one.hasChunk(path, chunk)),
   };
-}
-
-function keyOf({ digest, sizeBytes }: FileContent): string {
-  return `${digest}:${sizeBytes}`;
 }

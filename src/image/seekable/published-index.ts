@@ -67,7 +67,8 @@ export async function readIndexedLayer(
   const packed = await repository.document(descriptor, 'the index of a layer', MAX_PACKED_DOCUMENT_BYTES);
   const document = decodeIndexDocument(await unpackDocument(packed), pack.sizeBytes);
   if (document.recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
-  return { ...document, contents: entriesOfRecipe(document.recipe) };
+  const contents = entriesOfRecipe(document.recipe);
+  return { ...document, recipe: { diffId, pieces: contents.pieces }, contents };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { type Digest, digestOf, finishDigest } from '../digest.ts';
+import { addRun, type Extent } from '../sparse.ts';
 import { type TarEntry, type TarEvent, TarReader } from '../tarreader.ts';
 import type { Chunk, FileContent } from '../tree-index.ts';
 import { Chunker } from './chunker.ts';
@@ -15,6 +16,7 @@ export interface ChunkSink {
   begin(header: TarEntry): void;
   /** The bytes are valid until the promise is kept. */
   chunk(chunk: Chunk, bytes: Buffer): Promise<void>;
+  /** Of a sparse file, with the places of its pieces. */
   end(content: FileContent): void;
 }
 
@@ -27,13 +29,22 @@ export async function makeRecipe(diffId: Digest, tar: AsyncIterable<Buffer>, sin
   return { diffId, pieces: maker.finish() };
 }
 
+interface OpenContent {
+  hash: Hash;
+  chunker: Chunker;
+  chunks: Chunk[];
+  sizeBytes: number;
+  /** Of a sparse file. */
+  extents: Extent[] | undefined;
+}
+
 class RecipeMaker {
   readonly #reader = new TarReader();
   readonly #sink: ChunkSink | undefined;
   readonly #pieces: RecipePiece[] = [];
   #literal: Buffer[] = [];
   #position = 0;
-  #content: { hash: Hash; chunker: Chunker; chunks: Chunk[]; sizeBytes: number } | undefined;
+  #content: OpenContent | undefined;
 
   constructor(sink: ChunkSink | undefined) {
     this.#sink = sink;
@@ -64,7 +75,8 @@ class RecipeMaker {
   *#see(event: TarEvent): Generator<Chunk & { bytes: Buffer }> {
     if (event.kind === 'entry') {
       if (event.entry.storedBytes <= MAX_INLINE_BYTES) return;
-      this.#content = { hash: createHash('sha256'), chunker: new Chunker(), chunks: [], sizeBytes: 0 };
+      const extents = event.entry.storedBytes === event.entry.sizeBytes ? undefined : [];
+      this.#content = { hash: createHash('sha256'), chunker: new Chunker(), chunks: [], sizeBytes: 0, extents };
       this.#sink?.begin(event.entry);
       return;
     }
@@ -73,15 +85,17 @@ class RecipeMaker {
     if (event.kind === 'data') {
       if (content.sizeBytes === 0) this.#endLiteral();
       content.sizeBytes += event.bytes.length;
+      if (content.extents !== undefined) addRun(content.extents, event.offset, event.bytes.length);
       content.hash.update(event.bytes);
       yield* this.#cut(content.chunker.push(event.bytes), content.chunks);
       return;
     }
     yield* this.#cut(content.chunker.finish(), content.chunks);
-    const whole = { digest: finishDigest(content.hash), sizeBytes: content.sizeBytes, chunks: content.chunks };
+    const { sizeBytes, chunks, extents } = content;
+    const whole = { digest: finishDigest(content.hash), sizeBytes, chunks };
     this.#content = undefined;
     this.#pieces.push(whole);
-    this.#sink?.end(whole);
+    this.#sink?.end(extents === undefined ? whole : { ...whole, extents });
   }
 
   *#cut(cut: Iterable<Buffer>, chunks: Chunk[]): Generator<Chunk & { bytes: Buffer }> {

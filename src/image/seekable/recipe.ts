@@ -3,6 +3,7 @@
 
 import { verify } from '../blob.ts';
 import { type Digest, digestOf } from '../digest.ts';
+import { addRun, type Extent } from '../sparse.ts';
 import { type TarEntry, type TarEvent, TarReader } from '../tarreader.ts';
 import type { FileContent, LayerEntry } from '../tree-index.ts';
 import { badIndex } from './bad-index.ts';
@@ -22,6 +23,8 @@ export interface Recipe {
 /** What a recipe says that its layer holds. */
 export interface RecipeEntries {
   entries: LayerEntry[];
+  /** The recipe's pieces, with each content as its entry has it: where it belongs in a sparse file is part of it. */
+  pieces: RecipePiece[];
   /** Small contents that stand in the recipe itself. */
   inline: Map<Digest, Buffer>;
 }
@@ -41,6 +44,7 @@ export function entriesOfRecipe({ pieces }: Pick<Recipe, 'pieces'>): RecipeEntri
   for (const piece of pieces) {
     if (Buffer.isBuffer(piece)) {
       for (const event of reader.push(piece)) collector.take(event, undefined);
+      collector.pieces.push(piece);
       continue;
     }
     collector.beginContent(piece);
@@ -48,7 +52,7 @@ export function entriesOfRecipe({ pieces }: Pick<Recipe, 'pieces'>): RecipeEntri
     for (let missing = piece.sizeBytes; missing > 0; missing -= ZEROS.length) {
       for (const event of reader.push(ZEROS.subarray(0, missing))) collector.take(event, piece);
     }
-    collector.endContent();
+    collector.endContent(piece);
   }
   reader.finish();
   return collector;
@@ -70,7 +74,8 @@ export async function* layerFromRecipe(recipe: Recipe, read: ReadContent): Async
 }
 
 /**
- * Proves that a recipe, with these contents, is the layer.
+ * Proves that a recipe, with these contents, is the layer. Who is asked for contents knows them by their entries: the
+ * pieces are those of {@link entriesOfRecipe}.
  * @throws HoldfastError HF-DIGEST
  */
 export async function proveRecipe(recipe: Recipe, read: ReadContent): Promise<void> {
@@ -80,9 +85,10 @@ export async function proveRecipe(recipe: Recipe, read: ReadContent): Promise<vo
 /** Makes entries of the events of a reader, and sees to it that each content is exactly one file's. */
 class EntryCollector implements RecipeEntries {
   readonly entries: LayerEntry[] = [];
+  readonly pieces: RecipePiece[] = [];
   readonly inline = new Map<Digest, Buffer>();
   #header: TarEntry | undefined;
-  #extents: { offset: number; length: number }[] = [];
+  #extents: Extent[] = [];
   #literal: Buffer[] = [];
   /** Bytes of the current content that the reader took for a file's. */
   #taken = 0;
@@ -97,8 +103,9 @@ class EntryCollector implements RecipeEntries {
     }
   }
 
-  endContent(): void {
+  endContent(content: FileContent): void {
     if (!this.#isOver) throw badIndex('a content does not end where its file ends');
+    this.pieces.push(this.entries.at(-1)?.content ?? content);
   }
 
   take(event: TarEvent, content: FileContent | undefined): void {
@@ -114,9 +121,7 @@ class EntryCollector implements RecipeEntries {
         const { offset, bytes } = event;
         if (content === undefined) this.#literal.push(Buffer.from(bytes));
         this.#taken += bytes.length;
-        const last = this.#extents.at(-1);
-        if (last !== undefined && last.offset + last.length === offset) last.length += bytes.length;
-        else this.#extents.push({ offset, length: bytes.length });
+        addRun(this.#extents, offset, bytes.length);
         return;
       }
       case 'end':

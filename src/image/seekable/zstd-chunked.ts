@@ -76,8 +76,9 @@ export async function readZstdChunked(
   }
   const recipe = { diffId: layer.diffId, pieces: parseTarSplit(await unpackSection(split, tarSplit), files) };
   // The real headers: the table leaves out what it has no field for.
-  const { entries: exact } = entriesOfRecipe(recipe);
-  return { diffId: layer.diffId, entries: exact, source, prove: (read) => proveRecipe(recipe, read) };
+  const { entries: exact, pieces } = entriesOfRecipe(recipe);
+  const proven = { diffId: layer.diffId, pieces };
+  return { diffId: layer.diffId, entries: exact, source, prove: (read) => proveRecipe(proven, read) };
 }
 
 /** The chunks of a file; each one's packed bytes end where the next one's begin. */

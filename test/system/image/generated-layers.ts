@@ -37,7 +37,19 @@ const xattrs = fc.constantFrom<Record<string, string>>(
       '\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00',
   },
 );
-const sparse = { 'GNU.sparse.map': '8192,5,40960,3', 'GNU.sparse.size': '65536' };
+/** Small and large, the same bytes at different places, and one that ends in a hole. */
+const sparse = fc
+  .constantFrom(
+    { runs: [8192, 5, 40960, 3], size: 65536 },
+    { runs: [4096, 3000, 81920, 2000], size: 83920 },
+    { runs: [0, 3000, 20480, 2000], size: 65536 },
+    { runs: [65536, 70_000, 1 << 20, 8], size: 2 << 20 },
+  )
+  .map(({ runs, size }) => {
+    const stored = runs.reduce((sum, value, index) => sum + (index % 2) * value, 0);
+    const content = Buffer.alloc(stored, 'sparse content ');
+    return { content, pax: { 'GNU.sparse.map': runs.join(), 'GNU.sparse.size': String(size) } };
+  });
 
 const anyMember: fc.Arbitrary<Member> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ name: path, content, pax: xattrs, ...attributes }) },
@@ -63,7 +75,7 @@ const anyMember: fc.Arbitrary<Member> = fc.oneof(
       ...attributes,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ name: path, content: fc.constant('12345abc'), pax: fc.constant(sparse) }) },
+  { weight: 2, arbitrary: fc.tuple(path, sparse).map(([name, file]) => ({ name, ...file })) },
   { weight: 2, arbitrary: path.map((name) => ({ name: name.replace(/([^/]+)$/, '.wh.$1') })) },
   { weight: 1, arbitrary: path.map((name) => ({ name: `${name}/.wh..wh..opq` })) },
 );

@@ -2,9 +2,13 @@
 // streams say, and every content can be fetched alone.
 
 import { describe, expect, test } from 'vitest';
+import type { Layer } from '../../../../src/image/blob.ts';
+import { digestOf } from '../../../../src/image/digest.ts';
+import { packDocument } from '../../../../src/image/seekable/document-packing.ts';
 import { readEstargz } from '../../../../src/image/seekable/estargz.ts';
 import { readZstdChunked } from '../../../../src/image/seekable/zstd-chunked.ts';
 import type { SeekableLayer } from '../../../../src/image/tree-index.ts';
+import { file, tarball } from '../tarball.ts';
 import {
   allChunks,
   contentsOfTar,
@@ -16,6 +20,7 @@ import {
   plainEntries,
   tarOf,
 } from './fixture.ts';
+import { noise } from './members.ts';
 
 const LAYERS = [
   { file: 'storage-1.43.tar.zst', read: readZstdChunked },
@@ -139,3 +144,59 @@ function contentNamed({ entries }: SeekableLayer, name: string) {
   if (content === undefined) throw new Error(`no ${name}`);
   return content;
 }
+
+describe('a sparse file in a zstd:chunked layer with tar-split data', () => {
+  const runs = '8192,3000,40960,2000';
+  const sparse = file('sparse', noise(1, 5000), { pax: { 'GNU.sparse.map': runs, 'GNU.sparse.size': '65536' } });
+  const tar = tarball([sparse]);
+  const at = tar.indexOf(noise(1, 5000));
+
+  /** A layer whose table says that this is the content, and whose tar-split data puts it where the stored bytes are. */
+  async function layerWith(content: Buffer): Promise<{ layer: Layer; blob: MemoryBlob }> {
+    const packed = await packDocument(content);
+    const entry = { type: 'reg', name: 'sparse', size: content.length, digest: digestOf(content), offset: 0 };
+    const toc = Buffer.from(JSON.stringify({ version: 1, entries: [{ ...entry, endOffset: packed.length }] }));
+    const segment = (bytes: Buffer) => JSON.stringify({ type: 2, payload: bytes.toString('base64') });
+    const lines = [segment(tar.subarray(0, at)), JSON.stringify({ type: 1, name: 'sparse', size: content.length })];
+    const split = Buffer.from([...lines, segment(tar.subarray(at + 5000))].join('\n'));
+    const [packedToc, packedSplit] = [await packDocument(toc), await packDocument(split)];
+    const blob = Buffer.concat([packed, packedToc, packedSplit]);
+    const prefix = 'io.github.containers.zstd-chunked.';
+    const splitAt = packed.length + packedToc.length;
+    const annotations = {
+      [`${prefix}manifest-position`]: `${packed.length}:${packedToc.length}:${toc.length}:1`,
+      [`${prefix}manifest-checksum`]: digestOf(packedToc),
+      [`${prefix}tarsplit-position`]: `${splitAt}:${packedSplit.length}:${split.length}`,
+    };
+    const mediaType = 'application/vnd.oci.image.layer.v1.tar+zstd';
+    const layer = { mediaType, digest: digestOf(blob), sizeBytes: blob.length, annotations, diffId: digestOf(tar) };
+    return { layer, blob: new MemoryBlob(blob) };
+  }
+
+  test('is proven with the content that its entry has, places included', async () => {
+    const { layer, blob } = await layerWith(noise(1, 5000));
+    const seekable = await readZstdChunked(layer, blob);
+    const [content] = seekable.entries.map((entry) => entry.content);
+    expect(content?.extents).toEqual([
+      { offset: 8192, length: 3000 },
+      { offset: 40960, length: 2000 },
+    ]);
+    const asked: unknown[] = [];
+    await seekable.prove?.(async function* (wanted) {
+      asked.push(wanted);
+      yield noise(1, 5000);
+    });
+    expect(asked).toEqual([content]);
+  });
+
+  test('is refused when the table speaks of it with its holes: that is not what the layer holds', async () => {
+    const whole = Buffer.alloc(65536);
+    noise(1, 5000).copy(whole, 8192, 0, 3000);
+    noise(1, 5000).copy(whole, 40960, 3000);
+    const { layer, blob } = await layerWith(whole);
+    await expect(readZstdChunked(layer, blob)).rejects.toMatchObject({
+      code: 'HF-IMAGE',
+      message: expect.stringContaining('does not stand where its file begins'),
+    });
+  });
+});
