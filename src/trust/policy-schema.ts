@@ -27,23 +27,38 @@ const identitySchema = z.strictObject({
   subject: text.describe('The URI or mail address of the signer, exactly as the certificate has it.'),
 });
 
-const cosignSchema = z
-  .strictObject({
-    keys: z.array(text).min(1).describe('Public keys: files, https:// addresses or PEM texts. Any of them.').optional(),
-    identities: z.array(identitySchema).min(1).describe('Keyless signers. Any of them.').optional(),
-    'trusted-root': path.describe('trusted_root.json of Sigstore; needed for identities and for a log.').optional(),
-    repository: text.describe('Where the signatures are, if not beside the image (COSIGN_REPOSITORY).').optional(),
-    annotations: z.record(text, z.string()).describe('Annotations that the signature must have.').optional(),
-    reference: z.enum(['warn', 'enforce']).describe('What a signature for another repository does.').optional(),
-    log: z.enum(['ignore', 'require']).describe('Whether signatures by keys must be in a transparency log.').optional(),
-  })
-  .refine(({ keys, identities }) => keys !== undefined || identities !== undefined, {
-    message: 'it names neither keys nor identities, and anybody can sign',
-  })
-  .refine((rule) => rule['trusted-root'] !== undefined || (rule.identities === undefined && rule.log !== 'require'), {
-    message: 'identities and logs need "trusted-root"',
-  })
-  .describe('A signature of cosign that must be there.');
+/** @param reference what may be said of signatures for other repositories. */
+const cosignRule = <T extends 'warn' | 'enforce'>(reference: z.ZodType<T, T>) =>
+  z
+    .strictObject({
+      keys: z
+        .array(text)
+        .min(1)
+        .describe('Public keys: files, https:// addresses or PEM texts. Any of them.')
+        .optional(),
+      identities: z.array(identitySchema).min(1).describe('Keyless signers. Any of them.').optional(),
+      'trusted-root': path.describe('trusted_root.json of Sigstore; needed for identities and for a log.').optional(),
+      repository: text.describe('Where the signatures are, if not beside the image (COSIGN_REPOSITORY).').optional(),
+      annotations: z.record(text, z.string()).describe('Annotations that the signature must have.').optional(),
+      reference: reference.describe('What a signature for another repository does.').optional(),
+      log: z
+        .enum(['ignore', 'require'])
+        .describe('Whether signatures by keys must be in a transparency log.')
+        .optional(),
+    })
+    .refine(({ keys, identities }) => keys !== undefined || identities !== undefined, {
+      message: 'it names neither keys nor identities, and anybody can sign',
+    })
+    .refine((rule) => rule['trusted-root'] !== undefined || (rule.identities === undefined && rule.log !== 'require'), {
+      message: 'identities and logs need "trusted-root"',
+    })
+    .describe('A signature of cosign that must be there.');
+
+const cosignSchema = cosignRule(z.enum(['warn', 'enforce']));
+/** What is never compared can't be enforced. */
+const mediaCosignSchema = cosignRule(
+  z.enum(['warn'], 'an image on a medium has no repository that a signature could be held to; leave it out'),
+);
 
 const version = text.describe('The oldest version that may be installed; older ones are refused, whatever the flags.');
 const downgrade = z
@@ -62,7 +77,7 @@ const ruleSchema = z
 
 const mediaSchema = z
   .strictObject({
-    cosign: cosignSchema.optional(),
+    cosign: mediaCosignSchema.optional(),
     downgrade: downgrade.optional(),
     'minimum-version': version.optional(),
   })

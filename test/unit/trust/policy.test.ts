@@ -157,6 +157,11 @@ describe('which rule counts', () => {
     expect(parsePolicy('', FILE).forMedia()).toMatchObject({ notary: undefined, cosign: undefined });
   });
 
+  test('of media, references may be left at warn', () => {
+    const text = 'media: { cosign: { keys: [a], reference: warn } }';
+    expect(parsePolicy(text, FILE).forMedia().cosign).toMatchObject({ enforceReference: false });
+  });
+
   test.each(['', '# nothing\n', '{}', 'images: {}\n'])('an empty policy (%j) is the same as none', (text) => {
     expect(parsePolicy(text, FILE).forRepository('registry.example/os')).toEqual({
       from: undefined,
@@ -210,6 +215,12 @@ describe('a policy that can be misunderstood is refused', () => {
     ['an empty version', rule('minimum-version:'), /"minimum-version" is empty/, ':3:5'],
     ['an empty text', rule('minimum-version: ""'), /minimum-version/, ':3:5'],
     ['an empty entry', rule('cosign: { keys: [a, ~] }'), /an entry of the list is empty/, ':3:25'],
+    [
+      'a repository that media do not have',
+      'media:\n  cosign: { keys: [a], reference: enforce }\n',
+      /media\.cosign\.reference: an image on a medium has no repository/,
+      ':2:24',
+    ],
     [
       'one image twice',
       'images:\n  docker.io/alpine: {}\n  index.docker.io/library/alpine: {}\n',
