@@ -113,6 +113,11 @@ export function withoutSecrets(url: string): string {
   }
 }
 
+/** Node's fetch quotes an address that it refuses for its password, password and all. */
+function printable(reason: string): string {
+  return reason.replaceAll(/\bhttps?:\/\/\S+/gi, withoutSecrets);
+}
+
 /** An answer that came whole but can't be used: trying again would bring the same. */
 class Final extends Error {}
 
@@ -137,7 +142,7 @@ async function retrying<T>(
       if (error instanceof HoldfastError) throw error;
       if (last || error instanceof Final) {
         const code = error instanceof Final ? 'HF-UNSUPPORTED' : 'HF-NETWORK';
-        throw new HoldfastError(code, `${withoutSecrets(url)} can't be read: ${reasonOf(error)}`, {
+        throw new HoldfastError(code, `${withoutSecrets(url)} can't be read: ${printable(reasonOf(error))}`, {
           cause: error,
         });
       }

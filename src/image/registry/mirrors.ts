@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
+import { withoutSecrets } from '../../system/http.ts';
 import type { Credentials } from './credentials.ts';
 import { parseRegistryName, type RegistryName } from './name.ts';
 
@@ -132,9 +133,9 @@ function readRule(
     if (!isPlace || url.search !== '' || url.username !== '' || url.password !== '') {
       throw new HoldfastError(
         'HF-CONFIG',
-        `${file}: mirrors.${host} has an endpoint that is none: ${JSON.stringify(text)}`,
+        `${file}: mirrors.${host} has an endpoint that is none: ${shownEndpoint(text, url)}`,
         {
-          hint: 'for example https://mirror.example:5000; for another path in it use "rewrite"',
+          hint: 'for example https://mirror.example:5000; for another path in it use "rewrite", for a password "configs"',
         },
       );
     }
@@ -150,6 +151,13 @@ function readRule(
     }
   });
   return { endpoints, rewrites, file };
+}
+
+/** Passwords stay out of messages, also of texts that are no address and so have no part that is one. */
+function shownEndpoint(text: string, url: URL | undefined): string {
+  if (!/[@?#]/.test(text)) return JSON.stringify(text);
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return 'it has an @, ? or #, and is not shown';
+  return `${JSON.stringify(withoutSecrets(text))} with a user, a password, a query or a fragment`;
 }
 
 /** None for the registry itself, which k3s lets people list among its mirrors. */

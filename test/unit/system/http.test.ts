@@ -148,3 +148,11 @@ test('a download that breaks off begins anew with an empty sink', async () => {
 test('user, password and query of an address are not printed', () => {
   expect(withoutSecrets('https://user:password@example.org/a/b?token=x#y')).toBe('https://example.org/a/b?…');
 });
+
+test('the password of an address that fetch refuses is not printed', async () => {
+  const url = await serve((_request, response) => response.end('x'));
+  const asked = httpRequest(url.replace('//', '//user:s3cret@'), { ...quick, attempts: 1 });
+  const message = await asked.then(() => 'no error', String);
+  expect(message).toContain(`${url}/ can't be read`);
+  expect(message).not.toContain('s3cret');
+});

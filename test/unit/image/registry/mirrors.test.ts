@@ -81,6 +81,26 @@ describe('the file', () => {
     );
   });
 
+  test.each([
+    'https://user:s3cret@m',
+    'https://m/?token=s3cret',
+
+    'user:s3cret@m',
+    'https://u:s3cret@[',
+  ])('the password of %s is not printed', (endpoint) => {
+    let error: unknown;
+    try {
+      parseRegistries({ mirrors: { 'q.io': { endpoint: [endpoint] } } }, 'r.yaml');
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({
+      code: 'HF-CONFIG',
+      message: expect.stringContaining('mirrors.q.io has an endpoint'),
+    });
+    expect(`${error}`).not.toContain('s3cret');
+  });
+
   test('a rewrite to what is no name is refused', () => {
     const value = { mirrors: { 'q.io': { endpoint: ['https://m'], rewrite: { '.*': '../UP' } } } };
     expect(() => mirrors(value, 'q.io/os')).toThrow(expect.objectContaining({ code: 'HF-CONFIG' }));

@@ -4,6 +4,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../../../src/system/errors.ts';
 import { loadCosignKey } from '../../../../src/trust/cosign/key-source.ts';
 import { isSignedBy, parseCosignKey } from '../../../../src/trust/cosign/public-key.ts';
 import { serve } from '../../image/registry/local-registry.ts';
@@ -102,9 +103,35 @@ describe('a place for a key', () => {
     ['awskms:///alias/os', 'HF-UNSUPPORTED', /awskms/],
     ['hashivault://os', 'HF-UNSUPPORTED', /hashivault/],
     ['/nowhere/os.pub', 'HF-NO-SOURCE', /can't be read/],
+    ['https://', 'HF-USAGE', /the web address of a key is none/],
     ['$(touch /tmp/pwned)', 'HF-NO-SOURCE', /can't be read/],
     ['/usr', 'HF-CONFIG', /can't be read/],
   ])('%s is none', async (place, code, message) => {
     await expect(loadCosignKey(place)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test('what opens an address is never printed, nor kept as the place of the key', async () => {
+    const { host } = await serve((request, response) => response.end(request.path.startsWith('/os') ? text : 'none'));
+    const places = ['os.pub?token=s3cret', 'os.pub?s3cret', 'none?s3cret', 'http%3A?s3cret'];
+    const all = [
+      ...places.map((path) => `http://${host}/${path}`),
+      `HTTP://${host}/os.pub?token=s3cret`,
+      'http://keys.example/os.pub?token=s3cret',
+      'http://user:s3cret@keys.example/os.pub',
+      'https://user:s3cret@[/os.pub',
+      'ftp://user:s3cret@keys.example/os.pub',
+      'hashivault://os?token=s3cret',
+      'pkcs11:token=os;pin-value=s3cret',
+    ];
+    for (const place of all) {
+      const said = await loadCosignKey(place).then(
+        ({ from }) => from,
+        (error: unknown) => `${error} ${error instanceof HoldfastError ? error.hint : 'not a HoldfastError'}`,
+      );
+      expect(said).not.toMatch(/s3cret|not a HoldfastError/);
+    }
+    expect(await loadCosignKey(`http://${host}/os.pub?token=s3cret`)).toMatchObject({
+      from: `http://${host}/os.pub?…`,
+    });
   });
 });
