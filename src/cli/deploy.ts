@@ -8,6 +8,7 @@ import type { CommandContext } from './program.ts';
 import { printRebuild } from './reset.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { readStageFiles } from './stage-file-option.ts';
+import { mayDowngrade } from './trust-option.ts';
 
 interface DeployFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
   cloudInit?: string[];
@@ -30,6 +31,7 @@ export async function deployCommand(
       formatState: false,
       wipe: [],
       cloudInit: await readStageFiles(flags.cloudInit ?? [], context),
+      allowDowngrade: mayDowngrade(flags, settings),
       menuTitle: ownEntryName(settings, 'reset.grub-entry-name'),
     },
     named ? await openNamedImage(argument, flags, context, { settings }) : undefined,

@@ -87,6 +87,7 @@ export function defineLifecycleCommands(define: Define): void {
       new Option('--reset-oem', 'the same, as elemental spells it').hideHelp(),
       new Option('--format-state', 'make the file system of COS_STATE anew, first of all'),
       cloudInit(),
+      allowDowngrade(),
       new Option('--tty <name>', 'a console for the kernel'),
       force('reset from another system than the recovery system'),
       strict(),
@@ -109,6 +110,7 @@ export function defineLifecycleCommands(define: Define): void {
     [
       ...imageOptions(),
       cloudInit(),
+      allowDowngrade(),
       force('overwrite an active system that is there'),
       strict(),
       configDir(),

@@ -9,6 +9,7 @@ import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { readStageFiles } from './stage-file-option.ts';
+import { mayDowngrade } from './trust-option.ts';
 import { warningLines } from './warning-lines.ts';
 
 interface ResetFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
@@ -42,6 +43,7 @@ export async function resetCommand(context: CommandContext, _: string[], flags: 
       cloudInit: await readStageFiles(flags.cloudInit ?? settings.value('reset.cloud-init') ?? [], context),
       minimumBytes: (settings.value('reset.system.size') ?? 0) * 2 ** 20,
       menuTitle: ownEntryName(settings, 'reset.grub-entry-name'),
+      allowDowngrade: mayDowngrade(flags, settings),
       tty: flags.tty ?? settings.value('reset.tty'),
     },
     image,

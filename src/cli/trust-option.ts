@@ -63,6 +63,11 @@ function unverifiedBy(flags: TrustFlags, settings: Settings | undefined): string
   return setting?.value === false ? `no-verify (${setting.origin.text})` : undefined;
 }
 
+/** Whether an older version than the installed one is taken, as far as policies listen to that. */
+export function mayDowngrade({ allowDowngrade }: TrustFlags, settings: Settings): boolean {
+  return allowDowngrade ?? settings.value('allow-downgrade') ?? false;
+}
+
 /** Docker's and cosign's variables of the environment. */
 export function trustEnvironment(environment: NodeJS.ProcessEnv = process.env): TrustVariables {
   return {

@@ -14,6 +14,7 @@ import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifec
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
+import { mayDowngrade } from './trust-option.ts';
 import { warningLines } from './warning-lines.ts';
 
 interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
@@ -84,7 +85,7 @@ async function upgradeSystem(
       force: flags.force ?? settings.value('upgrade.force') ?? false,
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
       assess: settings.value('boot-assessment') ?? true,
-      allowDowngrade: flags.allowDowngrade ?? settings.value('allow-downgrade') ?? false,
+      allowDowngrade: mayDowngrade(flags, settings),
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
@@ -141,6 +142,7 @@ async function upgradeRecoverySystem(
       strictness: strictnessOf(flags.strict, settings),
       force: flags.force ?? settings.value('upgrade.force') ?? false,
       minimumBytes: size * 2 ** 20,
+      allowDowngrade: mayDowngrade(flags, settings),
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );

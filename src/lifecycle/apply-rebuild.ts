@@ -26,6 +26,7 @@ import { requireTools } from '../system/tools.ts';
 import { forgetAssessment } from './assessment.ts';
 import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
+import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { recordFailure } from './last-action.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
 import { openRebuildSource } from './rebuild-source.ts';
@@ -42,6 +43,7 @@ import {
 } from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
+import { versionRecord } from './version-rule.ts';
 
 export interface RebuildResult {
   outcome: 'ok' | 'ok-with-warnings' | 'planned';
@@ -79,6 +81,7 @@ export function rebuild(
     const installation = await readInstallation(session, request.formatState ? undefined : stateDirectory);
     for (const text of installation.problems) session.events({ type: 'notice', level: 'warning', text });
     const source = await openRebuildSource(session, image);
+    const { allowDowngrade = false } = request;
     const facts: RebuildFacts = {
       booted: session.booted,
       stateDevice: state.device,
@@ -93,6 +96,11 @@ export function rebuild(
       hasMenu: !request.formatState && existsSync(join(stateDirectory, 'grub2/grub.cfg')),
     };
     const plan = planRebuild({ ...request, labels }, facts);
+    // What this machine has itself, its recovery system, may be older.
+    if (image !== undefined) refuseOlderImage({ image, allowDowngrade }, facts);
+    const isThere = request.formatState || facts.activeUuid !== undefined;
+    const newerThan =
+      image === undefined || !isThere ? undefined : { installed: installedVersion(facts), allowDowngrade };
     await requireMakers(request, facts);
     if (!request.formatState) {
       const bytes = rebuildSize(facts.source, request.minimumBytes);
@@ -118,6 +126,7 @@ export function rebuild(
       installation,
       request,
       facts,
+      newerThan,
       switched: false,
       becomes: join(stateDirectory, SLOT_FILES.active),
     };
@@ -278,7 +287,12 @@ function mountedPersistent({ partitions, workDirectory }: Session): string | und
 function newRecord(state: RebuildState): Deployment {
   const { image, built, session, request, installation } = state;
   const options = { now: session.now, fromAction: request.action };
-  const own = { uuid: built?.uuid ?? '', date: options.now, fromAction: options.fromAction };
+  const own = {
+    uuid: built?.uuid ?? '',
+    date: options.now,
+    fromAction: options.fromAction,
+    ...(built && versionRecord(built.version)),
+  };
   const isRecovery =
     image === undefined || (image.kind === 'tree' && image.directory.startsWith(session.workDirectory));
   if (!isRecovery) return newDeployment({ image, built }, options);

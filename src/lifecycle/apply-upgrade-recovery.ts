@@ -17,6 +17,7 @@ import { requireTools } from '../system/tools.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import type { Moved } from './fill-slot.ts';
 import { findStart, measureWithRoom } from './inspect-upgrade.ts';
+import { recoveryVersion } from './inspect-version.ts';
 import type { PreparedDelta } from './prepare-delta.ts';
 import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
@@ -93,6 +94,10 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
       session,
       installation,
       facts,
+      newerThan:
+        facts.found === undefined
+          ? undefined
+          : { installed: recoveryVersion(facts), allowDowngrade: request.allowDowngrade ?? false },
       kind,
       finished: join(
         recoveryDirectory,

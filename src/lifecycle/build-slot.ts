@@ -34,7 +34,14 @@ import {
 } from './fill-slot.ts';
 import { runHook, type Strictness } from './hooks.ts';
 import { furnishTarget, type OwnerMounts, openSlotFile } from './target.ts';
-import { judgeVersion, type SystemVersion, systemVersion, VERSION_LABEL } from './version-rule.ts';
+import {
+  judgeVersion,
+  type Replaced,
+  type SystemVersion,
+  systemVersion,
+  VERSION_LABEL,
+  versionRecord,
+} from './version-rule.ts';
 
 export interface CreateTransition extends Action<'create-transition'> {
   sizeBytes: number;
@@ -92,7 +99,7 @@ export interface BuildSlotState extends FillState {
   /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
   hookSources?: ExtraSources | undefined;
   /** What the new system must not be older than; absent where it replaces nothing. */
-  newerThan?: { installed: SystemVersion | undefined; allowDowngrade: boolean } | undefined;
+  newerThan?: Replaced | undefined;
   /** Set by `finish-transition`. */
   built?: BuiltSystem;
 }
@@ -163,10 +170,12 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     requireBootable(root);
     const described = describeSystem(root);
     await close();
-    const { installed, allowDowngrade = false } = state.newerThan ?? {};
-    const { version: candidate } = described;
-    const question = { candidate, installed, allowDowngrade, provenance: state.image?.provenance };
-    for (const text of judgeVersion(question)) context.events({ type: 'notice', level: 'warning', text });
+    const question = {
+      candidate: described.version,
+      replaced: state.newerThan,
+      provenance: state.image?.provenance,
+    };
+    for (const remark of judgeVersion(question)) context.events({ type: 'notice', ...remark });
     await labelSlotFile(file, label);
     const { uuid } = await probeFilesystem(file);
     state.built = { uuid: uuid ?? '', ...described };
@@ -192,7 +201,6 @@ export function newDeployment(
   options: { now: string; fromAction: FromAction },
 ): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');
-  const { id: os, version } = built.version;
   const imageVersion = image.kind === 'oci' ? image.config.labels[VERSION_LABEL] : undefined;
   return {
     source: image.source,
@@ -203,8 +211,7 @@ export function newDeployment(
     date: options.now,
     fromAction: options.fromAction,
     verified: describeVerification(image, vouchedLayers),
-    ...(os === undefined ? {} : { os }),
-    ...(version === undefined ? {} : { version }),
+    ...versionRecord(built.version),
     ...(imageVersion === undefined ? {} : { imageVersion }),
   };
 }

@@ -1,5 +1,7 @@
 // Which version is installed, and whether an image says by its label that it is older, before anything of it is fetched.
 
+import type { BootedSystem } from '../slots/booted.ts';
+import type { Deployment } from '../slots/state-file.ts';
 import { Root } from '../system/root.ts';
 import { readOsRelease } from './bootable.ts';
 import type { UpgradeFacts, UpgradeRequest } from './upgrade.ts';
@@ -28,6 +30,16 @@ export function installedVersion(
   return systemVersion(readOsRelease(root));
 }
 
+/** The version of the recovery system that is there, by the same rule. */
+export function recoveryVersion(
+  { deployment, booted }: { deployment: Deployment | undefined; booted: BootedSystem },
+  root: Root = new Root('/'),
+): SystemVersion | undefined {
+  const recorded = recordedVersion(deployment);
+  if (recorded !== undefined || booted.slot !== 'recovery' || booted.replaced) return recorded;
+  return systemVersion(readOsRelease(root));
+}
+
 /**
  * Refuses an image whose label is older than that of the installed one. What the label doesn't tell, os-release does,
  * when the new system is built.
@@ -44,5 +56,6 @@ export function refuseOlderImage(
   const { mayDowngrade = true, policy } = image.provenance ?? {};
   // Labels may count otherwise than os-release, which is what a minimum is about.
   const provenance = { minimumVersion: undefined, mayDowngrade, policy };
-  judgeVersion({ candidate: { id, version }, installed: { id, version: before }, allowDowngrade, provenance });
+  const replaced = { installed: { id, version: before }, allowDowngrade };
+  judgeVersion({ candidate: { id, version }, replaced, provenance });
 }

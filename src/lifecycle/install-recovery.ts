@@ -11,7 +11,7 @@ import { HoldfastError } from '../system/errors.ts';
 import { probeFilesystem } from '../system/filesystems.ts';
 import type { Performers } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
-import { type BuildSlotState, buildSlotPerformers, describeVerification } from './build-slot.ts';
+import { type BuildSlotState, buildSlotPerformers, newDeployment } from './build-slot.ts';
 import type { InstallAction } from './install.ts';
 import type { InstallState } from './install-state.ts';
 
@@ -36,7 +36,7 @@ export const recoveryPerformers: Performers<RecoveryAction, InstallState> = {
     await buildSlotPerformers['finish-transition']({ kind: 'finish-transition', summary, label }, context, build);
     renameDurably(join(directories.recovery, TRANSITION_FILE), join(directories.recovery, SLOT_FILES.recovery));
     removeSquashfs(state);
-    state.recoveryUuid = build.built?.uuid ?? '';
+    state.recoveryBuilt = build.built;
   },
 
   'copy-recovery': async (_, { undo, signal }, state) => {
@@ -70,16 +70,8 @@ function removeSquashfs({ directories }: InstallState): void {
 
 /** Writes state.yaml to both partitions that carry it. */
 export function writeInstallRecords(state: InstallState): void {
-  const { image, built, now, directories, request } = state;
-  const deployment: Deployment = {
-    source: image.source,
-    ...(image.kind === 'oci' ? { digest: image.digest } : {}),
-    layers: image.kind === 'oci' ? image.layers.map(({ diffId }) => diffId) : [],
-    uuid: built?.uuid ?? '',
-    date: now,
-    fromAction: 'install',
-    verified: describeVerification(image),
-  };
+  const { now, directories, request } = state;
+  const deployment = newDeployment(state, { now, fromAction: 'install' });
   const slots = { active: deployment, passive: deployment, recovery: recoveryRecord(state, deployment) };
   for (const directory of [directories.state, directories.recovery]) {
     writeState(join(directory, 'state.yaml'), slots, now, request.labels);
@@ -87,22 +79,15 @@ export function writeInstallRecords(state: InstallState): void {
 }
 
 function recoveryRecord(
-  { request: { recovery }, recoveryUuid = '', now }: InstallState,
+  { request: { recovery }, recoveryBuilt, recoveryUuid = '', now }: InstallState,
   system: Deployment,
 ): Deployment {
   if (recovery === undefined) return system;
-  const common = { uuid: recoveryUuid, date: now, fromAction: 'install' } as const;
   if (recovery.kind === 'file') {
     const { source, type } = recovery;
     const fs = type === 'squashfs' ? { fs: 'squashfs' } : {};
-    return { ...common, source, layers: [], verified: 'not verified (local file)', ...fs };
+    const verified = 'not verified (local file)';
+    return { source, layers: [], uuid: recoveryUuid, date: now, fromAction: 'install', verified, ...fs };
   }
-  const { image } = recovery;
-  return {
-    ...common,
-    source: image.source,
-    ...(image.kind === 'oci' ? { digest: image.digest } : {}),
-    layers: image.kind === 'oci' ? image.layers.map(({ diffId }) => diffId) : [],
-    verified: describeVerification(image),
-  };
+  return newDeployment({ image: recovery.image, built: recoveryBuilt }, { now, fromAction: 'install' });
 }

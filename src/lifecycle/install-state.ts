@@ -2,7 +2,7 @@
 
 import type { Image } from '../image/image.ts';
 import type { PartitionRole } from '../slots/names.ts';
-import type { BuildSlotState } from './build-slot.ts';
+import type { BuildSlotState, BuiltSystem } from './build-slot.ts';
 import type { InstallFacts, InstallRequest } from './install.ts';
 
 export interface InstallState extends BuildSlotState {
@@ -18,7 +18,9 @@ export interface InstallState extends BuildSlotState {
   boots: InstallFacts['boots'];
   /** GRUB for BIOS, read from the new system while it was open. */
   biosBoot?: { bootImage: Uint8Array; coreImage: Uint8Array };
-  /** The recovery system, when it is another than the installed one. */
+  /** The recovery system, when it is built from an image of its own. */
+  recoveryBuilt?: BuiltSystem | undefined;
+  /** That of a recovery system that is copied from a file. */
   recoveryUuid?: string;
   /** Partitions that are attached, and mounted but for the ESP, in this order; `close` takes each down. */
   open: { role: PartitionRole; close: () => Promise<void> }[];

@@ -43,6 +43,8 @@ export interface RebuildRequest {
   menuTitle?: string | undefined;
   /** A console for the kernel. */
   tty?: string | undefined;
+  /** Take an older image than the active system; a recovery system may always be older. */
+  allowDowngrade?: boolean;
   labels?: Labels | undefined;
 }
 

@@ -27,6 +27,8 @@ export interface RecoveryRequest {
   kind?: RecoveryKind | undefined;
   /** At least so large, in bytes. */
   minimumBytes?: number | undefined;
+  /** Take an older version than that of the recovery system that is there. */
+  allowDowngrade?: boolean;
 }
 
 export interface RecoveryFacts {

@@ -16,6 +16,8 @@ const MAX_BYTES = 1 << 20;
 export const FROM_ACTIONS = ['install', 'upgrade', 'upgrade-recovery', 'reset', 'rollback', 'deploy'] as const;
 export type FromAction = (typeof FROM_ACTIONS)[number];
 
+const VERSION_NAMES = ['IMAGE_VERSION', 'VERSION_ID'] as const;
+
 /** What is deployed in one slot. */
 export interface Deployment {
   /** The image as the user named it: `oci-layout:…`, `docker:…`, `dir:…`. */
@@ -36,6 +38,8 @@ export interface Deployment {
   /** ID and version of os-release; absent for what was installed by somebody else. */
   os?: string;
   version?: string;
+  /** Which line of os-release the version is from. */
+  versionFrom?: (typeof VERSION_NAMES)[number];
   /** The image's own label for its version, which is known before it is unpacked. */
   imageVersion?: string;
 }
@@ -54,6 +58,7 @@ const slotSchema = z.looseObject({
   fs: z.string().optional(),
   os: z.string().optional(),
   version: z.coerce.string().optional(),
+  versionFrom: z.enum(VERSION_NAMES).optional().catch(undefined),
   imageVersion: z.coerce.string().optional(),
   // elemental-toolkit 2.x writes the digest here.
   digest: z.string().optional(),
@@ -95,7 +100,7 @@ export function parseState(text: string): InstallationState {
 
 function toDeployment(entry: SlotEntry): Deployment {
   const digest = entry['source-metadata']?.digest ?? entry.digest;
-  const { source, layers, uuid, date, fromAction, verified, fs, os, version, imageVersion } = entry;
+  const { source, layers, uuid, date, fromAction, verified, fs, os, version, versionFrom, imageVersion } = entry;
   return {
     source,
     layers,
@@ -107,6 +112,7 @@ function toDeployment(entry: SlotEntry): Deployment {
     ...(fs === 'squashfs' ? { fs } : {}),
     ...(os === undefined ? {} : { os }),
     ...(version === undefined ? {} : { version }),
+    ...(versionFrom === undefined ? {} : { versionFrom }),
     ...(imageVersion === undefined ? {} : { imageVersion }),
   };
 }

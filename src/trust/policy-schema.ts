@@ -63,7 +63,9 @@ const mediaCosignSchema = cosignRule(
 const version = text.describe('The oldest version that may be installed; older ones are refused, whatever the flags.');
 const downgrade = z
   .enum(['flag', 'refuse'])
-  .describe('An older system than the one that is installed needs --allow-downgrade (flag), or is refused.');
+  .describe(
+    'An older system than the one that is installed needs --allow-downgrade (flag), or is refused, as is one that can’t be compared.',
+  );
 
 const ruleSchema = z
   .strictObject({

@@ -3,7 +3,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPolicy, notaryFiles, type TrustFlags, trustWishes } from '../../../src/cli/trust-option.ts';
+import { loadPolicy, mayDowngrade, notaryFiles, type TrustFlags, trustWishes } from '../../../src/cli/trust-option.ts';
 import { loadSettings } from '../../../src/lifecycle/settings.ts';
 import { NO_POLICY } from '../../../src/trust/trust-rule.ts';
 import { temporaryRoot } from '../stages/temporary-root.ts';
@@ -79,6 +79,14 @@ test.each<[TrustFlags, NodeJS.ProcessEnv, object]>([
   [{ trustCa: '/ca.pem' }, { DOCKER_CONFIG: '/etc/docker' }, { tlsDirectory: '/etc/docker/tls', caFile: '/ca.pem' }],
 ])('certificates with %j and %j', (flags, environment, wanted) => {
   expect(notaryFiles(flags, undefined, environment)).toEqual(wanted);
+});
+
+test.each<[TrustFlags, string, boolean]>([
+  [{}, '', false],
+  [{}, 'allow-downgrade: true\n', true],
+  [{ allowDowngrade: true }, 'allow-downgrade: false\n', true],
+])('an older version with %j and %j: %j', async (flags, yaml, wanted) => {
+  expect(mayDowngrade(flags, await settings(yaml))).toBe(wanted);
 });
 
 test('a policy that was named must be there', async () => {

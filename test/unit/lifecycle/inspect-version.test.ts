@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { openLayout } from '../../../src/image/layout.ts';
 import { parseOsRelease } from '../../../src/lifecycle/bootable.ts';
-import { installedVersion, refuseOlderImage } from '../../../src/lifecycle/inspect-version.ts';
-import { systemVersion, VERSION_LABEL } from '../../../src/lifecycle/version-rule.ts';
+import { installedVersion, recoveryVersion, refuseOlderImage } from '../../../src/lifecycle/inspect-version.ts';
+import { type SystemVersion, systemVersion, VERSION_LABEL } from '../../../src/lifecycle/version-rule.ts';
 import type { Deployment } from '../../../src/slots/state-file.ts';
 import { formatState, parseState } from '../../../src/slots/state-file.ts';
 import { writeLayers } from '../image/fixture.ts';
@@ -28,14 +28,18 @@ const running = (own: Partial<Parameters<typeof installedVersion>[0]['booted']> 
 });
 
 describe('what os-release says', () => {
-  test.each<[string, string, { id: string | undefined; version: string | undefined }]>([
-    ['a distribution', 'ID=debian\nVERSION_ID="12"\n', { id: 'debian', version: '12' }],
+  test.each<[string, string, SystemVersion]>([
+    ['a distribution', 'ID=debian\nVERSION_ID="12"\n', { id: 'debian', version: '12', from: 'VERSION_ID' }],
     [
       'an image of one',
       'ID=debian\nVERSION_ID="12"\nIMAGE_ID=kiosk\nIMAGE_VERSION=2026.1\n',
-      { id: 'kiosk', version: '2026.1' },
+      { id: 'kiosk', version: '2026.1', from: 'IMAGE_VERSION' },
     ],
-    ['an image without a name', 'ID=debian\nVERSION_ID="12"\nIMAGE_VERSION=7\n', { id: 'debian', version: '7' }],
+    [
+      'an image without a name',
+      'ID=debian\nVERSION_ID="12"\nIMAGE_VERSION=7\n',
+      { id: 'debian', version: '7', from: 'IMAGE_VERSION' },
+    ],
     ['a rolling distribution', 'ID=arch\n', { id: 'arch', version: undefined }],
     ['nothing', '', { id: undefined, version: undefined }],
   ])('%s', (_name, text, wanted) => {
@@ -67,7 +71,11 @@ describe('the installed version', () => {
 
   test('is that of the running system where nothing was recorded and it is the active one', () => {
     const installed = { active: deployment() };
-    expect(installedVersion({ installed, booted: running() }, root())).toEqual({ id: 'demo', version: '3.0' });
+    expect(installedVersion({ installed, booted: running() }, root())).toEqual({
+      id: 'demo',
+      version: '3.0',
+      from: 'VERSION_ID',
+    });
     for (const booted of [
       running({ replaced: true }),
       { ...running(), slot: 'recovery' as const },
@@ -76,6 +84,17 @@ describe('the installed version', () => {
       expect(installedVersion({ installed, booted }, root())).toBeUndefined();
     }
   });
+});
+
+test('the recovery system’s version is as recorded, or as it says itself while it runs', () => {
+  const root = temporaryRoot({ '/etc/os-release': 'ID=demo\nVERSION_ID=3.0\n' });
+  const recorded = deployment({ os: 'demo', version: '2' });
+  const inRecovery = { ...running(), slot: 'recovery' as const };
+  const version = (own: Parameters<typeof recoveryVersion>[0]) => recoveryVersion(own, root)?.version;
+  expect(version({ deployment: recorded, booted: inRecovery })).toBe('2');
+  expect(version({ deployment: deployment(), booted: inRecovery })).toBe('3.0');
+  expect(version({ deployment: undefined, booted: { ...inRecovery, replaced: true } })).toBeUndefined();
+  expect(version({ deployment: deployment(), booted: running() })).toBeUndefined();
 });
 
 describe('the labels of two images', () => {
