@@ -9,6 +9,7 @@ import { errnoOf, messageOf } from '../../system/errors.ts';
 import { lockDirectoryUntilEnd } from '../../system/lock.ts';
 import type { UndoStack } from '../../system/plan.ts';
 import { TrustError } from '../trust-error.ts';
+import { whyForgotten } from './lasting-place.ts';
 import { corrupt, formatStoredTrust, parseStoredTrust, type StoredTrust } from './stored-trust.ts';
 
 /** Both systems of a machine share it, and it survives upgrades. */
@@ -36,19 +37,23 @@ const MAX_NAME = 150;
 export class TrustStore {
   readonly directory: string;
 
-  constructor(directory: string = TRUST_DIRECTORY) {
+  readonly #whyForgotten: (directory: string) => Promise<string | undefined>;
+
+  /** @param forgotten tells why nothing that is written to the directory lasts; undefined where it does. */
+  constructor(directory: string = TRUST_DIRECTORY, forgotten = (place: string) => whyForgotten(place)) {
     this.directory = directory;
+    this.#whyForgotten = forgotten;
   }
 
   /**
-   * Opens the record of a repository and holds it until the stack is undone. A place that can't be written to is told in
-   * the record: whether that matters is the caller's to decide.
+   * Opens the record of a repository and holds it until the stack is undone. A place that can't be written to, or that
+   * the next boot forgets, is told in the record: whether that matters is the caller's to decide.
    * @throws TrustError state-corrupt; HoldfastError HF-LOCKED when another run doesn't end.
    */
   async open(server: string, gun: string, undo: UndoStack): Promise<TrustRecord> {
     const directory = this.#directoryOf(gun);
     const file = join(directory, `${hash(server).slice(0, 16)}.json`);
-    const problem = prepare(this.directory, directory);
+    const problem = (await this.#whyForgotten(this.directory)) ?? prepare(this.directory, directory);
     if (isThere(directory)) await lockDirectoryUntilEnd(undo, directory, LOCK_SECONDS);
     const text = readIfThere(file);
     const stored = text === undefined ? undefined : parseStoredTrust(text, file);

@@ -1,13 +1,23 @@
 // Where trust is kept: private files by encoded names, replaced as a whole, one run at a time; what can't be used is refused.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UndoStack } from '../../../../src/system/plan.ts';
+import { whyForgotten } from '../../../../src/trust/notary/lasting-place.ts';
 import { formatStoredTrust, parseStoredTrust, type StoredTrust } from '../../../../src/trust/notary/stored-trust.ts';
-import { copyTrust, directoryName, TrustStore } from '../../../../src/trust/notary/trust-store.ts';
+import { copyTrust, directoryName, TRUST_DIRECTORY, TrustStore } from '../../../../src/trust/notary/trust-store.ts';
 import { verifyNotary } from '../../../../src/trust/notary/verify.ts';
 import { filesOf, GUN, goodRepository, question, SERVER, serve } from './repository.ts';
 
@@ -143,4 +153,43 @@ test('names become file names that differ and stay in their directory', () => {
     }),
   );
   expect(directoryName('..')).toBe('%2E.');
+});
+
+describe('a place that the next boot forgets', () => {
+  const forgetful = (directory: string) => new TrustStore(directory, async () => 'no partition is mounted at /oem');
+  const pin = { certs: { [GUN]: ['f'.repeat(64)] } };
+
+  test('is refused at first use, and nothing is made there', async () => {
+    const directory = place();
+    await expect(
+      verifyNotary(question(filesOf(goodRepository()), { store: forgetful(directory) })),
+    ).rejects.toMatchObject({
+      reason: 'state-not-writable',
+      message: expect.stringContaining('no partition is mounted at /oem'),
+      hint: expect.stringContaining('mount the OEM partition'),
+    });
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  test('leaves a pin to decide', async () => {
+    const verified = verifyNotary(question(filesOf(goodRepository()), { store: forgetful(place()), pins: pin }));
+    // It comes as far as the pin, which is of another key.
+    await expect(verified).rejects.toMatchObject({ reason: 'pin-mismatch' });
+  });
+
+  test.each<[string, string, boolean, boolean, boolean]>([
+    ['an installed system whose OEM is not mounted', TRUST_DIRECTORY, false, true, true],
+    ['an installed system with OEM', TRUST_DIRECTORY, true, true, false],
+    ['a live medium', TRUST_DIRECTORY, false, false, false],
+    ['another directory', '/var/lib/trust', false, true, false],
+    ['another directory with a name like it', '/oem2/trust', false, true, false],
+    ['one that leads there', '/var/../oem/mine', false, true, true],
+  ])('%s', async (_name, directory, oemIsMounted, isInstalled, isForgotten) => {
+    const machine = {
+      isMounted: (at: string) => at === '/oem' && oemIsMounted,
+      isInstalled: async () => isInstalled,
+    };
+    const why = await whyForgotten(directory, machine);
+    expect(why).toEqual(isForgotten ? expect.stringContaining('forgotten at the next boot') : undefined);
+  });
 });
