@@ -1,6 +1,7 @@
 // The ways to name an image on the command line: Holdfast's own and every spelling of the elemental generations.
 
 import { type Image, openImage } from '../image/image.ts';
+import type { Provenance } from '../image/provenance.ts';
 import { type ImageSource, parseImageSource } from '../image/reference.ts';
 import type { Settings } from '../lifecycle/settings.ts';
 import { configuredImage, type ImageSetting } from '../lifecycle/settings-image.ts';
@@ -90,6 +91,26 @@ export async function openImageText(
   const source = parseImageSource(text);
   const { openVerified } = await import('../trust/open-verified.ts');
   return openVerified(source, await verifiedOptions(source, flags, context, settings));
+}
+
+/**
+ * What the policy says of a file from a medium that no image can be opened from: an ISO, or a recovery system's file.
+ * @param name for messages.
+ * @throws TrustError when a signature is wanted.
+ */
+export async function judgeMediumFile(
+  name: string,
+  flags: TrustFlags,
+  context: ImageContext,
+  settings: Settings,
+): Promise<Provenance> {
+  const { judgeWithoutDigest } = await import('../trust/open-verified.ts');
+  return judgeWithoutDigest(name, 'a file', {
+    policy: await loadPolicy(flags),
+    wishes: trustWishes(flags, settings),
+    environment: trustEnvironment(),
+    notice: ({ level, text }) => say(context, level, text),
+  });
 }
 
 /** How an image is verified and opened, for {@link openImageText} and `holdfast verify`. */

@@ -2,6 +2,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Provenance } from '../image/provenance.ts';
 import { parseImageSource } from '../image/reference.ts';
 import { install } from '../lifecycle/apply-install.ts';
 import { displayName } from '../lifecycle/image-name.ts';
@@ -16,7 +17,14 @@ import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { isUrl } from '../stages/sources.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
-import { type ImageFlags, namedImage, openImageText, openNamedImage, TRUST_STATE } from './image-option.ts';
+import {
+  type ImageFlags,
+  judgeMediumFile,
+  namedImage,
+  openImageText,
+  openNamedImage,
+  TRUST_STATE,
+} from './image-option.ts';
 import { type DiskFlags, diskRequest } from './install-options.ts';
 import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
@@ -99,8 +107,12 @@ async function openSystems(
   // What the command line names counts more than an ISO of the settings.
   const iso = flags.iso ?? (named === undefined ? settings.value('install.iso') : undefined);
   if (iso !== undefined) {
-    const fromIso = await openIsoOf(iso, context);
-    return { image: fromIso.system, recovery: recovery ?? fromIso.recovery };
+    const { withoutSecrets } = await import('../system/http.ts');
+    // Before anything of it is fetched.
+    const provenance = await judgeMediumFile(withoutSecrets(iso), flags, context, settings);
+    const { system, recovery: own } = await openIsoOf(iso, context);
+    if (recovery === undefined && own?.kind === 'file') requireNoMinimum(own.source, provenance);
+    return { image: { ...system, provenance }, recovery: recovery ?? own };
   }
   const live = liveSystem();
   const otherwise =
@@ -116,11 +128,17 @@ async function openIsoOf(iso: string, { undo, signal, reporter }: CommandContext
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) return openIso(path, path, undo);
     throw new HoldfastError('HF-NO-SOURCE', `the ISO ${iso} does not exist`, { hint: 'name a file or a web address' });
   }
-  const [{ fetchIso }, { withoutSecrets }] = await Promise.all([
+  const [{ fetchIso }, { withoutSecrets }, { isLoopback }] = await Promise.all([
     import('../lifecycle/fetch-iso.ts'),
     import('../system/http.ts'),
+    import('../trust/notary/server.ts'),
   ]);
   const name = withoutSecrets(iso);
+  const { protocol, hostname } = new URL(iso);
+  if (protocol === 'http:' && !isLoopback(hostname)) {
+    const text = `${name} is NOT VERIFIED and comes without TLS: anybody on the way to ${hostname} can put another system there; use https://, or an image with a digest`;
+    reporter.events({ type: 'notice', level: 'warning', text });
+  }
   reporter.events({ type: 'notice', level: 'info', text: `downloading ${name}` });
   const onProgress = (progress: { done: number; total?: number; unit: 'bytes' | 'files' }) =>
     reporter.events({ type: 'action-progress', index: -1, ...progress });
@@ -143,6 +161,18 @@ async function openRecovery(
   }
   const source = parseImageSource(text);
   const isFile = source.kind === 'path' && statSync(source.path, { throwIfNoEntry: false })?.isFile();
-  if (source.kind === 'file' || (source.kind === 'path' && isFile)) return openRecoveryFile(source.path);
+  if (source.kind === 'file' || (source.kind === 'path' && isFile)) {
+    requireNoMinimum(text, await judgeMediumFile(text, flags, context, settings));
+    return openRecoveryFile(source.path);
+  }
   return { kind: 'image', image: await openImageText(text, flags, context, settings) };
+}
+
+/** A recovery system's file is copied without a look at what is in it. */
+function requireNoMinimum(name: string, { minimumVersion, policy = 'the policy' }: Provenance): void {
+  if (minimumVersion === undefined) return;
+  const text = `${policy} wants version ${minimumVersion} at least, and the version of the recovery system in ${name} is not read`;
+  throw new HoldfastError('HF-TRUST', text, {
+    hint: 'name an image for it: --recovery-system oci-layout:DIRECTORY:TAG',
+  });
 }

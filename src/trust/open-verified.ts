@@ -4,6 +4,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Image, type OpenImageOptions, openImage } from '../image/image.ts';
 import type { OciImage } from '../image/oci-image.ts';
+import type { Provenance } from '../image/provenance.ts';
 import { formatImageSource, type ImageSource } from '../image/reference.ts';
 import { formatRegistryName, parseRegistryName } from '../image/registry/name.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
@@ -11,7 +12,7 @@ import type { BundleFile } from './cosign/find-signatures.ts';
 import { decideMediaTrust, decideTrust, type TrustNotice, type TrustVariables, type TrustWishes } from './decide.ts';
 import { TrustError } from './trust-error.ts';
 import type { Policy } from './trust-rule.ts';
-import { type VerifiedImage, type Verifiers, verifyImage } from './verify-image.ts';
+import { unverified, type VerifiedImage, type Verifiers, verifyImage } from './verify-image.ts';
 
 export interface OpenVerifiedOptions extends OpenImageOptions {
   policy: Policy;
@@ -64,18 +65,41 @@ export async function verifyReference(reference: string, options: OpenVerifiedOp
   return verified;
 }
 
+/**
+ * What holds for something on a medium that has no digest: a tree, an ISO, the file of a recovery system. Nobody can have
+ * signed it, so there is nobody to ask.
+ * @param name for messages. @param what for messages: `a tree`.
+ * @throws TrustError when a signature is wanted.
+ */
+export function judgeWithoutDigest(
+  name: string,
+  what: string,
+  { policy, wishes, environment, notice }: Pick<OpenVerifiedOptions, 'policy' | 'wishes' | 'environment' | 'notice'>,
+): Provenance {
+  const decision = decideMediaTrust(name, policy.forMedia(), wishes, environment);
+  const [demand] = decision.cosign;
+  if (demand !== undefined) {
+    throw new TrustError(
+      'no-signatures',
+      `${name} is ${what} without a digest, so nobody can have signed it, and ${demand.from} wants a signature`,
+      { hint: 'take the image that it was made from: oci-layout:DIRECTORY:TAG' },
+    );
+  }
+  for (const each of decision.notices) notice(each);
+  return unverified(decision);
+}
+
 async function openMedium(source: Exclude<ImageSource, { kind: 'registry' }>, options: OpenVerifiedOptions) {
   const { policy, wishes, environment, verifiers, registry = {}, notice } = options;
   const image = await openImage(source, options);
   const name = formatImageSource(source);
-  const decision = decideMediaTrust(name, policy.forMedia(), wishes, environment);
-  if (image.kind === 'tree' && decision.cosign.length > 0) {
-    throw new TrustError('no-signatures', `${name} is a tree without a digest, so nobody can have signed it`, {
-      hint: 'take the image that it was made from: oci-layout:DIRECTORY:TAG',
-    });
+  if (image.kind === 'tree') {
+    image.provenance = judgeWithoutDigest(name, 'a tree', options);
+    return image;
   }
+  const decision = decideMediaTrust(name, policy.forMedia(), wishes, environment);
   for (const each of decision.notices) notice(each);
-  const medium = image.kind === 'oci' ? mediumOf(image) : undefined;
+  const medium = mediumOf(image);
   const files = decision.cosign.length > 0 ? bundlesBeside(source.path) : [];
   const verified = await verifyImage(decision, { verifiers, registry, medium, files });
   for (const each of verified.notices) notice(each);

@@ -10,6 +10,7 @@ import type { CosignAnswer, CosignQuestion } from './cosign/verify.ts';
 import type { CosignDemand, NotaryDemand, TrustDecision, TrustNotice } from './decide.ts';
 import type { NotaryAnswer } from './notary/verify.ts';
 import { TrustError } from './trust-error.ts';
+import type { TrustRule } from './trust-rule.ts';
 
 /** Who is asked, so that tests can put others in their place. */
 export interface Verifiers {
@@ -69,11 +70,7 @@ export async function verifyImage(decision: TrustDecision, options: VerifyImageO
     verifiedBy.push(...signed.verifiedBy);
     notices.push(...signed.notices);
   }
-  if (verifiedBy.length === 0) {
-    const isMedium = decision.repository === undefined;
-    const why = decision.unverified ?? 'nobody was asked';
-    verifiedBy.push({ by: 'nobody', text: isMedium ? `no signature (${why})` : `NOT VERIFIED (${why})` });
-  }
+  if (verifiedBy.length === 0) verifiedBy.push(...unverified(decision).verifiedBy);
   for (const { by, text } of verifiedBy) {
     if (by === 'notary' || by === 'cosign')
       notices.push({ level: 'info', text: `${decision.name} is verified: ${text}` });
@@ -82,13 +79,19 @@ export async function verifyImage(decision: TrustDecision, options: VerifyImageO
     digest,
     sizeBytes,
     notices,
-    provenance: {
-      verifiedBy,
-      minimumVersion: rule.minimumVersion,
-      mayDowngrade: rule.mayDowngrade,
-      policy: rule.from,
-    },
+    provenance: toProvenance(rule, verifiedBy),
   };
+}
+
+/** Of what nobody is asked about. */
+export function unverified({ repository, unverified: why = 'nobody was asked', rule }: TrustDecision): Provenance {
+  const text = repository === undefined ? `no signature (${why})` : `NOT VERIFIED (${why})`;
+  return toProvenance(rule, [{ by: 'nobody', text }]);
+}
+
+function toProvenance(rule: TrustRule, verifiedBy: readonly Verification[]): Provenance {
+  const { minimumVersion, mayDowngrade, from: policy } = rule;
+  return { verifiedBy, minimumVersion, mayDowngrade, policy };
 }
 
 async function askCosign(decision: TrustDecision, known: Digest | undefined, options: VerifyImageOptions) {

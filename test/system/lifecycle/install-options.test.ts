@@ -402,8 +402,9 @@ describe('sources', () => {
       expect(missing.error).toMatchObject({ code: 'HF-NETWORK' });
       expect(statSync(disk.file).blocks).toBe(0);
       const before = machineTraces();
-      await installed(disk, ['--iso', `${url}/medium.iso`, '-c', `${url}/mine.yaml`, '-c', second]);
+      const { result } = await installed(disk, ['--iso', `${url}/medium.iso`, '-c', `${url}/mine.yaml`, '-c', second]);
       expect(machineTraces()).toEqual(before);
+      expect(result).toMatchObject({ verifiedBy: [{ by: 'nobody', text: 'no signature (local source)' }] });
       await disk.withMounted('COS_STATE', async (state) => {
         expect(await slotText(state, 'active', '/etc/os-release')).toContain('Tiny 1');
         const { active, recovery } = readState(join(state, 'state.yaml')).state;
