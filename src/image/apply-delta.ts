@@ -9,7 +9,8 @@ import { showName } from './entrypath.ts';
 import { setTime } from './exact-time.ts';
 import { LayerUnpacker } from './layerunpacker.ts';
 import { DirectoryTimes } from './modificationtimes.ts';
-import { patchFile } from './patch-file.ts';
+import { PATCH_BUFFER_BYTES, patchFile } from './patch-file.ts';
+import { SpareBuffer } from './spare-buffer.ts';
 import { through } from './streamstage.ts';
 import { TargetTree, type TreePath } from './targettree.ts';
 import type { TarEntry, TarEvent } from './tarreader.ts';
@@ -21,7 +22,7 @@ export interface ApplyDeltaOptions {
   /** The tree that the directory holds, and what it is to be turned into. */
   old: TreeIndex;
   difference: TreeDifference;
-  /** The stored bytes of any content that is written. */
+  /** The stored bytes of any content that is written. A piece may be valid only until the next one. */
   read: (content: FileContent) => AsyncIterable<Buffer>;
   signal?: AbortSignal | undefined;
   /** In bytes of content. */
@@ -77,6 +78,7 @@ class Delta {
   readonly #times: DirectoryTimes;
   readonly #unpacker: LayerUnpacker;
   readonly #options: ApplyDeltaOptions;
+  readonly #buffers = new SpareBuffer(PATCH_BUFFER_BYTES);
   readonly #staged = new Map<FileChange, TreePath>();
   #writtenBytes = 0;
   #doneBytes = 0;
@@ -153,7 +155,7 @@ class Delta {
     const source = kept[0] ?? this.#staged.get(change) ?? from.path;
     const at = this.#tree.at(source);
     if (hasNewContent && entry.content !== undefined) {
-      this.#writtenBytes += await patchFile(at, this.#contentOf(entry, entry.content));
+      this.#writtenBytes += await patchFile(at, this.#contentOf(entry, entry.content), this.#buffers);
     }
     if (hasNewAttributes || hasNewContent) {
       lchownSync(at, entry.uid, entry.gid);

@@ -2,18 +2,26 @@
 // shared with the original.
 
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { SpareBuffer } from './spare-buffer.ts';
 
 const BLOCK_BYTES = 4096;
+export const PATCH_BUFFER_BYTES = 1 << 18;
 
 /**
  * Gives a file the content of a stream. Both have all of their bytes stored.
  * @param at what Node's functions take for the file; a link is not followed.
+ * @param content each piece is used up before the next one is asked for.
+ * @param buffers of {@link PATCH_BUFFER_BYTES}, for what the file has.
  * @returns how many bytes were written.
  */
-export async function patchFile(at: string | Buffer, content: AsyncIterable<Buffer>): Promise<number> {
+export async function patchFile(
+  at: string | Buffer,
+  content: AsyncIterable<Buffer>,
+  buffers = new SpareBuffer(PATCH_BUFFER_BYTES),
+): Promise<number> {
   const fd = openSync(at, constants.O_RDWR | constants.O_NOFOLLOW);
+  const old = buffers.take();
   try {
-    const old = Buffer.alloc(1 << 18);
     const oldBytes = fstatSync(fd).size;
     let offset = 0;
     let written = 0;
@@ -31,6 +39,7 @@ export async function patchFile(at: string | Buffer, content: AsyncIterable<Buff
     if (oldBytes !== offset) ftruncateSync(fd, offset);
     return written;
   } finally {
+    buffers.giveBack(old);
     closeSync(fd);
   }
 }

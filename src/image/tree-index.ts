@@ -93,7 +93,7 @@ export interface ChunkSource {
   fetch(digests: ReadonlySet<Digest>, options?: FetchChunksOptions): AsyncIterable<{ digest: Digest; bytes: Buffer }>;
   /**
    * Cuts a file that is at hand as this source cuts files, to find pieces of an old version in a new one. Absent where
-   * that finds nothing.
+   * that finds nothing. A piece of the file is valid until the next one is asked for.
    */
   split?(bytes: AsyncIterable<Buffer>): AsyncIterable<Chunk>;
 }
@@ -104,7 +104,7 @@ export interface SeekableLayer extends LayerIndex {
   /**
    * Proves that the entries, with these contents, are the layer: its tar stream is put together and must have the
    * digest that the image's configuration names. Absent when the manifest itself vouches for the entries.
-   * @param read gives a content's stored bytes.
+   * @param read gives a content's stored bytes; a piece may be valid only until the next one.
    * @throws HoldfastError HF-DIGEST
    */
   prove?(read: (content: FileContent) => AsyncIterable<Buffer>): Promise<void>;

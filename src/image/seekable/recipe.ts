@@ -11,7 +11,7 @@ import { badIndex } from './bad-index.ts';
 /** A part of a tar stream: its bytes, or the content that belongs there. */
 export type RecipePiece = Buffer | FileContent;
 
-/** Gives a content's stored bytes. */
+/** Gives a content's stored bytes. A piece may be valid only until the next one. */
 export type ReadContent = (content: FileContent) => AsyncIterable<Buffer>;
 
 export interface Recipe {
@@ -59,7 +59,7 @@ export function entriesOfRecipe({ pieces }: Pick<Recipe, 'pieces'>): RecipeEntri
 }
 
 /**
- * The tar stream, while its digest and those of its contents are checked.
+ * The tar stream, while its digest and those of its contents are checked. A piece is valid as long as that of `read`.
  * @throws HoldfastError HF-DIGEST when it isn't the layer, or a content isn't what the recipe says.
  */
 export async function* layerFromRecipe(recipe: Recipe, read: ReadContent): AsyncGenerator<Buffer> {
