@@ -14,6 +14,7 @@ import { defaultSources, isUrl } from '../stages/sources.ts';
 import { readPipeWithin, readStreamWithin } from '../system/boundedtext.ts';
 import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
+import { admitUnverified } from '../trust/admit-unverified.ts';
 import { isStageOfThisBoot, recordStage } from './boot-stage.ts';
 import type { CommandContext } from './program.ts';
 
@@ -148,7 +149,9 @@ async function perform(
     reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));
     return 0;
   }
-  const result = await around(() => runStage({ ...what, events: reporter.events, signal }));
+  const result = await around(() =>
+    runStage({ ...what, events: reporter.events, signal, admitImage: admitUnverified }),
+  );
   reporter.result({ ...result }, renderStageResult(result, { paint: reporter.paint, debug: flags.debug ?? false }));
   return result.outcome === 'failed' && strict ? EXIT_STATUS['HF-STAGE'] : 0;
 }

@@ -8,6 +8,7 @@ import { defaultSources } from '../stages/sources.ts';
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
+import { admitUnverified } from '../trust/admit-unverified.ts';
 import { type ExtraSources, readExtraSources } from './extra-sources.ts';
 
 /** Which hooks must succeed: those in the new system (default), all of them, or none. */
@@ -56,6 +57,7 @@ export async function runHook(
     commandLine: MACHINE_COMMAND_LINE,
     events: context.events,
     signal: context.signal,
+    admitImage: admitUnverified,
   });
   for (const problem of result.problems) {
     if (problem.severity === 'warning') context.warn(describeProblem(problem));

@@ -14,6 +14,7 @@ import { bindMount, mount, mountAt, unmount } from '../system/mounts.ts';
 import { type ApplyContext, type Performers, UndoStack } from '../system/plan.ts';
 import { run, runChecked } from '../system/process.ts';
 import { Root } from '../system/root.ts';
+import { admitUnverified } from '../trust/admit-unverified.ts';
 import { hookError } from './hooks.ts';
 import type { InstallAction } from './install.ts';
 import { noteExposed } from './install-remains.ts';
@@ -72,6 +73,7 @@ export const diskPerformers: Performers<DiskAction, InstallState> = {
         documents: [file],
         events: context.events,
         signal: context.signal,
+        admitImage: admitUnverified,
       });
       if (result.outcome === 'failed') throw hookError('partitioning', result);
     } finally {

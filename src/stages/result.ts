@@ -14,6 +14,12 @@ export interface NamedText {
   text: string;
 }
 
+/**
+ * Refuses an image of a registry by throwing.
+ * @param reference its name, as for docker.
+ */
+export type AdmitImage = (reference: string, root: Root) => Promise<void>;
+
 export interface StageRequest {
   stage: string;
   /** Only the stage itself, without its `.before` and `.after`. */
@@ -35,6 +41,8 @@ export interface StageRequest {
   env?: Readonly<Record<string, string>>;
   /** How web servers are reached; default: as the machine reaches them. */
   http?: HttpClient;
+  /** Asked before an image is unpacked that nobody verifies; default: all are let in. */
+  admitImage?: AdmitImage;
   /** How often a step that takes long says that it is alive; default 10 seconds. */
   aliveMs?: number;
 }

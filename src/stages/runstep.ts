@@ -55,6 +55,7 @@ export async function runStep(
     env,
     facts,
     http: request.http ?? httpRequest,
+    admitImage: request.admitImage,
     warn: (message: string) =>
       warn({ severity: 'warning', message: mask(message), location: { file, line, column }, stage }),
   };

@@ -4,6 +4,7 @@
 import type { ActionKey, StepValues } from '../../cloudconfig/stepkeys.ts';
 import type { HttpClient } from '../../system/http.ts';
 import type { Facts } from '../facts.ts';
+import type { AdmitImage } from '../result.ts';
 import type { ShellContext } from '../shell.ts';
 
 /** What a key may use while it is carried out. */
@@ -11,6 +12,8 @@ export interface StepContext extends ShellContext {
   facts: Facts;
   /** How web servers are reached. */
   http: HttpClient;
+  /** Refuses images of registries that may not come in unverified, by throwing. */
+  admitImage: AdmitImage | undefined;
   /** All keys of the step, for keys that belong together. */
   values: StepValues;
   /** Lists a warning with the step's place. */

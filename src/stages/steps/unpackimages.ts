@@ -37,7 +37,7 @@ async function unpack(
   { source: text, target, platform: wanted }: Required<Entry>,
   context: StepContext,
 ): Promise<void> {
-  const { root, events, signal } = context;
+  const { root, events, signal, admitImage } = context;
   const [{ openImage }, { machinePlatform, parsePlatform }, { findUnpacked, noteUnpacked }] = await Promise.all([
     import('../../image/image.ts'),
     import('../../image/selection.ts'),
@@ -49,6 +49,7 @@ async function unpack(
   const known = findUnpacked(root, target, request);
   // Its content can't have changed: nobody has to be asked.
   if (known !== undefined && (await isPinned(source))) return;
+  if (source.kind === 'registry') await admitImage?.(source.reference, root);
   const image = await openImage(source, { platform, registry: { signal } });
   if (known !== undefined && known.digest === image.digest) return;
 
