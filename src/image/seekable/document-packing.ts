@@ -3,7 +3,7 @@
 
 import { decompress, throughProgram } from '../streamstage.ts';
 import { readWithin, streamOf } from './bounded-read.ts';
-import { MAX_INDEX_DOCUMENT_BYTES } from './index-document.ts';
+import { INDEX_LIMITS } from './index-budget.ts';
 
 /** @throws HoldfastError HF-TOOL-MISSING without zstd(1). */
 export async function packDocument(bytes: Buffer): Promise<Buffer> {
@@ -13,6 +13,6 @@ export async function packDocument(bytes: Buffer): Promise<Buffer> {
 }
 
 /** @throws HoldfastError HF-IMAGE when it is too large; otherwise as decompress does. */
-export function unpackDocument(packed: Buffer): Promise<Buffer> {
-  return readWithin(decompress('zstd')(streamOf(packed)), MAX_INDEX_DOCUMENT_BYTES, 'its documents');
+export function unpackDocument(packed: Buffer, maxBytes = INDEX_LIMITS.documentBytes): Promise<Buffer> {
+  return readWithin(decompress('zstd')(streamOf(packed)), maxBytes, 'its documents');
 }

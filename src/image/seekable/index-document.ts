@@ -7,15 +7,12 @@ import type { Chunk, FileContent } from '../tree-index.ts';
 import { badIndex } from './bad-index.ts';
 import { ByteReader, NumberWriter } from './byte-writer.ts';
 import { MAX_CHUNK_BYTES } from './chunker.ts';
+import { IndexBudget } from './index-budget.ts';
 import type { PackedChunk } from './packed-chunk.ts';
 import type { Recipe, RecipePiece } from './recipe.ts';
 
 const MAGIC = Buffer.from('HFINDEX1');
 const DIGEST_BYTES = 32;
-/** Unpacked; a document has about 600 bytes for each file. */
-export const MAX_INDEX_DOCUMENT_BYTES = 256 << 20;
-/** Contents, and chunks in contents; each takes memory. */
-const MAX_ITEMS = 4_000_000;
 /** Of one layer's tar stream: what unpacking accepts at most. */
 const MAX_TAR_BYTES = 64 * 2 ** 30;
 
@@ -86,9 +83,10 @@ export function encodeIndexDocument(recipe: Recipe, packed: ReadonlyMap<Digest, 
 /**
  * Reads a document. Nothing of it is proven: only the recipe's result can be.
  * @param packBytes size of the pack that it speaks of.
+ * @param budget what it may take, together with the documents before it.
  * @throws HoldfastError HF-IMAGE
  */
-export function decodeIndexDocument(bytes: Buffer, packBytes: number): IndexDocument {
+export function decodeIndexDocument(bytes: Buffer, packBytes: number, budget = new IndexBudget()): IndexDocument {
   const reader = new ByteReader(bytes);
   if (!reader.take(MAGIC.length).equals(MAGIC)) throw badIndex('it has another format');
   const diffId = readDigest(reader);
@@ -99,6 +97,10 @@ export function decodeIndexDocument(bytes: Buffer, packBytes: number): IndexDocu
   const sizeReader = new ByteReader(reader.take(sizeColumn ?? 0));
   const placeReader = new ByteReader(reader.take(placeColumn ?? 0));
 
+  // Each content of the stream is an entry's; counted as such once the headers are read.
+  if (pairs > budget.left('entries')) budget.take('entries', pairs);
+  if (contentCount > pairs) throw badIndex('it lists contents that are nowhere in the layer');
+  budget.take('chunks', chunkCount);
   const chunks: Chunk[] = [];
   const packed: PackedChunk[] = [];
   let expected = 0;
@@ -115,13 +117,11 @@ export function decodeIndexDocument(bytes: Buffer, packBytes: number): IndexDocu
   }
 
   const contents: FileContent[] = [];
-  let items = 0;
   let nextChunk = 0;
   for (let index = 0; index < contentCount; index++) {
     const parts: Chunk[] = [];
     const count = listReader.number();
-    items += count;
-    if (items > MAX_ITEMS) throw badIndex(`it lists more than ${MAX_ITEMS} chunks`);
+    budget.take('parts', count);
     for (let part = 0; part < count; part++) {
       const back = listReader.number();
       const chunk = chunks[back === 0 ? nextChunk++ : nextChunk - back];

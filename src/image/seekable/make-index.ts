@@ -1,6 +1,7 @@
 // Makes the index of an image: each layer's recipe, and a pack of the chunks that machines can't have. Layers are read
 // once each; the pack grows in a file, since it may be as large as the image.
 
+import { HoldfastError } from '../../system/errors.ts';
 import type { Progress } from '../../system/events.ts';
 import type { Layer } from '../blob.ts';
 import { type Digest, digestOf } from '../digest.ts';
@@ -12,7 +13,8 @@ import type { Chunk, FileContent } from '../tree-index.ts';
 import { packDocument } from './document-packing.ts';
 import { type HeldContents, heldByAll, heldByImage } from './held-contents.ts';
 import { type IndexArtifact, LAYER_DOCUMENT_TYPE } from './index-artifact.ts';
-import { encodeIndexDocument } from './index-document.ts';
+import { IndexBudget } from './index-budget.ts';
+import { decodeIndexDocument, encodeIndexDocument } from './index-document.ts';
 import { PackWriter } from './pack-writer.ts';
 import { entriesOfRecipe, type Recipe } from './recipe.ts';
 import { type ChunkSink, makeRecipe } from './recipe-maker.ts';
@@ -49,7 +51,13 @@ export interface IndexFigures {
   packBytes: number;
 }
 
-/** @throws HoldfastError as reading layers does, HF-TOOL-MISSING without zstd, HF-INTERRUPTED. */
+/** Of one layer of an older image: what unpacking accepts at most. */
+const MAX_OLD_ENTRIES = 2_000_000;
+
+/**
+ * @throws HoldfastError as reading layers does, HF-UNSUPPORTED for an image that is too large for an index,
+ *   HF-TOOL-MISSING without zstd, HF-INTERRUPTED.
+ */
 export async function makeIndex(options: MakeIndexOptions): Promise<MadeIndex> {
   const { image, since, directory } = options;
   const reading = new LayerReading(options);
@@ -58,7 +66,9 @@ export async function makeIndex(options: MakeIndexOptions): Promise<MadeIndex> {
     const recipes: Recipe[] = [];
     for (const layer of older.layers) recipes.push(await reading.recipeOf(older, layer));
     held.push(
-      heldByImage(recipes.map((recipe) => ({ diffId: recipe.diffId, entries: entriesOfRecipe(recipe).entries }))),
+      heldByImage(
+        recipes.map((recipe) => ({ diffId: recipe.diffId, entries: entriesOfRecipe(recipe, MAX_OLD_ENTRIES).entries })),
+      ),
     );
   }
   const pack = await PackWriter.create(directory);
@@ -71,8 +81,11 @@ export async function makeIndex(options: MakeIndexOptions): Promise<MadeIndex> {
 
   const documents = new Map<Digest, Buffer>();
   const descriptors = new Map<Digest, Descriptor>();
+  const budget = new IndexBudget();
   for (const [diffId, recipe] of recipes) {
-    const bytes = await packDocument(encodeIndexDocument(recipe, packed));
+    const document = encodeIndexDocument(recipe, packed);
+    requireRoom(document, descriptor, budget);
+    const bytes = await packDocument(document);
     documents.set(diffId, bytes);
     descriptors.set(diffId, { mediaType: LAYER_DOCUMENT_TYPE, digest: digestOf(bytes), sizeBytes: bytes.length });
   }
@@ -95,6 +108,21 @@ export async function makeIndex(options: MakeIndexOptions): Promise<MadeIndex> {
       packBytes: descriptor.sizeBytes,
     },
   };
+}
+
+/** What machines would refuse is better not published. */
+function requireRoom(document: Buffer, pack: Descriptor, budget: IndexBudget): void {
+  try {
+    budget.take('documentBytes', document.length);
+    const { recipe } = decodeIndexDocument(document, pack.sizeBytes, budget);
+    budget.take('entries', entriesOfRecipe(recipe, budget.left('entries')).entries.length);
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError)) throw cause;
+    throw new HoldfastError('HF-UNSUPPORTED', 'the image is too large for an index: machines would not use it', {
+      cause,
+      hint: 'build its layers as zstd:chunked instead, or leave files out of it',
+    });
+  }
 }
 
 /** Reads layers, older images' first; a layer that older images share is read once for all of them. */

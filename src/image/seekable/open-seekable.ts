@@ -8,6 +8,7 @@ import { shortDigest } from '../manifest.ts';
 import type { OciImage } from '../oci-image.ts';
 import type { SeekableLayer } from '../tree-index.ts';
 import { isEstargz, readEstargz } from './estargz.ts';
+import { IndexBudget } from './index-budget.ts';
 import { findIndex, type IndexedLayer, layersOfIndex, readIndexedLayer } from './published-index.ts';
 import { isZstdChunked, readZstdChunked } from './zstd-chunked.ts';
 
@@ -43,10 +44,11 @@ export async function openSeekableLayers(
       return undefined;
     }
   };
+  const budget = new IndexBudget();
   for (const layer of layers) {
     const name = `layer ${shortDigest(layer.digest)}`;
     const read = isZstdChunked(layer) ? readZstdChunked : isEstargz(layer) ? readEstargz : undefined;
-    const seekable = read && (await attempt(name, () => read(layer, repository, signal)));
+    const seekable = read && (await attempt(name, async () => counted(await read(layer, repository, signal), budget)));
     if (seekable !== undefined) found.set(layer.diffId, seekable);
   }
   const others = layers.filter(({ diffId }) => !found.has(diffId));
@@ -58,10 +60,16 @@ export async function openSeekableLayers(
   for (const { diffId, digest } of others) {
     if (!index.documents.has(diffId)) continue;
     const name = `chunk index of layer ${shortDigest(digest)}`;
-    const layer = await attempt(name, () => readIndexedLayer(index, diffId, repository));
+    const layer = await attempt(name, () => readIndexedLayer(index, diffId, repository, budget));
     if (layer !== undefined) indexed.push(layer);
   }
   const fromPack = await attempt('chunk index', async () => layersOfIndex(index, indexed, repository));
   for (const layer of fromPack ?? []) found.set(layer.diffId, layer);
   return found;
+}
+
+/** All layers are held at once, so that they share what there is room for. */
+function counted(layer: SeekableLayer, budget: IndexBudget): SeekableLayer {
+  budget.take('entries', layer.entries.length);
+  return layer;
 }

@@ -7,13 +7,12 @@ import { badIndex } from './bad-index.ts';
 import { chunksOf } from './chunker.ts';
 import { unpackDocument } from './document-packing.ts';
 import { chooseArtifact, INDEX_ARTIFACT_TYPE, type IndexArtifact, parseArtifact } from './index-artifact.ts';
+import { IndexBudget } from './index-budget.ts';
 import { decodeIndexDocument, type IndexDocument } from './index-document.ts';
 import { RangedChunks } from './ranged-chunks.ts';
 import { entriesOfRecipe, proveRecipe, type RecipeEntries } from './recipe.ts';
 
 const NAME = 'chunk index';
-/** Packed; a layer with 100,000 files has about ten. */
-const MAX_PACKED_DOCUMENT_BYTES = 128 << 20;
 /** Of one image. More are there when somebody floods it; those that come first are looked at. */
 const MAX_ARTIFACTS = 32;
 
@@ -55,19 +54,27 @@ export interface IndexedLayer extends IndexDocument {
 
 /**
  * Reads the document of a layer.
+ * @param budget what it may take, together with the documents that were read before it.
  * @throws HoldfastError HF-IMAGE, HF-DIGEST, HF-NETWORK
  */
 export async function readIndexedLayer(
   { documents, pack }: IndexArtifact,
   diffId: Digest,
   repository: Pick<OciImage['repository'], 'document'>,
+  budget = new IndexBudget(),
 ): Promise<IndexedLayer> {
   const descriptor = documents.get(diffId);
   if (descriptor === undefined) throw badIndex('it does not have the layer');
-  const packed = await repository.document(descriptor, 'the index of a layer', MAX_PACKED_DOCUMENT_BYTES);
-  const document = decodeIndexDocument(await unpackDocument(packed), pack.sizeBytes);
+  const maxBytes = budget.left('documentBytes');
+  // What doesn't fit packed doesn't fit unpacked.
+  budget.take('documentBytes', descriptor.sizeBytes);
+  const packed = await repository.document(descriptor, 'the index of a layer', maxBytes);
+  const bytes = await unpackDocument(packed, maxBytes);
+  budget.take('documentBytes', Math.max(0, bytes.length - descriptor.sizeBytes));
+  const document = decodeIndexDocument(bytes, pack.sizeBytes, budget);
   if (document.recipe.diffId !== diffId) throw badIndex('it has another layer than it says');
-  const contents = entriesOfRecipe(document.recipe);
+  const contents = entriesOfRecipe(document.recipe, budget.left('entries'));
+  budget.take('entries', contents.entries.length);
   return { ...document, recipe: { diffId, pieces: contents.pieces }, contents };
 }
 

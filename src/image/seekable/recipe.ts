@@ -7,6 +7,7 @@ import { addRun, type Extent } from '../sparse.ts';
 import { type TarEntry, type TarEvent, TarReader } from '../tarreader.ts';
 import type { FileContent, LayerEntry } from '../tree-index.ts';
 import { badIndex } from './bad-index.ts';
+import { INDEX_LIMITS } from './index-budget.ts';
 
 /** A part of a tar stream: its bytes, or the content that belongs there. */
 export type RecipePiece = Buffer | FileContent;
@@ -31,15 +32,16 @@ export interface RecipeEntries {
 
 const ZEROS = Buffer.alloc(1 << 20);
 
-/** Above any layer in use; unpacking has limits of its own. */
-const MAX_ENTRIES = 2_000_000;
-
 /**
  * The entries of a layer, from its headers alone: none of its contents is needed.
+ * @param maxEntries what is at hand was counted when it was unpacked; what comes from elsewhere wants a limit.
  * @throws HoldfastError HF-IMAGE for what no tar stream can be, and when contents aren't where the headers want them.
  */
-export function entriesOfRecipe({ pieces }: Pick<Recipe, 'pieces'>): RecipeEntries {
-  const collector = new EntryCollector();
+export function entriesOfRecipe(
+  { pieces }: Pick<Recipe, 'pieces'>,
+  maxEntries: number = INDEX_LIMITS.entries,
+): RecipeEntries {
+  const collector = new EntryCollector(maxEntries);
   const reader = new TarReader();
   for (const piece of pieces) {
     if (Buffer.isBuffer(piece)) {
@@ -87,12 +89,17 @@ class EntryCollector implements RecipeEntries {
   readonly entries: LayerEntry[] = [];
   readonly pieces: RecipePiece[] = [];
   readonly inline = new Map<Digest, Buffer>();
+  readonly #maxEntries: number;
   #header: TarEntry | undefined;
   #extents: Extent[] = [];
   #literal: Buffer[] = [];
   /** Bytes of the current content that the reader took for a file's. */
   #taken = 0;
   #isOver = false;
+
+  constructor(maxEntries: number) {
+    this.#maxEntries = maxEntries;
+  }
 
   beginContent(content: FileContent): void {
     this.#taken = 0;
@@ -112,7 +119,9 @@ class EntryCollector implements RecipeEntries {
     switch (event.kind) {
       case 'entry':
         if (content !== undefined) throw badIndex('a header stands inside a content');
-        if (this.entries.length === MAX_ENTRIES) throw badIndex(`it has more than ${MAX_ENTRIES} entries`);
+        if (this.entries.length === this.#maxEntries) {
+          throw badIndex(`it has more entries than the ${this.#maxEntries} that are left for it`);
+        }
         this.#header = event.entry;
         this.#extents = [];
         this.#literal = [];

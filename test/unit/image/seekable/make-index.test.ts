@@ -181,6 +181,32 @@ describe('an index that lies', () => {
     expect(notices).toEqual([expect.stringContaining('it has another layer than it says')]);
   });
 
+  test('and grows to tens of megabytes in each layer is left out where the image has had its share', async () => {
+    const { image } = await layout();
+    const { made } = await publish(image);
+    if (made === undefined) throw new Error('nothing was made');
+    const documents = new Map(made.artifact.documents);
+    for (const [diffId, bytes] of made.documents) {
+      const { recipe } = decodeIndexDocument(await unpackDocument(bytes), 1 << 30);
+      // What follows the end of a tar stream doesn't matter to its reader.
+      const large = { ...recipe, pieces: [...recipe.pieces, Buffer.alloc(40 << 20)] };
+      const packed = await packDocument(encodeIndexDocument(large, new Map()));
+      const descriptor = {
+        mediaType: 'application/vnd.holdfast.index.layer.v1+zstd',
+        digest: digestOf(packed),
+        sizeBytes: packed.length,
+      };
+      expect(descriptor.sizeBytes).toBeLessThan(10_000);
+      await image.repository.putBlob(descriptor, packed);
+      documents.set(diffId, descriptor);
+    }
+    const lying = { ...image, repository: onlyReferrer(image, writeArtifact({ ...made.artifact, documents })) };
+    const notices: string[] = [];
+    const found = await openSeekableLayers(lying, { notice: (text) => notices.push(text) });
+    expect([...found.keys()]).toEqual([image.layers[0]?.diffId]);
+    expect(notices).toEqual([expect.stringMatching(/its documents are longer than the \d+ bytes/)]);
+  });
+
   test('about a header makes no layer', async () => {
     const { image, diffId } = await publishChanged((bytes) => {
       const { recipe, packed } = decodeIndexDocument(bytes, 1 << 30);

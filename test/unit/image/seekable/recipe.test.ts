@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Digest, digestOf } from '../../../../src/image/digest.ts';
+import { IndexBudget } from '../../../../src/image/seekable/index-budget.ts';
 import { decodeIndexDocument, encodeIndexDocument } from '../../../../src/image/seekable/index-document.ts';
 import type { PackedChunk } from '../../../../src/image/seekable/packed-chunk.ts';
 import {
@@ -154,4 +155,42 @@ test('a damaged document is refused or gives some recipe, and nothing else happe
     }),
     { numRuns: 400 },
   );
+});
+
+describe('what documents take is counted over all of them', () => {
+  const tar = tarball([file('a', noise(1, 300_000)), file('b', noise(2, 900)), file('c', 'small')]);
+
+  test.each([
+    [{ entries: 3 }, 'have more than 3 entries'],
+    [{ entries: 5 }, 'more entries than the 2 that are left for it'],
+    [{ chunks: 5 }, 'have more than 5 chunks'],
+    [{ parts: 5 }, 'have more than 5 chunks in contents'],
+  ])('%j', async (limits, message) => {
+    const { recipe, chunks } = await takeApart(tar);
+    expect(chunks.size).toBe(3);
+    const bytes = encodeIndexDocument(recipe, new Map());
+    const read = (budget: IndexBudget) => {
+      const { recipe: read } = decodeIndexDocument(bytes, 0, budget);
+      budget.take('entries', entriesOfRecipe(read, budget.left('entries')).entries.length);
+    };
+    const enough = new IndexBudget({ entries: 6, chunks: 2 * chunks.size, parts: 2 * chunks.size });
+    read(enough);
+    read(enough);
+    const budget = new IndexBudget(limits);
+    read(budget);
+    expect(() => read(budget)).toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
+  });
+
+  test('more contents than the layer has places for are refused', () => {
+    // Two contents of one chunk, and a stream that has none of them.
+    const columns = [[0], [1, 0, 1, 1], [1], [0]];
+    const head = [0, 2, 1, ...columns.map((column) => column.length)];
+    const document = Buffer.concat([
+      Buffer.from('HFINDEX1'),
+      Buffer.alloc(32),
+      Buffer.from([...head, ...columns.flat()]),
+      Buffer.alloc(32),
+    ]);
+    expect(() => decodeIndexDocument(document, 0)).toThrow(/contents that are nowhere in the layer/);
+  });
 });
