@@ -134,15 +134,20 @@ async function openIsoOf(iso: string, { undo, signal, reporter }: CommandContext
     import('../trust/notary/server.ts'),
   ]);
   const name = withoutSecrets(iso);
-  const { protocol, hostname } = new URL(iso);
-  if (protocol === 'http:' && !isLoopback(hostname)) {
-    const text = `${name} is NOT VERIFIED and comes without TLS: anybody on the way to ${hostname} can put another system there; use https://, or an image with a digest`;
+  const warned = new Set<string>();
+  // A redirect may leave TLS behind.
+  const onAddress = (url: string) => {
+    const { protocol, hostname } = new URL(url);
+    if (protocol !== 'http:' || isLoopback(hostname) || warned.has(url)) return;
+    warned.add(url);
+    const text = `${withoutSecrets(url)} is NOT VERIFIED and comes without TLS: anybody on the way to ${hostname} can put another system there; use https://, or an image with a digest`;
     reporter.events({ type: 'notice', level: 'warning', text });
-  }
+  };
+  onAddress(iso);
   reporter.events({ type: 'notice', level: 'info', text: `downloading ${name}` });
   const onProgress = (progress: { done: number; total?: number; unit: 'bytes' | 'files' }) =>
     reporter.events({ type: 'action-progress', index: -1, ...progress });
-  return openIso(await fetchIso(iso, { undo, signal, onProgress }), name, undo);
+  return openIso(await fetchIso(iso, { undo, signal, onProgress, onAddress }), name, undo);
 }
 
 async function openRecovery(

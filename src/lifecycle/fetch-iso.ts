@@ -23,6 +23,8 @@ export interface FetchOptions {
   undo: UndoStack;
   signal: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  /** Hears where it really comes from, after redirects; anew with each try. */
+  onAddress?: (url: string) => void;
   /** Where it may go; default TMPDIR alone, or else /var/tmp and /tmp. */
   directories?: readonly string[];
 }
@@ -32,12 +34,13 @@ export interface FetchOptions {
  * @throws HoldfastError HF-NETWORK, HF-NO-SPACE with the figures, HF-INTERRUPTED.
  */
 export async function fetchIso(url: string, options: FetchOptions): Promise<string> {
-  const { undo, signal, onProgress } = options;
+  const { undo, signal, onProgress, onAddress } = options;
   let incoming: Incoming | undefined;
   let file = '';
   let done = 0;
   const open = (head: HttpHead) => {
     incoming?.discard();
+    onAddress?.(head.url);
     done = 0;
     const length = Number(head.headers.get('content-length') ?? Number.NaN);
     const total = Number.isSafeInteger(length) ? length : undefined;

@@ -47,6 +47,24 @@ test('an ISO goes where there is room, and is gone afterwards', async () => {
   expect(() => readFileSync(file)).toThrow('ENOENT');
 });
 
+test('an ISO that is elsewhere: who has to know is told where', async () => {
+  const { directory } = temporaryRoot();
+  const there = await serve(Buffer.from('an iso'), 6);
+  const server = createServer((_, response) => response.writeHead(302, { location: there }).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const addresses: string[] = [];
+  await fetchIso(`http://127.0.0.1:${(server.address() as AddressInfo).port}/os.iso`, {
+    undo: new UndoStack(),
+    signal: new AbortController().signal,
+    directories: [directory],
+    onAddress: (url) => addresses.push(url),
+  });
+  expect(addresses).toEqual([there]);
+});
+
 test('an ISO for which there is no room is refused with the figures before it comes', async () => {
   const { directory } = temporaryRoot();
   const url = await serve(Buffer.from('an iso'), 2 ** 50);
