@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
+import { freeBytes } from '../system/filesystems.ts';
 import { type Digest, digestOf, hexOf } from './digest.ts';
 import type { Chunk } from './tree-index.ts';
 
@@ -26,12 +27,14 @@ const MAX_CHUNK_BYTES = 64 << 20;
 
 export class ChunkSpool {
   readonly #fd: number;
+  readonly #path: string;
   readonly #places = new Map<Digest, { offset: number; sizeBytes: number }>();
   #end = 0;
   #unsafe = 0;
 
-  private constructor(fd: number) {
-    this.#fd = fd;
+  private constructor(path: string, flags: number | string) {
+    this.#path = path;
+    this.#fd = openSync(path, flags, 0o600);
   }
 
   /**
@@ -40,7 +43,7 @@ export class ChunkSpool {
    */
   static open(path: string): ChunkSpool {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const spool = new ChunkSpool(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600));
+    const spool = new ChunkSpool(path, constants.O_RDWR | constants.O_CREAT);
     spool.#read();
     ftruncateSync(spool.#fd, spool.#end);
     return spool;
@@ -49,7 +52,7 @@ export class ChunkSpool {
   /** What an earlier run left, without changing it. */
   static look(path: string): ReadonlySet<Digest> {
     try {
-      const spool = new ChunkSpool(openSync(path, 'r'));
+      const spool = new ChunkSpool(path, 'r');
       try {
         spool.#read();
         return new Set(spool.#places.keys());
@@ -66,20 +69,49 @@ export class ChunkSpool {
     return this.#places.has(digest);
   }
 
-  /** Keeps a chunk; its bytes were checked. */
+  /**
+   * Keeps a chunk; its bytes were checked.
+   * @throws HoldfastError HF-NO-SPACE
+   */
   add(digest: Digest, bytes: Buffer): void {
     if (this.#places.has(digest)) return;
     const head = Buffer.alloc(HEAD_BYTES);
     head.write(hexOf(digest), 'hex');
     head.writeUInt32LE(bytes.length, HEAD_BYTES - 4);
-    this.#write(head, this.#end);
-    this.#write(bytes, this.#end + HEAD_BYTES);
+    this.#keep(() => {
+      this.#write(head, this.#end);
+      this.#write(bytes, this.#end + HEAD_BYTES);
+    });
     this.#places.set(digest, { offset: this.#end + HEAD_BYTES, sizeBytes: bytes.length });
     this.#end += HEAD_BYTES + bytes.length;
     this.#unsafe += HEAD_BYTES + bytes.length;
     if (this.#unsafe < SYNC_BYTES) return;
-    fdatasyncSync(this.#fd);
+    this.#keep(() => fdatasyncSync(this.#fd));
     this.#unsafe = 0;
+  }
+
+  /**
+   * Asks for room before anything is fetched.
+   * @param chunkBytes of all chunks that are to be kept, unpacked.
+   * @param reserveBytes stay free beside them.
+   * @throws HoldfastError HF-NO-SPACE
+   */
+  requireRoom(chunkBytes: number, chunks: number, reserveBytes: number): void {
+    const needed = chunkBytes + chunks * HEAD_BYTES + reserveBytes;
+    const free = freeBytes(dirname(this.#path));
+    if (free >= needed) return;
+    throw new HoldfastError('HF-NO-SPACE', `there is not enough room for its parts: ${needed} bytes, ${free} are free`);
+  }
+
+  #keep(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (!['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')) throw error;
+      throw new HoldfastError('HF-NO-SPACE', `there is no room for what was fetched in ${this.#path}`, {
+        cause: error,
+      });
+    }
   }
 
   /** @throws HoldfastError HF-IO when it isn't there, or has another size. */

@@ -27,7 +27,7 @@ const READ_SIZE = 1 << 20;
 const SYNC_MS = 1000;
 const NO_BOOT_ID = '-';
 const NOTE = /^ *(\d+) +(\S+)\n$/;
-const FILE_NAME = /^([0-9a-f]{64})\.(part|length)$/;
+const FILE_NAME = /^([0-9a-f]{64})\.(part|length|chunks)$/;
 
 export class Spool {
   readonly directory: string;
@@ -61,7 +61,10 @@ export class Spool {
     for (const kind of ['length', 'part'] as const) rmSync(this.#path(digest, kind), { force: true });
   }
 
-  /** Forgets everything but these blobs: what an earlier fetch of something else left. */
+  /**
+   * Forgets everything but these: what an earlier fetch of something else left.
+   * @param wanted blobs, and images of which single chunks are kept.
+   */
   prune(wanted: readonly Pick<Descriptor, 'digest'>[]): void {
     const names = new Set(wanted.map(({ digest }) => hexOf(digest)));
     for (const name of this.#files()) {

@@ -209,6 +209,35 @@ test('a second try fetches only what the first one did not, wherever that ended'
   await expectUnpacked([NEW]);
 });
 
+test('chunks that were there when it was planned, and are gone, are fetched', async () => {
+  const given = await inputs([OLD], [NEW], [NEW]);
+  const path = `${temporaryDirectory()}/chunks`;
+  const all = new Set(source.chunks.keys());
+  const delta = await planDelta({ ...given, spooled: all });
+  expect(delta?.requests).toEqual([]);
+  if (delta === undefined) return;
+  await expect(run(delta, ChunkSpool.open(path))).rejects.toThrow('no source does not have');
+  await runChecked(['rm', '-r', copy]);
+  await runChecked(['cp', '-a', pristine, copy]);
+  const spool = ChunkSpool.open(path);
+  const moved = await runDelta(delta, { directory: copy, pristineDirectory: pristine, spool, sources: [source] });
+  expect(moved.fetchedBytes).toBe(CHUNK_BYTES + 10_000);
+  await expectUnpacked([NEW]);
+});
+
+test('nothing is fetched where what comes would not fit, and what is longer than it should be is refused', async () => {
+  const delta = await planDelta(await inputs([OLD], [NEW], [NEW]));
+  if (delta === undefined) throw new Error('no delta');
+  const spool = ChunkSpool.open(`${temporaryDirectory()}/chunks`);
+  const options = { directory: copy, pristineDirectory: pristine, spool };
+  await expect(runDelta(delta, { ...options, reserveBytes: 2 ** 60 })).rejects.toMatchObject({ code: 'HF-NO-SPACE' });
+  expect(source.fetched).toEqual([]);
+  const short = [...delta.pieces].map(
+    ([key, chunks]) => [key, chunks.map((chunk) => ({ ...chunk, sizeBytes: 1 }))] as const,
+  );
+  await expect(runDelta({ ...delta, pieces: new Map(short) }, options)).rejects.toMatchObject({ code: 'HF-IMAGE' });
+});
+
 describe('which way is taken', () => {
   const base = [dir('usr'), file('usr/base', noise(4, 100_000)), file('usr/kept', 'kept')];
   const upper = [file('usr/upper', noise(5, 20_000))];

@@ -72,3 +72,11 @@ test('what is not there, or has another size, is not given', () => {
   expect(() => spool.get(chunkOf(Buffer.from('two')))).toThrow('a part of the image is missing');
   spool.close();
 });
+
+test('room is asked for with what must stay free', () => {
+  const spool = ChunkSpool.open(`${temporaryDirectory()}/chunks`);
+  expect(() => spool.requireRoom(1000, 1, 0)).not.toThrow();
+  expect(() => spool.requireRoom(2 ** 60, 1, 0)).toThrow('there is not enough room');
+  expect(() => spool.requireRoom(0, 0, 2 ** 60)).toThrow('there is not enough room');
+  spool.close();
+});

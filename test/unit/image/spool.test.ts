@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -149,11 +150,13 @@ describe('what is kept', () => {
     const other = { ...descriptor, digest: digestOf('other') };
     await readAll(spool().read(server(), descriptor));
     await readAll(spool().read(server(), other));
-    writeFileSync(join(directory, 'note'), 'of somebody else');
-    spool().prune([descriptor]);
+    const chunks = [digestOf('this image'), digestOf('another one')].map((digest) => `${hexOf(digest)}.chunks`);
+    for (const name of ['note', ...chunks]) writeFileSync(join(directory, name), 'of somebody else');
+    spool().prune([{ digest: digestOf('this image') }, descriptor]);
     expect(readdirSync(directory).sort()).toEqual(
-      [`${hexOf(descriptor.digest)}.length`, `${hexOf(descriptor.digest)}.part`, 'note'].sort(),
+      [`${hexOf(descriptor.digest)}.length`, `${hexOf(descriptor.digest)}.part`, 'note', ...chunks.slice(0, 1)].sort(),
     );
+    for (const name of chunks) rmSync(join(directory, name), { force: true });
     spool().discard(descriptor.digest);
     expect(spool().kept(descriptor)).toBe(0);
     expect(readdirSync(directory)).toEqual(['note']);
