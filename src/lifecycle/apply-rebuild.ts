@@ -16,7 +16,13 @@ import {
   requireSpace,
 } from '../slots/slot-file.ts';
 import type { Deployment } from '../slots/state-file.ts';
-import { activateTransition, copyActiveToPassive, removeLeftovers, unfinishedBytes } from '../slots/swap.ts';
+import {
+  activateTransition,
+  copyActiveToPassive,
+  fetchedBytes,
+  removeLeftovers,
+  unfinishedBytes,
+} from '../slots/swap.ts';
 import { formatPartition, makerOf, wipePartition } from '../slots/wipe.ts';
 import { linkDurably, writeFileDurably } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
@@ -104,7 +110,8 @@ export function rebuild(
     await requireMakers(request, facts);
     if (!request.formatState) {
       const bytes = rebuildSize(facts.source, request.minimumBytes);
-      requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes: unfinishedBytes(stateDirectory) });
+      const reclaimableBytes = unfinishedBytes(stateDirectory) + fetchedBytes(stateDirectory);
+      requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes });
     }
     const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
     if (session.dryRun) return { ...base, outcome: 'planned' };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import { slotId } from '../slots/identify.ts';
 import { requirePartition } from '../slots/locate.ts';
-import { NEW_SQUASHFS, RECOVERY_SQUASHFS, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
+import { FETCH_DIRECTORY, NEW_SQUASHFS, RECOVERY_SQUASHFS, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import { activateRecovery, makeSquashfs, type RecoveryKind } from '../slots/recovery-swap.ts';
 import { checkSlotFile, cloneSlotFile } from '../slots/slot-file.ts';
 import type { Deployment } from '../slots/state-file.ts';
@@ -16,12 +16,13 @@ import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import type { Moved } from './fill-slot.ts';
-import { findStart, measureWithRoom } from './inspect-upgrade.ts';
+import { findMeasuredStart } from './inspect-upgrade.ts';
 import { recoveryVersion } from './inspect-version.ts';
 import type { PreparedDelta } from './prepare-delta.ts';
 import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
+  asWarning,
   mountOwner,
   openForWriting,
   readPartition,
@@ -41,6 +42,7 @@ import {
   type RecoveryRequest,
   recoverySize,
 } from './upgrade-recovery.ts';
+import { askForRoom, sayWhatGoes } from './upgrade-room.ts';
 
 export interface RecoveryResult {
   outcome: 'ok' | 'ok-with-warnings' | 'up-to-date' | 'planned';
@@ -85,6 +87,7 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
     const buildDirectory = onRecovery ? recoveryDirectory : stateDirectory;
     const state: RecoveryState = {
       image: request.image,
+      minimumBytes: request.minimumBytes,
       prepared,
       stateDirectory,
       recoveryDirectory,
@@ -120,7 +123,7 @@ async function inspectRecovery(
   { stateDirectory, recoveryDirectory }: { stateDirectory: string; recoveryDirectory: string },
 ): Promise<{ facts: RecoveryFacts; prepared: PreparedDelta | undefined }> {
   const { image } = request;
-  const { partitions, labels, signal } = session;
+  const { partitions, labels } = session;
   const has = (file: string) => existsSync(join(recoveryDirectory, file));
   const found = has(RECOVERY_SQUASHFS) ? 'squashfs' : has(SLOT_FILES.recovery) ? 'image' : undefined;
   if ((request.kind ?? found) === 'squashfs') requireTools(['mksquashfs']);
@@ -137,7 +140,7 @@ async function inspectRecovery(
       layers: image.kind === 'oci' ? image.layers.length : 0,
     },
     freeBytes: {
-      state: freeBytes(stateDirectory) + unfinishedBytes(stateDirectory),
+      state: freeBytes(stateDirectory),
       recovery: freeBytes(recoveryDirectory) + unfinishedBytes(recoveryDirectory),
     },
   } satisfies Omit<RecoveryFacts, 'measured' | 'base'>;
@@ -145,17 +148,19 @@ async function inspectRecovery(
     const measured = { contentBytes: 0, entries: 0, compressedBytes: 0 };
     return { facts: { ...facts, base: undefined, measured }, prepared: undefined };
   }
-  const { prepared, ...start } = await findStart(session, installation.state, image, stateDirectory);
-  const { measured } = await measureWithRoom(image, {
-    skipLayers: start.delta?.layers ?? start.base?.layers ?? 0,
-    signal,
-    session,
-    needsRoom: (estimated) => {
-      const sized = { ...facts, ...start, measured: estimated };
+  let room: Pick<RecoveryFacts, 'freeBytes' | 'keepFetched'> = facts;
+  const { state: installed } = installation;
+  const { prepared, ...start } = await findMeasuredStart(session, installed, image, stateDirectory, (measured) => {
+    const { recovery, state } = facts.freeBytes;
+    const keepFetched = askForRoom(stateDirectory, image, (reclaimableBytes) => {
+      room = { freeBytes: { recovery, state: state + reclaimableBytes } };
+      const sized = { ...facts, ...measured, ...room };
       placeRecovery(request.kind ?? found ?? 'image', sized, recoverySize(request, sized));
-    },
+    });
+    room = { ...room, keepFetched };
   });
-  return { facts: { ...facts, ...start, measured }, prepared };
+  sayWhatGoes(session, { stateDirectory, image, kept: room.keepFetched ?? [] });
+  return { facts: { ...facts, ...start, ...room }, prepared };
 }
 
 const performers: Performers<RecoveryAction, RecoveryState> = {
@@ -178,7 +183,8 @@ const performers: Performers<RecoveryAction, RecoveryState> = {
       }
     };
     // An interrupted rollback is for the next rollback to complete.
-    const onState = { keepDigests, keepRunning: booted.slot !== 'recovery' && replaced, keepOutgoing: true };
+    const keepRunning = booted.slot !== 'recovery' && replaced;
+    const onState = { keepDigests, keepRunning, keepOutgoing: true, keepFetched: facts.keepFetched ?? [] };
     said(removeLeftovers(stateDirectory, onState), 'the state partition');
     const onRecovery = { keepDigests: [], keepRunning: booted.slot === 'recovery' && booted.replaced };
     said(removeLeftovers(recoveryDirectory, onRecovery), 'the recovery partition');
@@ -217,6 +223,9 @@ const performers: Performers<RecoveryAction, RecoveryState> = {
     const { session, installation, stateDirectory } = state;
     return writeStateFiles(session, context, stateDirectory, { ...installation.state, recovery: newRecord(state) });
   },
+
+  'remove-fetched': (_, context, { stateDirectory }) =>
+    asWarning(context, () => rmSync(join(stateDirectory, FETCH_DIRECTORY), { recursive: true, force: true })),
 };
 
 function newRecord(state: RecoveryState): Deployment {

@@ -56,6 +56,7 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
 
     const state: UpgradeState = {
       image: request.image,
+      minimumBytes: request.minimumBytes,
       prepared,
       keepsFetched: true,
       stateDirectory,

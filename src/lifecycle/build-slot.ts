@@ -18,7 +18,7 @@ import {
 } from '../slots/slot-file.ts';
 import type { Deployment, FromAction } from '../slots/state-file.ts';
 import { hasPristine, keepPristine } from '../slots/swap.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
 import { probeFilesystem, syncFilesystem } from '../system/filesystems.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
@@ -235,8 +235,12 @@ export function describeVerification(image: Image, vouchedLayers = 0): string {
   return `${what}; ${who}`;
 }
 
-/** Keeps what the pristine's layers hold, if all of that is known. */
-async function keepIndex({ undo }: ApplyContext, state: BuildSlotState, digest: string): Promise<void> {
+/** Keeps what the pristine's layers hold, if all of that is known; without it the next upgrade moves more, nothing else. */
+export async function keepIndex(
+  { undo, warn }: Pick<ApplyContext, 'undo' | 'warn'>,
+  state: Pick<BuildSlotState, 'image' | 'layerIndexes' | 'stateDirectory'>,
+  digest: string,
+): Promise<void> {
   const { image, layerIndexes = [], stateDirectory } = state;
   const path = join(stateDirectory, pristineIndexFile(digest));
   const isKnown = image?.kind === 'oci' && image.layers.every(({ diffId }, at) => diffId === layerIndexes[at]?.diffId);
@@ -246,7 +250,13 @@ async function keepIndex({ undo }: ApplyContext, state: BuildSlotState, digest: 
   }
   if (!existsSync(path)) undo.onFailure(`remove ${path}`, () => rmSync(path, { force: true }));
   undo.onFailure(`remove ${path}.new`, () => rmSync(`${path}.new`, { force: true }));
-  await writeIndexFile(path, { image: image.digest, layers: layerIndexes.slice(0, image.layers.length) });
+  try {
+    await writeIndexFile(path, { image: image.digest, layers: layerIndexes.slice(0, image.layers.length) });
+  } catch (error) {
+    // An old one may be that of another way to the same image.
+    for (const file of [`${path}.new`, path]) rmSync(file, { force: true });
+    warn(`what the image holds is not noted, so the next upgrade fetches all of its image: ${messageOf(error)}`);
+  }
 }
 
 function removeOnFailure(context: ApplyContext, file: string): void {

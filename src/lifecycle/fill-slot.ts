@@ -1,7 +1,7 @@
 // Fills a transition with an image's content: as a whole, or by writing what differs from the pristine that it is a clone
 // of. What the layers hold is noted on the way, for the next upgrade.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChunkSpool } from '../image/chunk-spool.ts';
 import { estimateImage } from '../image/estimate.ts';
@@ -15,8 +15,9 @@ import { unpackImage } from '../image/unpack-image.ts';
 import { FETCH_DIRECTORY, TRANSITION_FILE } from '../slots/names.ts';
 import { MIB } from '../slots/partitions.ts';
 import { createSlotFile, RESERVE_BYTES, slotSize } from '../slots/slot-file.ts';
+import { removeAtOnce } from '../slots/swap.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
-import { syncFilesystem } from '../system/filesystems.ts';
+import { freeBytes, syncFilesystem } from '../system/filesystems.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import type { Root } from '../system/root.ts';
 import { requireBootable } from './bootable.ts';
@@ -49,6 +50,8 @@ export interface FillState {
   unpacked?: Tally | undefined;
   /** How to start from a pristine, where that was decided on. */
   prepared?: PreparedDelta | undefined;
+  /** The slot is at least so large. */
+  minimumBytes?: number | undefined;
   /** The image whose pristine the transition is a clone of. */
   clonedFrom?: string;
   /** What was fetched is kept in COS_STATE until the action is done. */
@@ -87,6 +90,7 @@ export async function unpackIntoSlot(context: ApplyContext, state: FillState, sk
       return indexer;
     },
     makeRoom: async () => {
+      await syncFilesystem(slot.root.directory);
       await slot.close();
       await enlargeFullSlot(context, transitionOf(state));
       slot = await openTransition(context, state);
@@ -102,7 +106,7 @@ export async function unpackIntoSlot(context: ApplyContext, state: FillState, sk
 /**
  * Turns the transition, a clone of a pristine, into the lower layers of the image. When anything doesn't fit, the
  * transition is made anew from the whole image.
- * @throws HoldfastError HF-NETWORK, HF-NO-SPACE and HF-INTERRUPTED, and whatever unpacking the whole image throws.
+ * @throws HoldfastError HF-INTERRUPTED, HF-NETWORK, and whatever unpacking the whole image throws.
  */
 export async function applyDeltaToSlot(
   context: ApplyContext,
@@ -122,10 +126,15 @@ export async function applyDeltaToSlot(
       directory: slot.root.directory,
       pristineDirectory: pristine.root.directory,
       spool,
+      // What is written into the clone needs room of its own.
+      reserveBytes: FREE_BESIDE_FETCHED_BYTES + (isOnState(state) ? delta.cost.writeBytes : 0),
+      sources: prepared.sources,
       signal: context.signal,
       onProgress: context.progress,
     });
     addMoved(state, moved);
+    // Unmounting doesn't tell of writes that failed.
+    await syncFilesystem(slot.root.directory);
     state.layerIndexes = delta.indexes;
     state.vouchedLayers = countVouched(delta.indexes);
   } catch (error) {
@@ -137,14 +146,38 @@ export async function applyDeltaToSlot(
   if (failure === undefined && delta.layers === image.layers.length) return finishTree(context, state, slot);
   await slot.close();
   if (failure === undefined) return;
-  const isFinal =
-    failure instanceof HoldfastError && ['HF-INTERRUPTED', 'HF-NETWORK', 'HF-NO-SPACE'].includes(failure.code);
-  if (isFinal) throw failure;
+  if (isFinal(failure, delta)) throw failure;
   context.warn(`writing only what differs did not work, so all of the image is fetched: ${messageOf(failure)}`);
   const { contentBytes, entries } = await estimateImage(image, { signal: context.signal });
-  await createSlotFile(transitionOf(state), { sizeBytes: slotSize(contentBytes, entries), label: 'COS_TRANSITION' });
+  const transition = transitionOf(state);
+  // What was planned is no measure where it came from an index that nobody vouches for.
+  const plannedBytes = delta.proofs.length > 0 ? 0 : statSync(transition).size;
+  const sizeBytes = Math.max(plannedBytes, state.minimumBytes ?? 0, slotSize(contentBytes, entries));
+  removeAtOnce(transition);
+  // The chunks are of no use to the whole image. Where the network went, the next try may want them, if there is room.
+  const needed = FREE_BESIDE_FETCHED_BYTES + (isOnState(state) ? sizeBytes : 0);
+  const isOfUse = codeOf(failure) === 'HF-NETWORK' && freeBytes(stateDirectory) >= needed;
+  if (!isOfUse) removeAtOnce(chunkSpoolOf(stateDirectory, image.digest));
+  await createSlotFile(transition, { sizeBytes, label: 'COS_TRANSITION' });
   state.layerIndexes = [];
   await unpackIntoSlot(context, state, 0);
+}
+
+/**
+ * Whether an error ends the upgrade: fetching all of the image wouldn't go better. What speaks for itself alone may
+ * lie about where its chunks are, too; where it is the network, that shows up with the image.
+ */
+export function isFinal(failure: unknown, { proofs }: { proofs: readonly unknown[] }): boolean {
+  return codeOf(failure) === 'HF-INTERRUPTED' || (codeOf(failure) === 'HF-NETWORK' && proofs.length === 0);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof HoldfastError ? error.code : undefined;
+}
+
+/** Whether the slot is built where fetched chunks are kept. */
+function isOnState({ buildDirectory, stateDirectory }: FillState): boolean {
+  return buildDirectory === undefined || buildDirectory === stateDirectory;
 }
 
 async function finishTree(
@@ -175,7 +208,7 @@ function spooled(
     notice: (text) => events({ type: 'notice', level: 'info', text }),
   });
   const layers = image.layers.slice(skipLayers);
-  spool.prune(layers);
+  spool.prune([image, ...layers]);
   const keptBytes = layers.reduce((sum, layer) => sum + spool.kept(layer), 0);
   return { image: withRepository(image, new SpooledRepository(image.repository, spool)), keptBytes };
 }

@@ -9,8 +9,7 @@ import { type Measure, measureImage } from '../image/measure.ts';
 import { pristineFile, SLOT_FILES } from '../slots/names.ts';
 import { filledBytes, requireSpace } from '../slots/slot-file.ts';
 import type { InstallationState } from '../slots/state-file.ts';
-import { hasPristine, unfinishedBytes } from '../slots/swap.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { hasPristine } from '../slots/swap.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import { Root } from '../system/root.ts';
 import { inspectAssessment, refuseFailedImage } from './assessment.ts';
@@ -19,6 +18,7 @@ import { deltaFactsOf, type PreparedDelta, prepareDelta } from './prepare-delta.
 import type { Installation } from './records.ts';
 import type { Session } from './session.ts';
 import { isUpToDate, keepsRunning, transitionSize, type UpgradeFacts, type UpgradeRequest } from './upgrade.ts';
+import { askForRoom, isNoSpace, sayWhatGoes, withRoomFor } from './upgrade-room.ts';
 
 /** What was found, and what was worked out on the way. */
 export interface UpgradeInspection {
@@ -38,7 +38,7 @@ export async function inspectUpgrade(
 ): Promise<UpgradeInspection> {
   const { image } = request;
   const { session, stateDevice, installation } = machine;
-  const { booted, signal } = session;
+  const { booted } = session;
   const { state: installed, ids } = installation;
   const assessment = inspectAssessment(stateDirectory);
   const found = {
@@ -61,41 +61,66 @@ export async function inspectUpgrade(
     const measured = { contentBytes: 0, entries: 0, compressedBytes: 0 };
     return { facts: { ...found, base: undefined, measured }, prepared: undefined };
   }
-  const start = await findStart(session, installed, image, stateDirectory);
-  const skipLayers = start.delta?.layers ?? start.base?.layers ?? 0;
-  const needsRoom = (measured: Omit<Measure, 'found'>) => {
-    const facts = { ...found, ...start, measured };
-    const sizeBytes = transitionSize(facts, request);
+  let keepFetched: readonly string[] = [];
+  const { prepared, ...start } = await findMeasuredStart(session, installed, image, stateDirectory, (measuredStart) => {
+    const facts = { ...found, ...measuredStart };
     // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
-    requireSpace(stateDirectory, sizeBytes + passiveBytes(facts, stateDirectory), 'the new system', {
-      reclaimableBytes: unfinishedBytes(stateDirectory),
+    const bytes = transitionSize(facts, request) + passiveBytes(facts, stateDirectory);
+    keepFetched = askForRoom(stateDirectory, image, (reclaimableBytes) =>
+      requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes }),
+    );
+  });
+  sayWhatGoes(session, { stateDirectory, image, kept: keepFetched });
+  return { facts: { ...found, ...start, keepFetched }, prepared };
+}
+
+type Start = Pick<UpgradeFacts, 'base' | 'delta'> & { prepared: PreparedDelta | undefined };
+type MeasuredStart = Pick<UpgradeFacts, 'base' | 'delta' | 'measured'>;
+
+/**
+ * Finds what the new slot can start from, with room for the rest.
+ * @param needsRoom throws HF-NO-SPACE when there is no room.
+ */
+export async function findMeasuredStart(
+  session: Session,
+  installed: InstallationState,
+  image: Image,
+  stateDirectory: string,
+  needsRoom: (start: MeasuredStart) => void,
+): Promise<MeasuredStart & Pick<Start, 'prepared'>> {
+  const found = await findStart(session, installed, image, stateDirectory);
+  const plain = (): Start => ({ base: findBase(installed, image, stateDirectory), prepared: undefined });
+  return withRoomFor(session, found, plain, async (start) => {
+    const { base, delta } = start;
+    const { measured } = await measureWithRoom(image, {
+      skipLayers: delta?.layers ?? base?.layers ?? 0,
+      session,
+      needsRoom: (figures) => needsRoom({ base, delta, measured: figures }),
     });
-  };
-  const { measured } = await measureWithRoom(image, { skipLayers, signal, session, needsRoom });
-  const { prepared, ...facts } = start;
-  return { facts: { ...found, ...facts, measured }, prepared };
+    return { ...start, measured };
+  });
 }
 
 /**
  * Estimates what layers need and asks for the room; where that isn't there, all of them are read, since an estimate is no
  * reason to refuse.
  */
-export async function measureWithRoom(
+async function measureWithRoom(
   image: Image,
   options: {
     skipLayers: number;
-    signal: AbortSignal;
-    session: Pick<Session, 'events'>;
+    session: Pick<Session, 'events' | 'signal'>;
     needsRoom: (measured: Omit<Measure, 'found'>) => void;
   },
 ): Promise<{ measured: Omit<Measure, 'found'> }> {
-  const { skipLayers, signal, session, needsRoom } = options;
+  const { skipLayers, session, needsRoom } = options;
+  const { signal } = session;
   const { exact, basis: _, ...estimated } = await estimateImage(image, { skipLayers, signal });
   try {
     needsRoom(estimated);
     return { measured: estimated };
   } catch (error) {
-    if (exact || !(error instanceof HoldfastError) || error.code !== 'HF-NO-SPACE') throw error;
+    if (exact || !isNoSpace(error)) throw error;
   }
   const { contentBytes, entries, compressedBytes } = await measureImage(image, {
     skipLayers,
@@ -108,12 +133,12 @@ export async function measureWithRoom(
 }
 
 /** What the new slot can start from. */
-export async function findStart(
+async function findStart(
   session: Session,
   installed: InstallationState,
   image: Image,
   stateDirectory: string,
-): Promise<Pick<UpgradeFacts, 'base' | 'delta'> & { prepared: PreparedDelta | undefined }> {
+): Promise<Start> {
   const base = findBase(installed, image, stateDirectory);
   const prepared = await prepareDelta(session, installed, image, stateDirectory);
   // Nothing differs below the layers that are new: the pristine is what it is.

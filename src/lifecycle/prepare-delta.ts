@@ -9,7 +9,7 @@ import { type Digest, isDigest } from '../image/digest.ts';
 import type { Image } from '../image/image.ts';
 import { readIndexFile } from '../image/index-file.ts';
 import type { OciImage } from '../image/oci-image.ts';
-import type { LayerIndex } from '../image/tree-index.ts';
+import type { ChunkSource, LayerIndex } from '../image/tree-index.ts';
 import { FETCH_DIRECTORY, pristineFile, pristineIndexFile } from '../slots/names.ts';
 import type { InstallationState } from '../slots/state-file.ts';
 import { hasPristine } from '../slots/swap.ts';
@@ -22,6 +22,8 @@ export interface PreparedDelta {
   /** Digest of the image whose pristine it starts from. */
   digest: string;
   delta: Delta;
+  /** Of all layers that have one. */
+  sources: readonly ChunkSource[];
 }
 
 /** What a plan says of a delta. */
@@ -60,12 +62,12 @@ export async function prepareDelta(
   const digests = [installed.active?.digest, installed.passive?.digest].filter((digest) => digest !== undefined);
   for (const digest of new Set(digests)) {
     if (!isDigest(digest) || !hasPristine(stateDirectory, digest)) continue;
-    const delta = await prepareFrom(session, digest, image, stateDirectory).catch((error: unknown) => {
+    const prepared = await prepareFrom(session, digest, image, stateDirectory).catch((error: unknown) => {
       if (error instanceof HoldfastError && error.code === 'HF-INTERRUPTED') throw error;
       say(session, `the difference to the installed image can't be worked out: ${messageOf(error)}`);
       return undefined;
     });
-    if (delta !== undefined) return { digest, delta };
+    if (prepared !== undefined) return prepared;
   }
   return undefined;
 }
@@ -75,7 +77,7 @@ async function prepareFrom(
   digest: Digest,
   image: OciImage,
   stateDirectory: string,
-): Promise<Delta | undefined> {
+): Promise<PreparedDelta | undefined> {
   const index = await readIndexFile(join(stateDirectory, pristineIndexFile(digest)), digest);
   if (index === undefined) return undefined;
   const asked = layersToAskAbout(image, index.layers);
@@ -87,7 +89,9 @@ async function prepareFrom(
   const { root, close } = await openPristine(session, stateDirectory, digest);
   try {
     const spooled = ChunkSpool.look(chunkSpoolOf(stateDirectory, image.digest));
-    return await planDelta({ image, base: { layers: index.layers, directory: root.directory }, seekable, spooled });
+    const base = { layers: index.layers, directory: root.directory };
+    const delta = await planDelta({ image, base, seekable, spooled });
+    return delta && { digest, delta, sources: [...new Set([...seekable.values()].map(({ source }) => source))] };
   } finally {
     await close();
   }

@@ -24,8 +24,8 @@ export interface RemoveLeftovers extends Action<'remove-leftovers'> {
   keepRunning: boolean;
   /** An interrupted rollback is completed. */
   keepOutgoing?: boolean;
-  /** What an interrupted upgrade has fetched may be of use. */
-  keepFetched?: boolean;
+  /** Digests of an image and its layers: what an interrupted upgrade has fetched of those may be of use. */
+  keepFetched?: readonly string[];
 }
 export interface CopyToPassive extends Action<'copy-to-passive'> {
   mode: CopyMode;
@@ -52,7 +52,7 @@ export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, Switch
   },
 
   'remove-leftovers': (action, { events }, { stateDirectory }) => {
-    const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = false } = action;
+    const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = [] } = action;
     const options = { keepDigests, keepRunning, keepOutgoing, keepFetched };
     for (const name of removeLeftovers(stateDirectory, options)) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an earlier action` });

@@ -44,6 +44,8 @@ export interface RecoveryFacts {
   delta?: UpgradeFacts['delta'];
   image: UpgradeFacts['image'];
   measured: Omit<Measure, 'found'>;
+  /** Digests of which what an interrupted upgrade has fetched stays. */
+  keepFetched?: readonly string[];
   /** Room without what an earlier action was building. */
   freeBytes: { state: number; recovery: number };
 }
@@ -57,6 +59,7 @@ export type RecoveryAction =
   | Action<'copy-to-recovery'>
   | (Action<'activate-recovery'> & { file: RecoveryKind; keepRunning: RecoveryKind | undefined })
   | Action<'write-records'>
+  | Action<'remove-fetched'>
   | NoteResult;
 
 /** Whether RECOVERY already holds the image. */
@@ -143,6 +146,7 @@ export function planRecovery(request: RecoveryRequest, facts: RecoveryFacts): Pl
       keepRunning: booted.slot === 'recovery' && !booted.replaced ? facts.found : undefined,
     },
     { kind: 'write-records', summary: 'Write state.yaml' },
+    { kind: 'remove-fetched', summary: 'Remove what was fetched for it' },
     hookAction('post-upgrade', 'host', strictness),
     noteResult,
   ];

@@ -74,6 +74,8 @@ export interface UpgradeFacts {
   image: { digest: string | undefined; source: string; layers: number };
   /** Of the layers that come whole: estimated, since they are read once. */
   measured: Omit<Measure, 'found'>;
+  /** Digests of which what an interrupted upgrade has fetched stays. */
+  keepFetched?: readonly string[];
   assessment: AssessmentFacts;
   warnings: string[];
 }
@@ -152,7 +154,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       summary: 'Remove what an interrupted upgrade left',
       keepDigests: digests(installed),
       keepRunning: replaced,
-      keepFetched: true,
+      keepFetched: facts.keepFetched ?? [],
     },
     hookAction('before-upgrade', 'host', strictness),
     ...fillActions(facts, { sizeBytes }),

@@ -2,7 +2,7 @@
 // names exist and each is a complete system, for Linux and for GRUB, which never replays a journal: hence a freeze before
 // and after each rename.
 
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/durable.ts';
 import {
@@ -133,11 +133,16 @@ export async function keepPristine(stateDirectory: string, digest: string): Prom
  * Removes what an earlier, interrupted action left in /cOS, and pristines of images that no slot holds any more.
  * @param options.keepRunning whether the running system was booted from a file that has been replaced since.
  * @param options.keepOutgoing whether a rollback is to be completed, which needs the system that it took away.
- * @param options.keepFetched whether what an upgrade has fetched may be of use.
+ * @param options.keepFetched digests of an image and its layers: what an upgrade has fetched of those may be of use.
  */
 export function removeLeftovers(
   stateDirectory: string,
-  options: { keepDigests: readonly string[]; keepRunning: boolean; keepOutgoing?: boolean; keepFetched?: boolean },
+  options: {
+    keepDigests: readonly string[];
+    keepRunning: boolean;
+    keepOutgoing?: boolean;
+    keepFetched?: readonly string[];
+  },
 ): string[] {
   const directory = dirname(join(stateDirectory, TRANSITION_FILE));
   mkdirSync(directory, { recursive: true });
@@ -152,11 +157,41 @@ export function removeLeftovers(
       name === basename(LEAVING_FILE) ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
       (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
-      (name === basename(FETCH_DIRECTORY) && !options.keepFetched) ||
+      (name === basename(FETCH_DIRECTORY) && !options.keepFetched?.length) ||
       (/^pristine-.*\.(img|index)$/.test(name) && !keep.has(name)),
   );
   for (const name of removed) rmSync(join(directory, name), { recursive: name === basename(FETCH_DIRECTORY) });
-  return removed;
+  const fetched = unwantedFetched(stateDirectory, options.keepFetched ?? []);
+  for (const name of fetched) removeAtOnce(join(stateDirectory, FETCH_DIRECTORY, name));
+  return [...removed, ...fetched.map((name) => join(basename(FETCH_DIRECTORY), name))];
+}
+
+/**
+ * Removes a file of which nobody else has a name, and that nobody uses. XFS gives the room of a removed file back some
+ * time later, that of one that was cut at once: what comes next asks for it.
+ */
+export function removeAtOnce(file: string): void {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  if (found?.isFile() && found.nlink === 1) truncateSync(file);
+  rmSync(file, { recursive: true, force: true });
+}
+
+/**
+ * The room that removing what upgrades have fetched gives, in bytes.
+ * @param keep digests of which it stays.
+ */
+export function fetchedBytes(stateDirectory: string, keep: readonly string[] = []): number {
+  return unwantedFetched(stateDirectory, keep)
+    .map((name) => statSync(join(stateDirectory, FETCH_DIRECTORY, name)).blocks * 512)
+    .reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Files are named by the hex digits of a digest, and what they hold of it. */
+function unwantedFetched(stateDirectory: string, keep: readonly string[]): string[] {
+  const directory = join(stateDirectory, FETCH_DIRECTORY);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return [];
+  const kept = new Set(keep.map((digest) => digest.replace(/^sha256:/, '')));
+  return readdirSync(directory).filter((name) => !kept.has(name.split('.')[0] ?? ''));
 }
 
 /** What was being built; `transition.squashfs` is elemental's. */

@@ -2,22 +2,25 @@
 // written, that the result is what unpacking the whole image gives, and what happens when something doesn't fit. Takes
 // under a minute.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ensureExecutable } from '../../../lab/executable.ts';
 import { type LabRegistry, pushImage, startRegistry } from '../../../lab/registry/registry.ts';
+import { hexOf } from '../../../src/image/digest.ts';
 import { openImage } from '../../../src/image/image.ts';
 import { writeImage } from '../../../src/image/layout-writer.ts';
 import type { OciImage } from '../../../src/image/oci-image.ts';
 import { parseImageSource } from '../../../src/image/reference.ts';
+import { findIndex } from '../../../src/image/seekable/published-index.ts';
 import { unpackImage } from '../../../src/image/unpack-image.ts';
 import { install } from '../../../src/lifecycle/apply-install.ts';
 import { type UpgradeResult, upgrade } from '../../../src/lifecycle/apply-upgrade.ts';
 import { upgradeRecovery } from '../../../src/lifecycle/apply-upgrade-recovery.ts';
 import type { SessionOptions } from '../../../src/lifecycle/session.ts';
 import { makeSkeleton } from '../../../src/lifecycle/target.ts';
-import { pristineFile, pristineIndexFile } from '../../../src/slots/names.ts';
+import type { UpgradeRequest } from '../../../src/lifecycle/upgrade.ts';
+import { FETCH_DIRECTORY, pristineFile, pristineIndexFile, SLOT_FILES } from '../../../src/slots/names.ts';
 import { unmount } from '../../../src/system/mounts.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { Root } from '../../../src/system/root.ts';
@@ -121,10 +124,14 @@ async function open(tag: string): Promise<OciImage> {
 }
 
 /** An upgrade of the disk from the outside. */
-async function upgradeTo(tag: string, options: Partial<SessionOptions> = {}): Promise<UpgradeResult> {
+async function upgradeTo(
+  tag: string,
+  options: Partial<SessionOptions> = {},
+  request: Partial<UpgradeRequest> = {},
+): Promise<UpgradeResult> {
   const image = await open(tag);
   return disk.withPartitions(ALL, () =>
-    upgrade({ image, strictness: 'chroot', force: false }, { command: 'test', now: NOW, ...options }),
+    upgrade({ image, strictness: 'chroot', force: false, ...request }, { command: 'test', now: NOW, ...options }),
   );
 }
 
@@ -279,11 +286,61 @@ test.each<[string, (state: string, digest: string) => Promise<void>, boolean]>([
 ])('%s: the whole image is fetched, and the result is the same', async (_, damage, isWarned) => {
   const { digest } = await open('v1');
   await disk.withMounted('COS_STATE', (state) => damage(state, digest), { writable: true });
-  const result = await upgradeTo('v2');
+  const minimumBytes = 1100 * 2 ** 20;
+  const result = await upgradeTo('v2', {}, { minimumBytes });
   expect(result.prettyName).toBe('Tiny 2');
+  await disk.withMounted('COS_STATE', async (state) => {
+    expect(statSync(join(state, SLOT_FILES.active)).size).toBe(minimumBytes);
+  });
   expect(result.warnings.filter((text) => text.includes('all of the image is fetched'))).toHaveLength(isWarned ? 1 : 0);
   expect(result.moved?.writtenBytes).toBeGreaterThan(5_000 * KIB);
   await expectPristine('v2');
+});
+
+/** The file in which the registry keeps the chunks of v2's index. */
+async function packOfIndex(): Promise<string> {
+  const { digest, repository } = await open('v2');
+  const index = await findIndex({ digest, repository }, { base: (await open('v1')).digest, onProblem: () => {} });
+  if (index === undefined) throw new Error('there is no index');
+  const hex = hexOf(index.pack.digest);
+  return join(images.directory, 'registry/data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+}
+
+test('an index whose chunks the registry does not give can not block an upgrade', async () => {
+  const pack = await packOfIndex();
+  renameSync(pack, `${pack}.whole`);
+  writeFileSync(pack, '');
+  try {
+    const result = await upgradeTo('v2');
+    expect(result).toMatchObject({ outcome: 'ok-with-warnings', prettyName: 'Tiny 2' });
+    expect(result.warnings).toEqual([expect.stringContaining('all of the image is fetched')]);
+    expect(kinds(result)).toContain('apply-delta');
+  } finally {
+    renameSync(`${pack}.whole`, pack);
+  }
+  await expectPristine('v2');
+});
+
+test('the upgrade of a recovery system that was interrupted fetches nothing twice', async () => {
+  const image = await open('v2');
+  const recover = (options: Partial<SessionOptions>) =>
+    disk.withPartitions(ALL, () =>
+      upgradeRecovery({ image, strictness: 'chroot', force: false }, { command: 'test', now: NOW, ...options }),
+    );
+  const planned = await recover({ dryRun: true });
+  const beforeAction = (index: number) => {
+    if (planned.plan.actions[index]?.kind === 'activate-recovery') throw new Error('the power went');
+  };
+  await expect(recover({ beforeAction })).rejects.toThrow('the power went');
+  const others = '0'.repeat(64);
+  await disk.withMounted(
+    'COS_STATE',
+    (state) => writeFileSync(join(state, FETCH_DIRECTORY, `${others}.part`), 'of another image'),
+    { writable: true },
+  );
+  const again = await recover({});
+  expect(again).toMatchObject({ outcome: 'ok', warnings: [], moved: { fetchedBytes: 0 } });
+  await disk.withMounted('COS_STATE', (state) => expect(existsSync(join(state, FETCH_DIRECTORY))).toBe(false));
 });
 
 test('the recovery system comes the same way', async () => {

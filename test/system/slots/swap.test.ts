@@ -1,14 +1,14 @@
 // The swap on a real XFS, step by step, seen by Linux and by GRUB: after each step both must agree on what is active and
 // what is passive, although GRUB never replays the journal. Without the freezes they don't.
 
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDisk, readPartitions, writePartitionTable } from '../../../src/slots/disk.ts';
 import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../../../src/slots/names.ts';
 import { planPartitions } from '../../../src/slots/partitions.ts';
 import { createSlotFile, growSlotFile, labelSlotFile, renewSlotId } from '../../../src/slots/slot-file.ts';
-import { activateTransition, copyActiveToPassive, removeLeftovers } from '../../../src/slots/swap.ts';
+import { activateTransition, copyActiveToPassive, fetchedBytes, removeLeftovers } from '../../../src/slots/swap.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { attachLoop } from '../../../src/system/loopdevices.ts';
 import { mount, unmount } from '../../../src/system/mounts.ts';
@@ -98,16 +98,22 @@ test('what interrupted actions leave is removed, what is in use or in a slot is 
   ])
     put(name);
   mkdirSync(join(state, 'cOS/.fetch'));
-  put('.fetch/chunks');
+  put('.fetch/aaaa.chunks');
+  put('.fetch/bbbb.part');
   expect(gone).toContain('bbbb');
   const keepDigests = [kept ?? ''];
-  expect(removeLeftovers(state, { keepDigests, keepRunning: true, keepFetched: true }).sort()).toEqual([
+  const bytes = fetchedBytes(state, ['sha256:aaaa']);
+  expect(bytes).toBeGreaterThan(0);
+  expect(fetchedBytes(state)).toBeGreaterThan(bytes);
+  expect(removeLeftovers(state, { keepDigests, keepRunning: true, keepFetched: ['sha256:aaaa'] }).sort()).toEqual([
+    '.fetch/bbbb.part',
     'passive.img.new',
     'pristine-aaaaaaaaaaaaaaaa.index.new',
     'pristine-bbbbbbbbbbbbbbbb.img',
     'pristine-bbbbbbbbbbbbbbbb.index',
     'transition.img',
   ]);
+  expect(readdirSync(join(state, 'cOS/.fetch'))).toEqual(['aaaa.chunks']);
   expect(removeLeftovers(state, { keepDigests, keepRunning: false }).sort()).toEqual(['.fetch', 'running.img']);
   expect((await runChecked(['ls', join(state, 'cOS')])).split('\n').filter((name) => name !== '')).toEqual([
     'active.img',

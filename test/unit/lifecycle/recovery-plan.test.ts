@@ -41,6 +41,7 @@ const IMAGE = [
   'after-upgrade',
   'activate-recovery',
   'write-records',
+  'remove-fetched',
   'post-upgrade',
   'note-result',
 ];
