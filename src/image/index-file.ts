@@ -10,7 +10,8 @@ import { compress, decompress, through } from './streamstage.ts';
 import type { TarEntry } from './tarreader.ts';
 import type { LayerEntry, LayerIndex } from './tree-index.ts';
 
-const VERSION = 1;
+/** 2: with exact times; without them files would be taken for other ones than they are. */
+const VERSION = 2;
 /** Of one line: names, a link and attributes of 64 KiB each have room. */
 const MAX_LINE_BYTES = 4 << 20;
 /** Of all layers together. */

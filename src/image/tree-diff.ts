@@ -87,7 +87,9 @@ function findOrigins(old: TreeIndex, oldInodes: ReadonlyMap<number, Inode>, want
   for (const { entry } of oldInodes.values()) {
     if (entry.content === undefined || entry.content.sizeBytes === 0 || claimed.has(entry.inode)) continue;
     const key = contentKey(entry.content);
-    byContent.set(key, [...(byContent.get(key) ?? []), entry]);
+    const same = byContent.get(key);
+    if (same === undefined) byContent.set(key, [entry]);
+    else same.push(entry);
   }
   claimBy(({ entry }) => {
     const moved = entry.content && byContent.get(contentKey(entry.content));

@@ -14,6 +14,16 @@ import { isSettable } from './xattrs.ts';
 const MAX_LINKS = 40;
 /** The highest user and group. */
 const MAX_ID = 0xffff_fffe;
+/**
+ * What a layer's paths may cost, in names that are looked up. An entry of a system takes about twice as many as its path has
+ * names; one that is 2000 directories deep, or leads through 40 links, takes up to 100,000.
+ */
+const STEPS_PER_ENTRY = 128;
+const FREE_STEPS = 1_000_000;
+/** Bytes of a text that cost as much as a name: to keep it, and to take it apart. */
+const BYTES_PER_STEP = 64;
+const SPLIT_BYTES_PER_STEP = 8;
+const STEPS_PER_REMOVAL = 4;
 const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map();
 
 type Attributes = Omit<TreeEntry, 'path' | 'inode'>;
@@ -22,6 +32,16 @@ interface Node {
   attributes: Attributes;
   /** Only of directories. */
   children: Map<string, Node> | undefined;
+}
+
+/** Where an entry goes. */
+interface EntryPlace {
+  /** Of the directories above. */
+  names: readonly string[];
+  /** The last of them, if it is there. */
+  parent: Node | undefined;
+  name: string;
+  path: TreePath;
 }
 
 /**
@@ -39,10 +59,14 @@ export class TreeModel {
   /** What the current layer brought, with all directories above. */
   #upper = new Set<TreePath>();
   #count = 0;
+  #nameBytes = 0;
+  /** Left for the current layer. */
+  #steps = 0;
 
   /** Puts another layer on top. After an error the model is of no use any more. */
   addLayer(layer: LayerIndex): void {
     this.#upper = new Set(['']);
+    this.#steps = FREE_STEPS + layer.entries.length * STEPS_PER_ENTRY;
     for (const entry of layer.entries) this.#add(entry);
   }
 
@@ -70,13 +94,13 @@ export class TreeModel {
       case 'ignored':
         return;
       case 'whiteout': {
-        const path = this.#resolveEntry(name.parts);
-        if (this.#at(path) !== undefined) this.#remove(path);
+        const { parent, name: last, path } = this.#resolveEntry(name.parts);
+        if (parent?.children?.has(last)) this.#remove(parent, last, path);
         return;
       }
       case 'opaque': {
-        const path = this.#resolve(name.parts);
-        if (this.#at(path)?.children !== undefined) this.#empty(path);
+        const { names, node } = this.#resolve(name.parts);
+        if (node?.children !== undefined) this.#empty(node, names.join('/'));
         return;
       }
       case 'entry':
@@ -92,51 +116,66 @@ export class TreeModel {
       this.#root.attributes = attributesOf(entry);
       return;
     }
-    const path = this.#resolveEntry(parts);
-    const parent = this.#makeDirectories(parentOf(path), header);
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    this.#countEntry();
-    for (let at = path; !this.#upper.has(at); at = parentOf(at)) this.#upper.add(at);
+    const { names, name, path } = this.#resolveEntry(parts);
+    const siblings = this.#makeDirectories(names, header);
+    this.#countEntry(path.length);
+    for (let at = path; !this.#upper.has(at); at = parentOf(at)) {
+      this.#spendOn(at.length);
+      this.#upper.add(at);
+    }
     if (header.type === 'directory') {
-      const there = parent.get(name);
+      const there = siblings.get(name);
       const children = there?.children ?? new Map<string, Node>();
-      parent.set(name, { attributes: attributesOf(entry), children });
+      siblings.set(name, { attributes: attributesOf(entry), children });
     } else if (header.type === 'hardlink') {
-      const sourcePath = this.#resolveEntry(parseLinkTarget(header.linkName));
-      const source = this.#at(sourcePath);
+      const from = this.#resolveEntry(parseLinkTarget(header.linkName));
+      const source = from.parent?.children?.get(from.name);
       const missing = () => refused(header.name, `is a hard link to ${showName(header.linkName)}, which is not there`);
       if (source === undefined) throw missing();
       if (source.children !== undefined) throw refused(header.name, 'is a hard link to a directory');
-      if (sourcePath.startsWith(`${path}/`)) throw missing();
-      parent.set(name, source);
+      if (from.path.startsWith(`${path}/`)) throw missing();
+      siblings.set(name, source);
     } else {
       if (header.type === 'symlink') checkLink(header);
-      parent.set(name, { attributes: attributesOf(entry), children: undefined });
+      siblings.set(name, { attributes: attributesOf(entry), children: undefined });
     }
   }
 
   /** Where an entry goes: links in its parents are followed, its own name is not. */
-  #resolveEntry(parts: readonly string[]): TreePath {
-    return join(this.#resolve(parts.slice(0, -1)), parts.at(-1) ?? '');
+  #resolveEntry(parts: readonly string[]): EntryPlace {
+    const { names, node } = this.#resolve(parts.slice(0, -1));
+    const name = parts.at(-1) ?? '';
+    return { names, parent: node, name, path: join(names.join('/'), name) };
   }
 
-  #resolve(parts: readonly string[]): TreePath {
+  /** Follows a path as far as it exists; what is missing is taken for directories. */
+  #resolve(parts: readonly string[]): { names: string[]; node: Node | undefined } {
     const pending = parts.toReversed();
-    const done: string[] = [];
+    const names: string[] = [];
+    /** What is at each of the names, and before them the root. */
+    const nodes: (Node | undefined)[] = [this.#root];
     let links = 0;
     for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+      this.#spend(1);
       if (part === '..') {
-        done.pop();
+        if (names.pop() !== undefined) nodes.pop();
         continue;
       }
-      done.push(part);
-      const found = this.#at(done.join('/'));
-      if (found?.attributes.type !== 'symlink') continue;
+      const found = nodes.at(-1)?.children?.get(part);
+      if (found?.attributes.type !== 'symlink') {
+        names.push(part);
+        nodes.push(found);
+        continue;
+      }
       links += 1;
       if (links > MAX_LINKS) throw refused(parts.join('/'), 'leads through too many links');
-      done.pop();
       const target = found.attributes.linkName;
-      if (target.startsWith('/')) done.length = 0;
+      // It is taken apart here.
+      this.#spend(1 + Math.floor(target.length / SPLIT_BYTES_PER_STEP));
+      if (target.startsWith('/')) {
+        names.length = 0;
+        nodes.length = 1;
+      }
       pending.push(
         ...target
           .split('/')
@@ -144,19 +183,22 @@ export class TreeModel {
           .reverse(),
       );
     }
-    return done.join('/');
+    return { names, node: nodes.at(-1) };
   }
 
-  #makeDirectories(path: TreePath, entry: TarEntry): Map<string, Node> {
+  #makeDirectories(names: readonly string[], entry: TarEntry): Map<string, Node> {
+    this.#spend(names.length);
     let node = this.#root;
-    for (const part of path === '' ? [] : path.split('/')) {
+    let length = 0;
+    for (const name of names) {
+      length += name.length + 1;
       const children = node.children;
-      let next = children?.get(part);
+      let next = children?.get(name);
       if (next === undefined && children !== undefined) {
-        this.#countEntry();
+        this.#countEntry(length);
         const { mtime, exactMtime } = entry;
         next = directory({ mode: 0o755, uid: 0, gid: 0, mtime, exactMtime, xattrs: NO_XATTRS });
-        children.set(part, next);
+        children.set(name, next);
       }
       if (next?.children === undefined) throw refused(entry.name, 'lies below something that is not a directory');
       node = next;
@@ -164,32 +206,36 @@ export class TreeModel {
     return node.children ?? new Map<string, Node>();
   }
 
-  #at(path: TreePath): Node | undefined {
-    let node: Node | undefined = this.#root;
-    if (path === '') return node;
-    for (let start = 0; start <= path.length; ) {
-      const slash = path.indexOf('/', start);
-      const end = slash === -1 ? path.length : slash;
-      node = node.children?.get(path.slice(start, end));
-      if (node === undefined) return undefined;
-      start = end + 1;
-    }
-    return node;
+  /** Removes a name, but not what this layer brought, nor the directories on the way there. */
+  #remove(parent: Node, name: string, path: TreePath): void {
+    this.#spend(STEPS_PER_REMOVAL);
+    this.#spendOn(path.length);
+    const node = parent.children?.get(name);
+    if (!this.#upper.has(path)) parent.children?.delete(name);
+    else if (node?.children !== undefined) this.#empty(node, path);
   }
 
-  /** Removes a path, but not what this layer brought, nor the directories on the way there. */
-  #remove(path: TreePath): void {
-    if (!this.#upper.has(path)) this.#at(parentOf(path))?.children?.delete(path.slice(path.lastIndexOf('/') + 1));
-    else if (this.#at(path)?.children !== undefined) this.#empty(path);
+  #empty(node: Node, path: TreePath): void {
+    for (const name of [...(node.children?.keys() ?? [])]) this.#remove(node, name, join(path, name));
   }
 
-  #empty(path: TreePath): void {
-    for (const name of [...(this.#at(path)?.children?.keys() ?? [])]) this.#remove(join(path, name));
-  }
-
-  #countEntry(): void {
+  #countEntry(pathBytes: number): void {
     this.#count += 1;
-    if (this.#count > DEFAULT_LIMITS.entries) throw tooMuch(`more than ${DEFAULT_LIMITS.entries} entries`);
+    this.#nameBytes += pathBytes;
+    const { entries, nameBytes } = DEFAULT_LIMITS;
+    if (this.#count > entries) throw tooMuch(`more than ${entries} entries`);
+    if (this.#nameBytes > nameBytes) throw tooMuch(`more than ${nameBytes} bytes of names`);
+    this.#spendOn(pathBytes);
+  }
+
+  /** For handling a text. */
+  #spendOn(length: number): void {
+    this.#spend(1 + Math.floor(length / BYTES_PER_STEP));
+  }
+
+  #spend(steps: number): void {
+    this.#steps -= steps;
+    if (this.#steps < 0) throw tooMuch('paths that take longer to follow than those of any system');
   }
 }
 

@@ -77,7 +77,8 @@ describe('a damaged one is refused', () => {
     ['one that is empty', (path) => writeFileSync(path, ''), image],
     ['one with a line less', (path) => rewrite(path, (text) => `${text.split('\n').slice(0, 4).join('\n')}\n`), image],
     ['one with a line more', (path) => rewrite(path, (text) => `${text}{}\n`), image],
-    ['one of another version', (path) => rewrite(path, (text) => text.replace('"version":1', '"version":2')), image],
+    ['one without exact times', (path) => rewrite(path, (text) => text.replace('"version":2', '"version":1')), image],
+    ['one of a later version', (path) => rewrite(path, (text) => text.replace('"version":2', '"version":3')), image],
     ['one without names', (path) => rewrite(path, (text) => text.replaceAll('"n":', '"o":')), image],
     [
       'one with a wrong digest',
