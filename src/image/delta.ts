@@ -25,6 +25,8 @@ import { TreeModel, treeOf } from './tree-model.ts';
 /** A pristine whose index was kept, mounted read-only. */
 export interface DeltaBase {
   layers: readonly LayerIndex[];
+  /** What they make; worked out where it isn't given. */
+  tree?: TreeIndex | undefined;
   directory: string;
 }
 
@@ -75,10 +77,17 @@ const BLOCK_BYTES = 4096;
 /** What a request costs beside its bytes: a round trip's worth. */
 const REQUEST_BYTES = 32 << 10;
 
-/** Layers of the image of which this machine has not all contents: only those are worth asking about. */
-export function layersToAskAbout(image: Pick<OciImage, 'layers'>, base: readonly LayerIndex[]): Layer[] {
+/**
+ * Layers of the image of which this machine has not all contents: only those are worth asking about.
+ * @param tree what the layers of the base make.
+ */
+export function layersToAskAbout(
+  image: Pick<OciImage, 'layers'>,
+  base: readonly LayerIndex[],
+  tree: TreeIndex = treeOf(base),
+): Layer[] {
   const contents = new Set<string>();
-  for (const { content } of treeOf(base).values()) if (content !== undefined) contents.add(contentKey(content));
+  for (const { content } of tree.values()) if (content !== undefined) contents.add(contentKey(content));
   const kept = new Map(base.map((layer) => [layer.diffId, layer]));
   return image.layers.filter(({ diffId }) => {
     const entries = kept.get(diffId)?.entries;
@@ -105,9 +114,10 @@ export async function planDelta(inputs: DeltaInputs): Promise<Delta | undefined>
   for (const { diffId } of image.layers) {
     const index = kept.get(diffId) ?? seekable.get(diffId);
     if (index === undefined) break;
-    indexes.push(index);
+    // Nothing of where its contents came from: it is kept until the upgrade is done.
+    indexes.push({ diffId: index.diffId, entries: index.entries });
   }
-  const old = treeOf(base.layers);
+  const old = base.tree ?? treeOf(base.layers);
   const shared = image.layers.findIndex(({ diffId }) => !kept.has(diffId));
   // All that is known, or just what both images have: the layers between them may cost less as a whole.
   const counts = new Set([indexes.length, shared === -1 ? indexes.length : shared]);

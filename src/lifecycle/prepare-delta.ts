@@ -10,6 +10,7 @@ import type { Image } from '../image/image.ts';
 import { readIndexFile } from '../image/index-file.ts';
 import type { OciImage } from '../image/oci-image.ts';
 import type { ChunkSource, LayerIndex } from '../image/tree-index.ts';
+import { treeOf } from '../image/tree-model.ts';
 import { FETCH_DIRECTORY, pristineFile, pristineIndexFile } from '../slots/names.ts';
 import type { InstallationState } from '../slots/state-file.ts';
 import { hasPristine } from '../slots/swap.ts';
@@ -80,7 +81,8 @@ async function prepareFrom(
 ): Promise<PreparedDelta | undefined> {
   const index = await readIndexFile(join(stateDirectory, pristineIndexFile(digest)), digest);
   if (index === undefined) return undefined;
-  const asked = layersToAskAbout(image, index.layers);
+  const tree = treeOf(index.layers);
+  const asked = layersToAskAbout(image, index.layers, tree);
   const { openSeekableLayers } = await import('../image/seekable/open-seekable.ts');
   const notice = (text: string) => say(session, text);
   const seekable = await openSeekableLayers(image, {
@@ -89,7 +91,7 @@ async function prepareFrom(
   const { root, close } = await openPristine(session, stateDirectory, digest);
   try {
     const spooled = ChunkSpool.look(chunkSpoolOf(stateDirectory, image.digest));
-    const base = { layers: index.layers, directory: root.directory };
+    const base = { layers: index.layers, tree, directory: root.directory };
     const delta = await planDelta({ image, base, seekable, spooled });
     return delta && { digest, delta, sources: [...new Set([...seekable.values()].map(({ source }) => source))] };
   } finally {
