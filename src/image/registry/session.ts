@@ -10,12 +10,13 @@ import {
   exchange,
 } from '../../system/exchange.ts';
 import { withoutSecrets } from '../../system/http.ts';
-import { RegistryAccess, type TokenRequest } from './access.ts';
+import { RegistryAccess } from './access.ts';
 import { type Credentials, findCredentials } from './credentials.ts';
 import type { Registries } from './mirrors.ts';
 import { formatRegistryName, type RegistryName } from './name.ts';
 import { Patience, type PatienceOptions } from './patience.ts';
 import { mayBePlain } from './plain-http.ts';
+import type { TokenRequest } from './token-request.ts';
 
 export interface RegistryOptions extends PatienceOptions {
   /** Registries, with or without port, that are reached without TLS; this machine itself always is. */
@@ -176,7 +177,7 @@ export class RegistrySession {
     return this.#exchange(url, { ...request, signal, ...(stallMs !== undefined && { stallMs }) });
   }
 
-  async #requestToken(url: string, request: Parameters<TokenRequest>[1]): ReturnType<TokenRequest> {
+  async #requestToken(url: string, request: TokenRequest): Promise<{ status: number; text: string }> {
     // Never redirected: credentials would go along, or the answer would come from somebody else.
     const answer = await this.#persist(this.patience(), 'an access token', () => this.#send(url, request));
     return { status: answer.status, text: (await this.#readSome(answer)) ?? '' };

@@ -1,21 +1,18 @@
 // Permission to read a repository's metadata: docker's token protocol, or a plain login. The scope is always our own, since
 // a server may ask for another (notary-server does on /v2/); a password goes to the token service over TLS only.
 
-import { z } from 'zod';
 import { type Challenge, parseChallenges } from '../../image/registry/challenge.ts';
 import type { Credentials } from '../../image/registry/credentials.ts';
+import {
+  type AskTokenService,
+  basicAuthorization,
+  parseRealm,
+  readToken,
+  tokenRequest,
+} from '../../image/registry/token-request.ts';
 import { withoutSecrets } from '../../system/http.ts';
 import { TrustError } from '../trust-error.ts';
 import { isLoopback } from './server.ts';
-
-export interface TokenRequest {
-  method: 'GET' | 'POST';
-  headers: Record<string, string>;
-  body?: string;
-}
-
-/** One request to a token service; its answer is short. */
-export type AskTokenService = (url: string, request: TokenRequest) => Promise<{ status: number; text: string }>;
 
 export interface AccessOptions {
   gun: string;
@@ -25,11 +22,6 @@ export interface AccessOptions {
   credentials: () => Promise<Credentials | undefined>;
   ask: AskTokenService;
 }
-
-/** Docker's token specification: either name, the first one counts. */
-const answerSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() });
-/** RFC 6750: what may stand in a header. */
-const TOKEN = /^[\x21-\x7e]{1,65536}$/;
 
 export class NotaryAccess {
   readonly #options: AccessOptions;
@@ -57,7 +49,7 @@ export class NotaryAccess {
     const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
     if (bearer !== undefined) this.#authorization = `Bearer ${await this.#fetchToken(bearer, credentials)}`;
     else if (credentials?.kind === 'password' && challenges.some(({ scheme }) => scheme === 'basic')) {
-      this.#authorization = basic(credentials);
+      this.#authorization = basicAuthorization(credentials);
     } else throw await this.refused('it asks for a login, and there is none for it');
   }
 
@@ -75,25 +67,8 @@ export class NotaryAccess {
 
   async #fetchToken({ parameters }: Challenge, credentials: Credentials | undefined): Promise<string> {
     const realm = await this.#realm(parameters.get('realm') ?? '');
-    const fields = new URLSearchParams();
-    const service = parameters.get('service');
-    if (service !== undefined) fields.set('service', service);
-    fields.set('scope', `repository:${this.#options.gun}:pull`);
-    const request: TokenRequest = { method: 'GET', headers: { accept: 'application/json' } };
-    if (credentials?.kind === 'identity-token') {
-      fields.set('grant_type', 'refresh_token');
-      fields.set('client_id', 'holdfast');
-      fields.set('refresh_token', credentials.token);
-      request.method = 'POST';
-      request.headers['content-type'] = 'application/x-www-form-urlencoded';
-      request.body = fields.toString();
-    } else {
-      if (credentials?.kind === 'password') {
-        fields.set('account', credentials.username);
-        request.headers['authorization'] = basic(credentials);
-      }
-      for (const [name, value] of fields) realm.searchParams.append(name, value);
-    }
+    const scopes = [`repository:${this.#options.gun}:pull`];
+    const request = tokenRequest(realm, { service: parameters.get('service'), scopes }, credentials);
     const { status, text } = await this.#options.ask(realm.href, request);
     const token = status === 200 ? readToken(text) : undefined;
     if (token !== undefined) return token;
@@ -101,31 +76,8 @@ export class NotaryAccess {
   }
 
   async #realm(text: string): Promise<URL> {
-    const realm = URL.canParse(text) ? new URL(text) : undefined;
-    const isPlainHere = realm?.protocol === 'http:' && isLoopback(realm.hostname);
-    if (realm === undefined || (realm.protocol !== 'https:' && !isPlainHere)) {
-      throw await this.refused('it names a token service that is not reached over TLS');
-    }
-    // A user and password in the address would be sent along.
-    realm.username = '';
-    realm.password = '';
-    realm.hash = '';
+    const realm = parseRealm(text, ({ hostname }) => isLoopback(hostname));
+    if (realm === undefined) throw await this.refused('it names a token service that is not reached over TLS');
     return realm;
   }
-}
-
-function readToken(text: string): string | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const { data } = answerSchema.safeParse(value);
-  const token = data?.token || data?.access_token || '';
-  return TOKEN.test(token) ? token : undefined;
-}
-
-function basic({ username, password }: { username: string; password: string }): string {
-  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
