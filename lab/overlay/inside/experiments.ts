@@ -1,0 +1,7 @@
+// What the host can have done in the guest, by name.
+
+import * as block from './block-experiments.ts';
+import * as files from './file-experiments.ts';
+
+export const EXPERIMENTS = { ...block, ...files };
+export type Experiments = typeof EXPERIMENTS;

@@ -1,0 +1,133 @@
+// A file system in the view: filled to the brim, and written to without a pause while the power may be cut.
+
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type FileState, roundOf } from './rounds.ts';
+import { command, Snapshot, type SnapshotOptions } from './snapshot.ts';
+
+const VIEW = '/run/view';
+
+function withView<T>(options: SnapshotOptions, work: (snapshot: Snapshot) => T): T {
+  const snapshot = Snapshot.open(options);
+  try {
+    mkdirSync(VIEW, { recursive: true });
+    command('mount', snapshot.device, VIEW);
+    try {
+      return work(snapshot);
+    } finally {
+      command('umount', VIEW);
+    }
+  } finally {
+    snapshot.close();
+  }
+}
+
+export interface FilledView {
+  /** What the write that didn't fit said, in each round. */
+  errors: string[];
+  statuses: string[];
+  freeBytes: number;
+}
+
+/** Fills the view's file system, empties it, and fills it again, with other content in other places. */
+export function fillFiles(options: SnapshotOptions & { rounds: number }): FilledView {
+  return withView(options, (snapshot) => {
+    const seen: FilledView = { errors: [], statuses: [], freeBytes: -1 };
+    for (let round = 0; round < options.rounds; round++) {
+      seen.errors.push(fillDirectory(round));
+      seen.statuses.push(snapshot.status());
+      const { bavail, bsize } = statfsSync(VIEW);
+      seen.freeBytes = bavail * bsize;
+      if (round < options.rounds - 1) for (let n = 0; n < 1000; n++) rmSync(join(VIEW, `fill-${n}`), { force: true });
+    }
+    return seen;
+  });
+}
+
+function fillDirectory(round: number): string {
+  for (let n = 0; ; n++) {
+    const fd = openSync(join(VIEW, `fill-${n}`), 'w');
+    try {
+      // Odd sizes, so that blocks are taken in another order each time.
+      const data = Buffer.alloc((97 + ((n * 31 + round * 17) % 160)) * 4096, `${round} ${n}\n`);
+      writeSync(fd, data);
+      fsyncSync(fd);
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** Where an experiment notes how far it has come. */
+export interface Notes {
+  device: string;
+  /** Bytes from its start, a multiple of 4096. */
+  at: number;
+}
+
+/**
+ * Writes, replaces and deletes files in the view; after each round everything is synced, and then the round's number is
+ * noted on the disk outside the file system.
+ */
+export function writeRounds(options: SnapshotOptions & { rounds: number; seed: number; notes: Notes }): string {
+  return withView(options, (snapshot) => {
+    const directory = join(VIEW, 'rounds');
+    mkdirSync(directory, { recursive: true });
+    const notes = openSync(options.notes.device, constants.O_RDWR | constants.O_DSYNC);
+    try {
+      for (let round = 1; round <= options.rounds; round++) {
+        for (const { name, data } of roundOf(round, options.seed)) apply(directory, name, data);
+        command('sync', '--file-system', VIEW);
+        writeSync(notes, Buffer.alloc(4096, `round ${round}\n`), 0, 4096, options.notes.at);
+      }
+    } finally {
+      closeSync(notes);
+    }
+    return snapshot.status();
+  });
+}
+
+function apply(directory: string, name: string, data: FileState['data']): void {
+  const path = join(directory, name);
+  if (data === 'gone') {
+    rmSync(path, { force: true });
+    return;
+  }
+  // As programs replace files: all of the old one or all of the new one.
+  const fd = openSync(`${path}.new`, 'w');
+  try {
+    writeSync(fd, data);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(`${path}.new`, path);
+}
+
+/** Fills a file system with one file until nothing more fits. */
+export function takeRoom({ directory }: { directory: string }): boolean {
+  const fd = openSync(join(directory, 'filler'), 'w');
+  const block = Buffer.alloc(1 << 16, 'full\n');
+  try {
+    for (;;) writeSync(fd, block);
+  } catch {
+    fsyncSync(fd);
+    return true;
+  } finally {
+    closeSync(fd);
+    writeFileSync('/proc/sys/vm/drop_caches', '1');
+  }
+}
