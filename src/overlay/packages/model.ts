@@ -1,0 +1,103 @@
+// What is known of packages: the lists of three trees (the old base, the view, the new base), what to do about their
+// difference, and where a package's file can be had. Plain data; deciding is in plan.ts, acting in carry.ts.
+
+import type { RunOptions, RunResult } from '../../system/process.ts';
+import type { Root } from '../../system/root.ts';
+
+/** Whose database it is; apt, dnf and zypper only use it. */
+export type DatabaseName = 'dpkg' | 'rpm' | 'apk';
+
+/** A tree, and how programs of it are run in it. */
+export interface PackageTree {
+  root: Root;
+  /** Default: chroot(8) with the system's PATH. Give another one to run them with less in sight. */
+  run?: (argv: readonly [string, ...string[]], options?: RunOptions) => Promise<RunResult>;
+}
+
+export interface InstalledPackage {
+  name: string;
+  architecture: string;
+  /** As the manager writes it, epoch included. */
+  version: string;
+  /** It came as a dependency, and may go again with what needs it. */
+  automatic: boolean;
+  /** The owner wants it to stay as it is. */
+  held: boolean;
+}
+
+/** All packages of a tree, by {@link packageKey}. */
+export interface PackageList {
+  database: DatabaseName;
+  packages: ReadonlyMap<string, InstalledPackage>;
+  /** Architectures besides the machine's own that packages may have (dpkg). */
+  foreignArchitectures: readonly string[];
+}
+
+/** What a package is called: `vim:amd64`. */
+export function packageKey({ name, architecture }: Pick<InstalledPackage, 'name' | 'architecture'>): string {
+  return `${name}:${architecture}`;
+}
+
+/** Below the key in plans: one package of the view that isn't as in the old base. */
+export interface PackageStep {
+  key: string;
+  name: string;
+  architecture: string;
+  /** In the old base; absent: it was added. */
+  before?: string;
+  /** In the view; absent: it was removed. */
+  wanted?: string;
+  /** In the new base; absent: it hasn't got it. */
+  next?: string;
+  automatic: boolean;
+}
+
+export type PackageConflict = PackageStep & {
+  /**
+   * downgrade: the view has a newer one than the new base. held-back: the view has an older one, on purpose, and the new
+   * base a newer one. needed: something of the new base needs what was removed.
+   */
+  kind: 'downgrade' | 'held-back' | 'needed';
+  winner: 'user' | 'new';
+};
+
+/** What becomes of the difference between the old base and the view. Every package of it is in exactly one list. */
+export interface PackagePlan {
+  database: DatabaseName;
+  install: readonly PackageStep[];
+  remove: readonly PackageStep[];
+  /** The new base has it in this version or a newer one, or lacks it as well. */
+  converged: readonly PackageStep[];
+  conflicts: readonly PackageConflict[];
+  /** Kernels and what else comes with the image only. */
+  skipped: readonly (PackageStep & { reason: string })[];
+  /** Packages that the owner holds, and that aren't held in the new base. */
+  hold: readonly string[];
+  unhold: readonly string[];
+  /** To be known before packages of them can be installed. */
+  addArchitectures: readonly string[];
+}
+
+/** A package's file that was kept. */
+export interface KeptPackage {
+  key: string;
+  version: string;
+  /** On this machine. */
+  path: string;
+  sizeBytes: number;
+}
+
+/** Every package that the plan installs, with its file if one is at hand. */
+export interface PackageSource {
+  step: PackageStep;
+  /** Absent: the manager fetches it from its repositories. */
+  file?: KeptPackage;
+}
+
+export interface PackageOutcome {
+  installed: readonly string[];
+  removed: readonly string[];
+  /** Other packages that the manager changed along the way, as `name: before -> after`. */
+  alongside: readonly string[];
+  warnings: readonly string[];
+}
