@@ -73,6 +73,6 @@ export function readLayoutArguments(commandLine: string): LayoutArguments {
 }
 
 /** dracut's rule for switches: present means on, unless it says 0, no or off. */
-function isOn(value: string | undefined): boolean {
+export function isOn(value: string | undefined): boolean {
   return value === undefined || !['0', 'no', 'off', 'false'].includes(value);
 }

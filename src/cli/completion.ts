@@ -3,6 +3,7 @@
 import type { Command, Option } from 'commander';
 import { STAGES } from '../cloudconfig/knownwords.ts';
 import { HoldfastError } from '../system/errors.ts';
+import { shownCommands } from './command-tree.ts';
 
 const GENERATORS: Readonly<Record<string, (program: Command) => string>> = {
   bash: bashScript,
@@ -27,12 +28,18 @@ export function completionScript(program: Command, shell: string): string {
   return generate(program);
 }
 
+/** Of a group those of its commands together, each once. */
 function shownOptions(command: Command): Option[] {
-  return command.options.filter(({ hidden, long }) => !hidden && long !== undefined);
+  const options = [command, ...shownCommands(command)].flatMap((each) => each.options);
+  return options.filter(
+    ({ hidden, long }, index) =>
+      !hidden && long !== undefined && options.findIndex((other) => other.long === long) === index,
+  );
 }
 
 /** Words that the first argument of a command is chosen from; undefined where it is a file. */
 function firstArgument(command: Command): readonly string[] | undefined {
+  if (command.commands.length > 0) return shownCommands(command).map((each) => each.name());
   const name = command.registeredArguments[0]?.name();
   if (name === 'stage') return Object.keys(STAGES);
   if (name === 'shell') return SHELLS;

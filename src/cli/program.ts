@@ -3,9 +3,11 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
 import { UndoStack } from '../system/plan.ts';
+import { fullName } from './command-tree.ts';
 import { defineImageCommands } from './image-commands.ts';
 import { interruptible } from './interrupt.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
+import { defineOverlayCommands } from './overlay-commands.ts';
 import { outliveReaders } from './print.ts';
 import { createReporter, type OutputOptions, type Reporter } from './reporter.ts';
 import { defineStageCommands } from './stage-commands.ts';
@@ -29,7 +31,7 @@ export type Define = <O>(
   description: string,
   options: readonly Option[],
   load: () => Promise<Runner<O>>,
-  extra?: { example?: string; root?: boolean },
+  extra?: { example?: string; root?: boolean; hidden?: boolean },
 ) => void;
 
 /** Makes the listener of a command from its flags. */
@@ -78,42 +80,46 @@ export function buildProgram(
     .addHelpText('after', EXAMPLES);
 
   const commandLine = `holdfast ${args.join(' ')}`;
-  const define: Define = <O>(
-    spec: string,
-    description: string,
-    options: readonly Option[],
-    load: () => Promise<Runner<O>>,
-    extra: { example?: string; root?: boolean } = {},
-  ) => {
-    const command = program
-      .command(spec)
-      .description(description)
-      .exitOverride()
-      .showHelpAfterError('(add --help to see how it is used)');
-    for (const option of options) command.addOption(option);
-    if (extra.example !== undefined) command.addHelpText('after', `\nExamples:\n${extra.example}`);
-    command.action(async (...given: unknown[]) => {
-      const flags = command.opts<O & OutputOptions>();
-      const positional = command.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
-      void given;
-      const reporter = makeReporter(flags);
-      try {
-        if (extra.root && process.getuid?.() !== 0) {
-          throw new HoldfastError('HF-NOT-ROOT', `${command.name()}: this command requires root privileges`, {
-            hint: `run it as root: sudo holdfast ${command.name()} …`,
-          });
+  const defineIn =
+    (parent: Command): Define =>
+    <O>(
+      spec: string,
+      description: string,
+      options: readonly Option[],
+      load: () => Promise<Runner<O>>,
+      extra: { example?: string; root?: boolean; hidden?: boolean } = {},
+    ) => {
+      const command = parent
+        .command(spec, { hidden: extra.hidden ?? false })
+        .description(description)
+        .exitOverride()
+        .showHelpAfterError('(add --help to see how it is used)');
+      for (const option of options) command.addOption(option);
+      if (extra.example !== undefined) command.addHelpText('after', `\nExamples:\n${extra.example}`);
+      command.action(async (...given: unknown[]) => {
+        const flags = command.opts<O & OutputOptions>();
+        const positional = command.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
+        void given;
+        const reporter = makeReporter(flags);
+        try {
+          if (extra.root && process.getuid?.() !== 0) {
+            throw new HoldfastError('HF-NOT-ROOT', `${command.name()}: this command requires root privileges`, {
+              hint: `run it as root: sudo ${fullName(command)} …`,
+            });
+          }
+          const run = await load();
+          done(await interruptible((signal) => runAndTidy(run, { reporter, signal, commandLine }, positional, flags)));
+        } catch (error) {
+          done(reporter.error(error));
         }
-        const run = await load();
-        done(await interruptible((signal) => runAndTidy(run, { reporter, signal, commandLine }, positional, flags)));
-      } catch (error) {
-        done(reporter.error(error));
-      }
-    });
-  };
+      });
+    };
 
+  const define = defineIn(program);
   defineLifecycleCommands(define);
   defineImageCommands(define);
   defineStageCommands(define);
+  defineOverlayCommands(program, defineIn);
   defineSystemCommands(define, program);
   return program;
 }

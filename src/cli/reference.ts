@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { HOOK_EXIT_STATUS } from '../lifecycle/hooks.ts';
 import { EXIT_STATUS } from '../system/errors.ts';
 import { policyJsonSchema } from '../trust/policy-schema.ts';
+import { fullName, shownCommands } from './command-tree.ts';
 import { buildProgram } from './program.ts';
 import { schemaText } from './schema.ts';
 
@@ -20,10 +21,9 @@ export function referencePages(): Record<string, string> {
 }
 
 function commandsPage(program: Command): string {
-  const commands = program.commands.map((command) => {
-    const help = plainHelp(command);
-    return `## ${command.name()}\n\n\`\`\`\n${help}\n\`\`\`\n`;
-  });
+  const section = (command: Command): string =>
+    `## ${fullName(command).replace(/^\S+ /, '')}\n\n\`\`\`\n${plainHelp(command)}\n\`\`\`\n`;
+  const commands = program.commands.flatMap((command) => [section(command), ...shownCommands(command).map(section)]);
   return `# Commands\n\n${NOTE}${commands.join('\n')}`;
 }
 

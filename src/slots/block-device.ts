@@ -2,7 +2,7 @@
 // loop devices of their own (by offset), and a disk with several paths shows up once more as a device-mapper device: both
 // must count as one disk.
 
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 export interface BlockDevice {
@@ -25,6 +25,19 @@ export function describeBlockDevice(path: string, sys = '/sys/class/block'): Blo
   const name = basename(existsSync(path) ? realpathSync(path) : path);
   const below: string[] = [];
   return { path, name, disk: diskOf(name, sys, below), below };
+}
+
+/**
+ * `major:minor` of a block device, as sysfs and mountinfo have it; undefined for anything else.
+ * @param path a name below /dev, which may be a link.
+ */
+export function deviceNumber(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isBlockDevice() !== true) return undefined;
+  // glibc's gnu_dev_makedev: twelve bits of major above the low eight of minor, the rest of minor above both.
+  const major = Math.floor(stat.rdev / 256) & 0xfff;
+  const minor = (stat.rdev & 0xff) | (Math.floor(stat.rdev / 4096) & 0xfff00);
+  return `${major}:${minor}`;
 }
 
 function diskOf(name: string, sys: string, below: string[]): string {

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { fullName } from '../../../src/cli/command-tree.ts';
 import { completionScript } from '../../../src/cli/completion.ts';
 import { buildProgram } from '../../../src/cli/program.ts';
 import { referencePages } from '../../../src/cli/reference.ts';
@@ -24,13 +25,14 @@ test.each(program.commands.map((command) => [command.name(), command] as const))
 );
 
 test('every command that writes has --dry-run, and all that don’t print a file have --json', () => {
+  const single = program.commands.flatMap((command) => (command.commands.length > 0 ? command.commands : [command]));
   const flags = (name: string) =>
-    program.commands.find((command) => command.name() === name)?.options.map(({ long }) => long) ?? [];
+    single.find((command) => fullName(command) === `holdfast ${name}`)?.options.map(({ long }) => long) ?? [];
   for (const name of ['install', 'upgrade', 'run-stage', 'cloud-init', 'init', 'mount', 'grubenv'])
     expect(flags(name)).toContain('--dry-run');
-  for (const command of program.commands) {
-    if (!['completion', 'schema', 'render'].includes(command.name()))
-      expect(flags(command.name()), command.name()).toContain('--json');
+  for (const command of single) {
+    const name = fullName(command).replace('holdfast ', '');
+    if (!['completion', 'schema', 'render'].includes(name)) expect(flags(name), name).toContain('--json');
   }
 });
 
@@ -51,6 +53,7 @@ test.each([
   ['holdfast pl', ['plan']],
   ['holdfast plan netw', ['network']],
   ['holdfast plan --ev', ['--evaluate-if']],
+  ['holdfast overlay li', ['list']],
   ['holdfast completion ', ['bash', 'zsh', 'fish']],
   ['holdfast validate package.j', ['package.json']],
 ])('bash completes "%s"', (line, words) => {

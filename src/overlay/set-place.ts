@@ -1,0 +1,112 @@
+// Where an overlay set is on this machine: `DEVICE:/PATH` as on the kernel command line, or the path of a file on a file
+// system that is mounted. A device that isn't mounted is mounted for as long as the command runs.
+
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { deviceNumber } from '../slots/block-device.ts';
+import { HoldfastError } from '../system/errors.ts';
+import { isReadOnly, listMounts, type Mount, mount, unmount } from '../system/mounts.ts';
+import type { UndoStack } from '../system/plan.ts';
+import { run } from '../system/process.ts';
+import { splitOverlayPlace } from './argument.ts';
+import { problemOfSetPath } from './names.ts';
+
+export interface SetPlace {
+  /** The set's path on this machine, as the tools open it. */
+  set: string;
+  /** As the user wrote it, for messages. */
+  shown: string;
+  /** The directory where the file system is mounted. */
+  mountPoint: string;
+  /** `DEVICE:/PATH` for the kernel argument, by the file system's UUID where the user gave only a path. */
+  argument: string;
+}
+
+/**
+ * Finds a set, and mounts its device where it isn't mounted.
+ * @param text `DEVICE:/PATH` or an absolute path.
+ * @param options.write whether files are going to be written.
+ * @throws HoldfastError HF-USAGE for a text that names no set, HF-TARGET when the device isn't there, HF-MOUNT when it
+ *   can't be mounted (for writing).
+ */
+export async function openSet(
+  undo: UndoStack,
+  text: string,
+  options: { write: boolean; workDirectory?: string },
+): Promise<SetPlace> {
+  if (isAbsolute(text) && !text.includes(':/')) return openPath(text, options);
+  const place = splitOverlayPlace(text);
+  if ('problem' in place || place.path === undefined) {
+    throw new HoldfastError('HF-USAGE', `${text}: ${'problem' in place ? place.problem : 'it names no file'}`, {
+      hint: 'write DEVICE:/PATH, for example /dev/sdb:/persist.img, or the path of a file on a disk that is mounted',
+    });
+  }
+  const device = await resolveDevice(place.device);
+  const mounted = findMount(listMounts(), deviceNumber(device) ?? '');
+  const mountPoint = mounted?.mountPoint ?? options.workDirectory ?? `/run/holdfast/overlay-${process.pid}`;
+  if (mounted === undefined) {
+    await mount(device, mountPoint, { options: options.write ? ['rw', 'nodev', 'nosuid'] : ['ro', 'nodev', 'nosuid'] });
+    undo.always(`unmount ${mountPoint}`, () => unmount(mountPoint));
+  } else requireWritable(mounted, options);
+  return { set: join(mountPoint, place.path), shown: text, mountPoint, argument: text };
+}
+
+async function openPath(text: string, options: { write: boolean }): Promise<SetPlace> {
+  const directory = dirname(text);
+  const problem = problemOfSetPath(text);
+  if (problem !== undefined) throw new HoldfastError('HF-USAGE', `${text}: ${problem}`);
+  if (!existsSync(directory)) throw new HoldfastError('HF-IO', `there is no directory ${directory}`);
+  const set = join(realpathSync(directory), basename(text));
+  const mounted = mountOf(listMounts(), set);
+  if (mounted === undefined) throw new HoldfastError('HF-IO', `what is mounted at ${directory} can’t be found out`);
+  requireWritable(mounted, options);
+  const inside = join(mounted.rootPath, set.slice(mounted.mountPoint === '/' ? 0 : mounted.mountPoint.length));
+  const { stdout } = await run(['blkid', '--probe', '--match-tag', 'UUID', '--output', 'value', mounted.source]);
+  const uuid = stdout.trim();
+  return {
+    set,
+    shown: text,
+    mountPoint: mounted.mountPoint,
+    argument: `${uuid === '' ? mounted.source : `UUID=${uuid}`}:${inside}`,
+  };
+}
+
+function requireWritable(mounted: Mount, { write }: { write: boolean }): void {
+  if (!write || !isReadOnly(mounted)) return;
+  throw new HoldfastError('HF-MOUNT', `${mounted.mountPoint} is mounted read-only`, {
+    hint: `mount -o remount,rw ${mounted.mountPoint}`,
+  });
+}
+
+/** The mount that a path lies on: the last one made of those with the longest mount point. */
+function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
+  const above = mounts.filter(
+    ({ mountPoint }) => mountPoint === '/' || path === mountPoint || path.startsWith(`${mountPoint}/`),
+  );
+  return above.reduce<Mount | undefined>(
+    (best, each) => (best === undefined || each.mountPoint.length >= best.mountPoint.length ? each : best),
+    undefined,
+  );
+}
+
+/** A mount of the whole file system; one that can be written where there is one. */
+function findMount(mounts: readonly Mount[], device: string): Mount | undefined {
+  const whole = mounts.filter((each) => each.device === device && each.rootPath === '/');
+  return whole.find((each) => !isReadOnly(each)) ?? whole[0];
+}
+
+async function resolveDevice(text: string): Promise<string> {
+  if (text.startsWith('/')) {
+    if (existsSync(text)) return realpathSync(text);
+  } else {
+    const result = await run(['blkid', '--cache-file', '/dev/null', '--match-token', text, '--output', 'device']);
+    const found = result.stdout.split('\n').filter((line) => line !== '');
+    if (found.length > 1) {
+      throw new HoldfastError('HF-TARGET', `${text} is found on several devices: ${found.join(', ')}`, {
+        hint: 'name the device',
+      });
+    }
+    if (found[0] !== undefined) return found[0];
+  }
+  throw new HoldfastError('HF-TARGET', `there is no device ${text}`, { hint: 'lsblk --fs shows what there is' });
+}
