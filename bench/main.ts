@@ -1,6 +1,6 @@
 // `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
-// from the sources as they are. `--runs N` is for the boots, the lifecycle and the images, `--wall-clock` for the boots;
-// with `--json` their figures come as JSON.
+// from the sources as they are. `--runs N` is for the boots, the lifecycle, the images and the overlays, `--wall-clock` for
+// the boots; with `--json` their figures come as JSON.
 
 import { parseArgs } from 'node:util';
 import { ensureExecutable } from '../lab/executable.ts';
@@ -50,6 +50,16 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
       const report = await benchImages({ runs, log });
       if (values.json) say(JSON.stringify(report, null, 2));
       else for (const line of showImagesReport(report)) say(line);
+    },
+  },
+  overlay: {
+    title: 'Root overlays',
+    run: async () => {
+      const { benchOverlay } = await import('./overlay.ts');
+      const { showOverlayReport } = await import('./overlay/report.ts');
+      const report = await benchOverlay({ runs, log });
+      if (values.json) say(JSON.stringify(report, null, 2));
+      else for (const line of showOverlayReport(report)) say(line);
     },
   },
 };

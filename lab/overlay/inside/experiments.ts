@@ -1,7 +1,8 @@
 // What the host can have done in the guest, by name.
 
 import * as block from './block-experiments.ts';
+import * as cost from './cost-experiments.ts';
 import * as files from './file-experiments.ts';
 
-export const EXPERIMENTS = { ...block, ...files };
+export const EXPERIMENTS = { ...block, ...cost, ...files };
 export type Experiments = typeof EXPERIMENTS;
