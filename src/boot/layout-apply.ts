@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { listMounts, type Mount, mount, mountAt, unmount } from '../system/mounts.ts';
 import type { ApplyContext, Performers } from '../system/plan.ts';
+import { runChecked } from '../system/process.ts';
 import type { Root } from '../system/root.ts';
 import { type FstabEntry, renderFstab } from './fstab.ts';
 import { fillKeptDirectory } from './kept-directory.ts';
@@ -18,6 +19,10 @@ import { hasSelinux, listForRelabel } from './relabel.ts';
 import { type CheckResult, checkVolume } from './volume-check.ts';
 
 export const layoutPerformers: Performers<LayoutAction, LayoutState> = {
+  'make-root-writable': async (_, __, { options: { sysroot } }) => {
+    await runChecked(['mount', '-o', 'remount,rw', sysroot.directory]);
+  },
+
   'mount-base': async ({ entry, device }, context, state) => {
     if (device !== undefined) {
       try {

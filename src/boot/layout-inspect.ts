@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../system/errors.ts';
 import { listMounts, type Mount, mountAt } from '../system/mounts.ts';
 import { Root } from '../system/root.ts';
+import { type AttachedOverlay, readAttachedOverlay } from './attached-overlay.ts';
 import type { LayoutArguments } from './command-line.ts';
 import { entryOfMount, type FstabEntry } from './fstab.ts';
 import type { LayoutFound } from './layout.ts';
@@ -28,9 +29,10 @@ export async function inspectLayout(
   root: Mount,
   settings: LayoutSettings,
   argument: LayoutArguments,
-  options: { runDirectory: string; overlayDirectory?: string; deviceTimeoutMs?: number },
+  options: { runDirectory: string; overlayDirectory?: string; deviceTimeoutMs?: number; attached?: AttachedOverlay },
 ): Promise<InspectedLayout> {
   const mounts = listMounts();
+  const attached = options.attached ?? readAttachedOverlay();
   const overlayDirectory = options.overlayDirectory ?? OVERLAY_DIRECTORY;
   const asked = [
     ...settings.rwPaths,
@@ -75,6 +77,7 @@ export async function inspectLayout(
       rootSource: root.source,
       rootType: root.type,
       rootReadOnly: root.options.includes('ro'),
+      rootKeepsChanges: attached?.used === true && attached.permission === 'rw',
       devices,
       realPaths,
       directories,

@@ -25,6 +25,8 @@ export interface LayoutFound {
   /** `overlay` on live media, whose root is writable already. */
   rootType: string;
   rootReadOnly: boolean;
+  /** The root is an overlay that keeps its changes: it becomes writable, and nothing has to be put over its directories. */
+  rootKeepsChanges: boolean;
   /** By the device as the settings spell it. What isn't in here wasn't found. */
   devices: ReadonlyMap<string, FoundDevice>;
   /** Where the paths of the settings (and /tmp) are when the image's links are followed; those that differ. */
@@ -40,6 +42,7 @@ export interface LayoutFound {
 }
 
 export type LayoutAction =
+  | Action<'make-root-writable'>
   /** `device` is absent for a tmpfs; a device that can't be used is replaced by a tmpfs. */
   | (Action<'mount-base'> & { entry: FstabEntry; device?: { path: string; type: string } })
   /** `ephemeral` is the name of the directory for the overlay in its place; absent on live media. */
@@ -70,41 +73,47 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
   const notices = [...settings.problems];
   const actions: LayoutAction[] = [];
   const live = found.rootType === 'overlay';
+  /** Every place of it can be written to without our help. */
+  const open = live || found.rootKeepsChanges;
   const { overlayDirectory, mounted } = found;
   const stateTarget = found.realPaths.get(settings.stateTarget) ?? settings.stateTarget;
   const ephemeralName = uniqueNames();
   /** What is writable by then, and whether only until the next boot. */
   const writable = new Map<string, { ephemeral: boolean }>();
   const reachable = (path: string) =>
-    live ||
+    open ||
     found.directories.has(path) ||
     isBelow(path, '/run') ||
     [...writable.keys()].some((at) => isBelow(path, at));
 
-  if (settings.debugRw && found.rootReadOnly && !live) {
+  if (found.rootKeepsChanges && found.rootReadOnly) {
+    actions.push({ kind: 'make-root-writable', summary: 'Make the root writable: an overlay keeps its changes' });
+  }
+  if (settings.debugRw && found.rootReadOnly && !open) {
     notices.push('the root stays read-only whatever fstab says: its image is attached so; rd.cos.debugrw is needed');
   }
-  if (!live && !mounted.has(overlayDirectory)) actions.push(planBase(settings.overlayBase, found, notices));
+  if (!open && !mounted.has(overlayDirectory)) actions.push(planBase(settings.overlayBase, found, notices));
 
-  const places = settlePlaces(settings, found, notices).filter((place) => !live || place.is !== 'ephemeral');
+  const places = settlePlaces(settings, found, notices).filter((place) => !open || place.is !== 'ephemeral');
   // The innermost counts: what is on another volume above it would be hidden.
   const keeper = places.findLast((place) => place.is === 'volume' && isAtOrBelow(stateTarget, place.path));
   const kept = keeper?.is === 'volume' && (found.devices.has(keeper.volume.device) || mounted.has(keeper.path));
   const takenNames = new Map<string, string>();
 
   const ephemeral = (path: string, why = '') => {
-    if (live) return;
+    if (open) return;
     const name = ephemeralName(path);
     const summary = `Make ${path} writable with an overlay on ${overlayDirectory}${why}`;
     actions.push({ kind: 'mount-overlay', summary, path, name, persistent: false, requires: overlayDirectory });
     writable.set(path, { ephemeral: true });
   };
-  const instead = (path: string) => (live ? {} : { ephemeral: ephemeralName(path) });
+  const unkept = (otherwise: string) => (found.rootKeepsChanges ? 'is kept in the root overlay' : otherwise);
+  const instead = (path: string) => (open ? {} : { ephemeral: ephemeralName(path) });
 
   const makeVolume = ({ path, volume }: Extract<Place, { is: 'volume' }>) => {
     const at = found.devices.get(volume.device);
     if (at === undefined) {
-      notices.push(`${volume.device} was not found; ${path} is not kept over a reboot`);
+      notices.push(`${volume.device} was not found; ${path} ${unkept('is not kept over a reboot')}`);
       return path.startsWith('/run/') ? undefined : ephemeral(path, ` in place of ${volume.device}`);
     }
     if (at.notice !== undefined) notices.push(at.notice);
@@ -120,16 +129,16 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     const name = flatName(path);
     const other = takenNames.get(`${name}.${mode}`);
     if (isAtOrBelow(stateTarget, path)) {
-      notices.push(`${path} is not persistent: it contains ${stateTarget}, where it would be kept`);
+      notices.push(`${path} ${unkept('is not persistent')}: it contains ${stateTarget}, where it would be kept`);
       if (keeper !== undefined && isAtOrBelow(path, keeper.path)) return;
     } else if (keeper === undefined || !kept) {
-      notices.push(`${path} is not persistent: no volume is mounted for ${stateTarget}`);
+      notices.push(`${path} ${unkept('is not persistent')}: no volume is mounted for ${stateTarget}`);
     } else if (isAtOrBelow(path, stateTarget)) {
       notices.push(`${path} is not mounted: it is in ${stateTarget}, where persistent paths are kept`);
       return;
     } else if (other !== undefined) {
       // `/a-b` and `/a/b` have one name on the volume; cOS would let them share a directory, and break both.
-      notices.push(`${path} is not persistent: its place in ${stateTarget} is that of ${other}`);
+      notices.push(`${path} ${unkept('is not persistent')}: its place in ${stateTarget} is that of ${other}`);
     } else {
       takenNames.set(`${name}.${mode}`, path);
       const at = { path, requires: keeper.path, ...instead(path) };
@@ -179,7 +188,12 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     const entry = { source: 'tmpfs', mountPoint: '/tmp', type: 'tmpfs', options };
     actions.push({ kind: 'mount-tmp', summary: 'Mount a tmpfs at /tmp', entry });
   }
-  const root = { source: found.rootSource, mountPoint: '/', type: 'auto', options: [settings.debugRw ? 'rw' : 'ro'] };
+  const root = {
+    source: found.rootSource,
+    mountPoint: '/',
+    type: 'auto',
+    options: [settings.debugRw || found.rootKeepsChanges ? 'rw' : 'ro'],
+  };
   const entries = [...(live ? [] : [root]), ...adopted];
   const write = settings.writeFstab;
   const summary = write ? 'Write /etc/fstab' : 'Leave /etc/fstab alone';

@@ -23,4 +23,11 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
   holdfast overlay list LABEL=KEEP:/persist-hda.img`,
     },
   );
+  define(
+    'attach',
+    'make the root out of the slot and its overlay (run by the initramfs)',
+    [...output()],
+    async () => (await import('./overlay-attach.ts')).overlayAttachCommand,
+    { root: true, hidden: true },
+  );
 }

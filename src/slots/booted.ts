@@ -1,10 +1,13 @@
 // What this machine was booted from: decided by the file behind the root's loop device, not by labels or the kernel
 // command line, which any script can put anything into.
 
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { errnoOf } from '../system/errors.ts';
 import { probeFilesystem } from '../system/filesystems.ts';
 import { backingFileOf } from '../system/loopdevices.ts';
 import { mountAt } from '../system/mounts.ts';
+import { describeBlockDevice } from './block-device.ts';
 import { LEAVING_FILE, OUTGOING_FILE, RECOVERY_SQUASHFS, RUNNING_FILE, SLOT_FILES, type SlotName } from './names.ts';
 
 export interface BootedSystem {
@@ -40,12 +43,42 @@ const LIVE_ROOT = '/run/rootfsbase';
 /** Looks at the running system. */
 export async function inspectBooted(): Promise<BootedSystem> {
   for (const mountPoint of ['/', LIVE_ROOT]) {
-    const device = mountAt(mountPoint)?.source;
-    if (device === undefined || !/^\/dev\/loop\d+$/.test(device)) continue;
+    const source = mountAt(mountPoint)?.source;
+    const device = source === undefined ? undefined : slotLoopOf(source);
+    if (device === undefined) continue;
     const { slot, replaced } = bootedSlot(backingFileOf(device));
     // A live medium has its squashfs in the same place.
     if (mountPoint === LIVE_ROOT && slot !== 'recovery') continue;
     return { slot, replaced, uuid: (await probeFilesystem(device)).uuid };
   }
   return { slot: undefined, uuid: undefined, replaced: false };
+}
+
+/**
+ * The loop device of the slot file that a root comes from: the root itself, or what a root overlay lies on. There, the file
+ * with the changes is behind a loop device as well, one that can be written to; a slot's never can.
+ * @param sys instead of /sys/class/block, for tests.
+ */
+export function slotLoopOf(source: string, sys = '/sys/class/block'): string | undefined {
+  if (/^\/dev\/loop\d+$/.test(source)) return source;
+  if (!source.startsWith('/dev/')) return undefined;
+  const { name, below } = describeBlockDevice(source, sys);
+  if (!/^dm-\d+$/.test(name)) return undefined;
+  const loops = [...new Set(below)].filter((each) => /^loop\d+$/.test(each));
+  const files = loops.filter((each) => isReadOnlyDisk(each, sys));
+  const slot = files.find((each) => bootedSlot(textOf(`${sys}/${each}/loop/backing_file`)).slot !== undefined);
+  return slot === undefined ? undefined : `/dev/${slot}`;
+}
+
+function isReadOnlyDisk(name: string, sys: string): boolean {
+  return textOf(`${sys}/${name}/ro`) === '1';
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').replace(/\n$/, '');
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }

@@ -17,6 +17,7 @@ const found = (changes: Partial<LayoutFound> = {}): LayoutFound => ({
   rootSource: '/dev/loop0',
   rootType: 'ext4',
   rootReadOnly: true,
+  rootKeepsChanges: false,
   devices: new Map([
     ['LABEL=COS_OEM', OEM],
     ['LABEL=COS_PERSISTENT', PERSISTENT],

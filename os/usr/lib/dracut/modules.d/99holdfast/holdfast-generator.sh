@@ -8,6 +8,7 @@ set -f
 . "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
 root='' image='' oem='' oem_uuid='' state_uuid='' state_timeout='' stage_timeout='' disabled='' live='' permission=ro
+overlay='' overlay_off=''
 argument() {
     case $1 in
         root) root=$2 ;;
@@ -17,6 +18,8 @@ argument() {
         rd.cos.oemlabel) oem=$2 ;;
         rd.cos.disable) if is_on "$2"; then disabled=1; else disabled=''; fi ;;
         rd.cos.debugrw) if is_on "$2"; then permission=rw; else permission=ro; fi ;;
+        rd.live.overlay | overlay) overlay=1 ;;
+        rd.cos.rootoverlay) if is_on "$2"; then overlay_off=''; else overlay_off=1; fi ;;
         rd.cos.stagetimeout) stage_timeout=$2 ;;
         rd.timeout) state_timeout=$2 ;;
         CDLABEL) live=1 ;;
@@ -82,18 +85,27 @@ Where=/run/initramfs/cos-state
 Options=$permission
 TimeoutSec=90
 END
-    # mount(8) makes the loop device. Wants, not Requires: nothing that stops may take the root with it at switch-root.
+    # Recovery never has an overlay: it is what repairs one.
+    case ${image##*/} in *recovery*) overlay_off=1 ;; esac
+    if [ -n "$overlay" ] && [ -z "$overlay_off" ]; then
+        # holdfast-overlay.service leaves a link to the device. The layout makes the root writable, when it is the overlay.
+        unit=holdfast-overlay.service what=/run/holdfast/root options=ro
+    else
+        # mount(8) makes the loop device.
+        unit=holdfast-slot.service what=/run/holdfast/slot.img options=$permission,loop
+    fi
+    # Wants, not Requires: nothing that stops may take the root with it at switch-root.
     cat > "$early/sysroot.mount" << END
 [Unit]
 Description=Root image
 DefaultDependencies=no
-Wants=holdfast-slot.service
-After=holdfast-slot.service
+Wants=$unit
+After=$unit
 Before=initrd-root-fs.target
 [Mount]
-What=/run/holdfast/slot.img
+What=$what
 Where=/sysroot
-Options=$permission,loop
+Options=$options
 TimeoutSec=90
 END
     mkdir -p "$early/initrd-root-fs.target.requires"

@@ -9,7 +9,7 @@ umask 022
 . "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
 state=/run/initramfs/cos-state
-image='' uuid='' named_mode='' root='' squashfs='' live_overlay='' disabled=''
+image='' uuid='' named_mode='' root='' squashfs='' live_overlay='' overlay='' overlay_off='' disabled=''
 argument() {
     case $1 in
         cos-img/filename) image=$2 ;;
@@ -17,7 +17,9 @@ argument() {
         elemental.mode) named_mode=$2 ;;
         root) root=$2 ;;
         rd.live.squashimg) squashfs=$2 ;;
-        rd.live.overlay) live_overlay=$2 ;;
+        rd.live.overlay) overlay=1 live_overlay=$2 ;;
+        overlay) overlay=1 ;;
+        rd.cos.rootoverlay) if is_on "$2"; then overlay_off=''; else overlay_off=1; fi ;;
         rd.cos.disable) if is_on "$2"; then disabled=1; else disabled=''; fi ;;
     esac
 }
@@ -92,3 +94,14 @@ case ${chosen##*/} in
     *) case $named_mode in active | passive | recovery) mode=$named_mode ;; esac ;;
 esac
 [ -z "$mode" ] || say_mode "$mode"
+
+# A root overlay that this boot doesn't even look for (the generator's rule); holdfast-overlay says what became of any other.
+[ -n "$overlay" ] || exit 0
+case $mode:$overlay_off in
+    recovery:*) reason=recovery message="the recovery system never uses one" ;;
+    *:1) reason=skipped message="rd.cos.rootoverlay=0 is on the kernel command line" ;;
+    *) exit 0 ;;
+esac
+mkdir -p /run/cos
+printf 'used=no\nreason=%s\nmessage=%s\nreadonly=no\npermission=ro\n' "$reason" "$message" > /run/cos/rootoverlay
+say "the root overlay is not used ($reason): $message"

@@ -11,6 +11,8 @@ check() {
 
 # called by dracut
 depends() {
+    # A root overlay needs device-mapper.
+    if find_binary dmsetup > /dev/null; then echo dm; fi
     echo base systemd systemd-initrd dracut-systemd udev-rules fs-lib
 }
 
@@ -20,6 +22,11 @@ installkernel() {
     hostonly='' instmods loop overlay ext4 xfs vfat squashfs nls_cp437 nls_iso8859-1 nls_ascii crc32c_generic
     # A megabyte, for images that can make one.
     if find_binary mkfs.btrfs > /dev/null; then hostonly='' instmods btrfs; fi
+    # Root overlays; loaded when one is attached.
+    if find_binary dmsetup > /dev/null; then hostonly='' instmods dm_mod dm_snapshot; fi
+    if find_binary cryptsetup > /dev/null; then
+        hostonly='' instmods dm_crypt aes_generic =arch/x86/crypto xts cbc essiv sha256_generic sha512_generic algif_skcipher
+    fi
     # Disks that machines and hypervisors have: whole families where they are small, single names where they aren't.
     hostonly='' instmods \
         =drivers/ata =drivers/virtio =drivers/usb/storage =drivers/usb/host =drivers/mmc \
@@ -41,6 +48,9 @@ install() {
     inst_multiple -o blockdev flock sfdisk resize2fs tune2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.fat fatlabel \
         mkfs.xfs xfs_admin xfs_db xfs_growfs mkswap swaplabel btrfs mkfs.btrfs
 
+    # Root overlays: encrypted disks are opened where the image can do that.
+    inst_multiple -o dmsetup fallocate cryptsetup
+
     # The executable is run from the mounted image and brings no library; it needs these, of which an initramfs lacks some.
     inst_libdir_file 'ld-linux*.so.*' 'libc.so.6' 'libm.so.6' 'libpthread.so.0' 'libdl.so.2' 'librt.so.1'
 
@@ -51,10 +61,10 @@ install() {
     inst_script /usr/lib/holdfast/boot-note
     inst_script "$moddir/holdfast-generator.sh" "$systemdutildir/system-generators/holdfast-generator"
     inst_hook cmdline 01 "$moddir/parse-holdfast.sh"
-    for unit in partition fsck slot check emergency; do
+    for unit in partition fsck slot overlay check emergency; do
         inst_script "$moddir/holdfast-$unit.sh" "/usr/sbin/holdfast-$unit"
     done
-    for unit in state oem slot live; do
+    for unit in state oem slot overlay live; do
         inst_simple "$moddir/holdfast-$unit.service" "$systemdsystemunitdir/holdfast-$unit.service"
     done
     for unit in emergency dracut-emergency; do

@@ -14,7 +14,7 @@ if [ -e "${HOLDFAST_EARLY:-/run/systemd/generator.early}"/run-initramfs-cos\\x2d
         rm -f "$_hooks/$_hook"*.sh
     done
     # Not when somebody's own module needs device-mapper early, or the queue.
-    if ! command -v lvm > /dev/null && ! command -v cryptsetup > /dev/null; then
+    if ! command -v lvm > /dev/null && [ ! -e "$_hooks/cmdline/30-parse-crypt.sh" ]; then
         rm -f "$_hooks"/pre-udev/30-dm-pre-udev.sh
     fi
     _queued=''
