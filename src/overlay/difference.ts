@@ -38,15 +38,16 @@ export async function changedChunks({ base, modified, ...work }: DifferenceReque
 /**
  * Writes the difference as a COW: allocated, of a good size, mode 0600, on the disk when this returns.
  * @param request.to must not be there; it is removed when this fails.
- * @param request.sizeBytes of the COW.
+ * @param request.sizeFor the COW's size in bytes for so many changed bytes; rounded up to a good size. It may refuse.
  * @throws HoldfastError HF-NO-SPACE when the disk or the COW has no room for it.
  */
 export async function createCowFromDifference(
-  request: DifferenceRequest & { to: string; sizeBytes: number },
+  request: DifferenceRequest & { to: string; sizeFor: (changedBytes: number) => number },
 ): Promise<{ chunks: number; changedBytes: number; sizeBytes: number }> {
   const { modified, to, ...work } = request;
   const changed = await changedChunks(request);
-  const sizeBytes = await createBlankCow(to, request.sizeBytes, work);
+  const changedBytes = changed.length * CHUNK_BYTES;
+  const sizeBytes = await createBlankCow(to, request.sizeFor(changedBytes), work);
   try {
     await withFile(to, 'write', (cow) =>
       withFile(modified, 'read', (source) =>
@@ -57,7 +58,7 @@ export async function createCowFromDifference(
     rmSync(to, { force: true });
     throw error;
   }
-  return { chunks: changed.length, changedBytes: changed.length * CHUNK_BYTES, sizeBytes };
+  return { chunks: changed.length, changedBytes, sizeBytes };
 }
 
 /** Ranges in pieces, whole chunks each, with a breath after each piece. */

@@ -39,6 +39,11 @@ export function unfinishedFile(cow: string): string {
   return `${cow}.new`;
 }
 
+/** The directory of package files that were installed by hand into the view of one base. */
+export function packagesDirectory(cow: string): string {
+  return `${cow}.packages`;
+}
+
 /** What lost in conflicts of one rebase. */
 export function conflictsDirectory(set: string, id?: string): string {
   return id === undefined ? `${set}.conflicts` : `${set}.conflicts/${id}`;
@@ -51,7 +56,7 @@ export function asideFile(cow: string, now: Date): string {
 
 /** What a name in the directory of a set is. `digits` are the 16 of the base; undefined for the set's own file, the seed. */
 export type Member =
-  | { kind: 'cow' | 'sidecar' | 'tries' | 'unfinished'; digits: string | undefined }
+  | { kind: 'cow' | 'sidecar' | 'tries' | 'unfinished' | 'packages'; digits: string | undefined }
   | { kind: 'aside'; digits: string | undefined; at: string }
   | { kind: 'conflicts' };
 
@@ -61,16 +66,17 @@ export function memberOf(set: string, name: string): Member | undefined {
   if (!name.startsWith(own)) return undefined;
   if (name === `${own}.conflicts`) return { kind: 'conflicts' };
   const [, digits, ending, at] =
-    /^(?:\.([0-9a-f]{16}))?(?:\.(bind|tries|new|aside-(\d{8}T\d{6}Z)))?$/.exec(name.slice(own.length)) ?? [];
+    /^(?:\.([0-9a-f]{16}))?(?:\.(bind|tries|new|packages|aside-(\d{8}T\d{6}Z)))?$/.exec(name.slice(own.length)) ?? [];
   if (name !== own && digits === undefined && ending === undefined) return undefined;
   if (at !== undefined) return { kind: 'aside', digits, at };
   return { kind: KINDS.get(ending) ?? 'cow', digits };
 }
 
-const KINDS: ReadonlyMap<string | undefined, 'sidecar' | 'tries' | 'unfinished'> = new Map([
+const KINDS: ReadonlyMap<string | undefined, 'sidecar' | 'tries' | 'unfinished' | 'packages'> = new Map([
   ['bind', 'sidecar'],
   ['tries', 'tries'],
   ['new', 'unfinished'],
+  ['packages', 'packages'],
 ]);
 
 /** The path that dracut takes when the argument names only a device (dmsquash-live): of the live device's own names. */

@@ -95,7 +95,7 @@ describe.each(['xfs', 'ext4'])('on %s', (where) => {
       base: at('base.img'),
       modified: at('work.img'),
       to: at('cow'),
-      sizeBytes: fullCoverBytes(BASE_BYTES),
+      sizeFor: () => fullCoverBytes(BASE_BYTES),
     });
     // 3 MiB, 9 blocks, and some of the file system's own.
     expect(chunks).toBeGreaterThan(768 + 9);
@@ -164,8 +164,8 @@ describe('the fingerprint', () => {
       truncateSync(base(), 16 * MIB);
       await runChecked([`mkfs.${type}`, '-q', '-F', base()]);
       // Made long ago: the superblock counts in seconds.
-    await runChecked(['debugfs', '-w', '-R', 'set_super_value lastcheck 20200101', base()]);
-    const seen = new Set<string>();
+      await runChecked(['debugfs', '-w', '-R', 'set_super_value lastcheck 20200101', base()]);
+      const seen = new Set<string>();
       const look = () => seen.add(readFingerprint(base()));
       look();
       await runChecked(['tune2fs', '-L', 'OTHER', base()]);

@@ -47,7 +47,7 @@ describe('there and back', () => {
     const chunks = Array.from({ length: count }, (_, index) => index * 2);
     const expected = make(1040 * CHUNK_BYTES, chunks);
     const sizeBytes = fullCoverBytes(expected.length);
-    expect(await createCowFromDifference({ base, modified, to: cow, sizeBytes })).toEqual({
+    expect(await createCowFromDifference({ base, modified, to: cow, sizeFor: () => sizeBytes })).toEqual({
       chunks: count,
       changedBytes: count * CHUNK_BYTES,
       sizeBytes,
@@ -75,7 +75,7 @@ describe('there and back', () => {
           for (const file of [cow, flat]) rmSync(file, { force: true });
           const chunks = wished.filter((chunk) => chunk * CHUNK_BYTES < sizeBytes).sort((a, b) => a - b);
           const expected = make(sizeBytes, chunks);
-          await createCowFromDifference({ base, modified, to: cow, sizeBytes: fullCoverBytes(sizeBytes) });
+          await createCowFromDifference({ base, modified, to: cow, sizeFor: () => fullCoverBytes(sizeBytes) });
           await writeFlatImage({ base, cow, to: flat });
           expect(readFileSync(flat).equals(expected)).toBe(true);
           expect(await changedChunks({ base, modified: flat })).toEqual(chunks);
@@ -88,7 +88,7 @@ describe('there and back', () => {
   test('all of the base fits into a full cover', async () => {
     const chunks = Array.from({ length: 514 }, (_, index) => index);
     const expected = make(514 * CHUNK_BYTES, chunks);
-    await createCowFromDifference({ base, modified, to: cow, sizeBytes: fullCoverBytes(expected.length) });
+    await createCowFromDifference({ base, modified, to: cow, sizeFor: () => fullCoverBytes(expected.length) });
     await writeFlatImage({ base, cow, to: flat });
     expect(readFileSync(flat).equals(expected)).toBe(true);
   });
@@ -97,7 +97,7 @@ describe('there and back', () => {
 describe('what can’t be done leaves nothing', () => {
   test('changes that don’t fit', async () => {
     make(600 * CHUNK_BYTES, [1, 2, 3, 4, 5, 6, 7, 8]);
-    await expect(createCowFromDifference({ base, modified, to: cow, sizeBytes: 6 * CHUNK_BYTES })).rejects.toThrow(
+    await expect(createCowFromDifference({ base, modified, to: cow, sizeFor: () => 6 * CHUNK_BYTES })).rejects.toThrow(
       `8 changed chunks don’t fit into ${cow} (4)`,
     );
     expect(statSync(cow, { throwIfNoEntry: false })).toBeUndefined();
@@ -111,7 +111,7 @@ describe('what can’t be done leaves nothing', () => {
 
   test('a COW of another base', async () => {
     make(600 * CHUNK_BYTES, [599]);
-    await createCowFromDifference({ base, modified, to: cow, sizeBytes: fullCoverBytes(600 * CHUNK_BYTES) });
+    await createCowFromDifference({ base, modified, to: cow, sizeFor: () => fullCoverBytes(600 * CHUNK_BYTES) });
     writeFileSync(base, Buffer.alloc(500 * CHUNK_BYTES));
     await expect(writeFlatImage({ base, cow, to: flat })).rejects.toThrow('replaces chunk 599 of a base that has 500');
     expect(statSync(flat, { throwIfNoEntry: false })).toBeUndefined();
@@ -132,7 +132,7 @@ describe('what can’t be done leaves nothing', () => {
     const chunks = Array.from({ length: 9000 }, (_, index) => index);
     make(9000 * CHUNK_BYTES, chunks);
     const stop = new AbortController();
-    const request = { base, modified, to: cow, sizeBytes: fullCoverBytes(9000 * CHUNK_BYTES), signal: stop.signal };
+    const request = { base, modified, to: cow, sizeFor: () => fullCoverBytes(9000 * CHUNK_BYTES), signal: stop.signal };
     const progress = (done: number, total: number) => done < total && stop.abort();
     await expect(createCowFromDifference({ ...request, progress })).rejects.toThrow('interrupted');
     expect(statSync(cow, { throwIfNoEntry: false })).toBeUndefined();
@@ -217,7 +217,7 @@ m/b: 4 extents found
 
 test('a file that ends where the base goes on is said, not filled up', async () => {
   make(600 * CHUNK_BYTES, [10]);
-  await createCowFromDifference({ base, modified, to: cow, sizeBytes: fullCoverBytes(600 * CHUNK_BYTES) });
+  await createCowFromDifference({ base, modified, to: cow, sizeFor: () => fullCoverBytes(600 * CHUNK_BYTES) });
   const fd = openSync(cow, 'r+');
   // The one exception now points to the last chunk, which is then cut.
   writeSync(fd, Buffer.from([0x20]), 0, 1, CHUNK_BYTES + 8);
