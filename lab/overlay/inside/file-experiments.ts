@@ -13,15 +13,26 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type FileState, roundOf } from './rounds.ts';
+import { type FileState, roundOf, wrongFiles } from './rounds.ts';
 import { command, Snapshot, type SnapshotOptions } from './snapshot.ts';
 
 const VIEW = '/run/view';
 
-function withView<T>(options: SnapshotOptions, work: (snapshot: Snapshot) => T): T {
+/** What happens to a view before it is mounted. */
+export interface ViewOptions extends SnapshotOptions {
+  /** Adds a small journal, as the boot does when it begins a COW over a base without one. */
+  journal?: boolean;
+  /** Checks and mends it first, as each boot does. */
+  check?: boolean;
+}
+
+function withView<T>(options: ViewOptions, work: (snapshot: Snapshot) => T): T {
   const snapshot = Snapshot.open(options);
   try {
     mkdirSync(VIEW, { recursive: true });
+    if (options.journal) command('tune2fs', '-j', '-J', 'size=4', '-e', 'remount-ro', snapshot.device);
+    // 1: something was mended.
+    if (options.check) command('sh', '-c', 'e2fsck -p "$1" || [ $? -eq 1 ]', 'sh', snapshot.device);
     command('mount', snapshot.device, VIEW);
     try {
       return work(snapshot);
@@ -41,7 +52,7 @@ export interface FilledView {
 }
 
 /** Fills the view's file system, empties it, and fills it again, with other content in other places. */
-export function fillFiles(options: SnapshotOptions & { rounds: number }): FilledView {
+export function fillFiles(options: ViewOptions & { rounds: number }): FilledView {
   return withView(options, (snapshot) => {
     const seen: FilledView = { errors: [], statuses: [], freeBytes: -1 };
     for (let round = 0; round < options.rounds; round++) {
@@ -78,26 +89,42 @@ export interface Notes {
   at: number;
 }
 
+export interface Rounds {
+  /** The first and the last one. */
+  from: number;
+  to: number;
+  seed: number;
+}
+
 /**
  * Writes, replaces and deletes files in the view; after each round everything is synced, and then the round's number is
  * noted on the disk outside the file system.
  */
-export function writeRounds(options: SnapshotOptions & { rounds: number; seed: number; notes: Notes }): string {
+export function writeRounds(options: ViewOptions & Rounds & { notes?: Notes }): string {
   return withView(options, (snapshot) => {
     const directory = join(VIEW, 'rounds');
     mkdirSync(directory, { recursive: true });
-    const notes = openSync(options.notes.device, constants.O_RDWR | constants.O_DSYNC);
-    try {
-      for (let round = 1; round <= options.rounds; round++) {
-        for (const { name, data } of roundOf(round, options.seed)) apply(directory, name, data);
-        command('sync', '--file-system', VIEW);
-        writeSync(notes, Buffer.alloc(4096, `round ${round}\n`), 0, 4096, options.notes.at);
-      }
-    } finally {
-      closeSync(notes);
+    for (let round = options.from; round <= options.to; round++) {
+      for (const { name, data } of roundOf(round, options.seed)) apply(directory, name, data);
+      command('sync', '--file-system', VIEW);
+      if (options.notes !== undefined) note(options.notes, `round ${round}\n`);
     }
     return snapshot.status();
   });
+}
+
+function note({ device, at }: Notes, text: string): void {
+  const fd = openSync(device, constants.O_RDWR | constants.O_DSYNC);
+  try {
+    writeSync(fd, Buffer.alloc(4096, text), 0, 4096, at);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Looks at the rounds' files in a view that was cut off. @returns what is wrong; nothing when all is as it may be. */
+export function checkRounds(options: ViewOptions & { synced: number; seed: number }): string[] {
+  return withView(options, () => wrongFiles(join(VIEW, 'rounds'), options.synced, options.seed));
 }
 
 function apply(directory: string, name: string, data: FileState['data']): void {

@@ -1,6 +1,8 @@
-// What is written in which round, as a pure function of the seed: the guest carries it out, and the host knows without
-// asking which files a disk must have that was cut off after a round.
+// What is written in which round, as a pure function of the seed: the guest carries it out, and whoever looks at a disk
+// that was cut off after a round knows which files it must have.
 
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { chunkData } from './chunks.ts';
 
 /** A file of a round and its new content. */
@@ -45,4 +47,25 @@ export function possibleFiles(synced: number, seed: number): Map<string, FileSta
     possible.set(name, [...(possible.get(name) ?? ['gone']), data]);
   }
   return possible;
+}
+
+/** What is wrong with the files of a directory that was cut off: missing ones, wrong contents, names that nobody wrote. */
+export function wrongFiles(directory: string, synced: number, seed: number): string[] {
+  const possible = possibleFiles(synced, seed);
+  const wrong: string[] = [];
+  for (const [name, contents] of possible) {
+    const path = join(directory, name);
+    const found = existsSync(path) ? readFileSync(path) : 'gone';
+    if (contents.some((data) => isSame(data, found))) continue;
+    wrong.push(`${name}: ${found === 'gone' ? 'is not there' : `${found.length} bytes that nobody wrote`}`);
+  }
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return [
+    ...wrong,
+    ...names.filter((name) => !possible.has(name.replace(/\.new$/, ''))).map((name) => `${name}: whose?`),
+  ];
+}
+
+function isSame(a: FileState['data'], b: FileState['data']): boolean {
+  return a === 'gone' || b === 'gone' ? a === b : a.equals(b);
 }
