@@ -3,6 +3,9 @@
 
 import { closeSync, copyFileSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { createBlankCow } from '../../src/overlay/cow-create.ts';
+import { fullCoverBytes } from '../../src/overlay/sizes.ts';
+import { mount, unmount } from '../../src/system/mounts.ts';
 import { runChecked } from '../../src/system/process.ts';
 import { chooseCutPoints } from '../crash/cut-points.ts';
 import { Replay } from '../crash/replay.ts';
@@ -28,13 +31,11 @@ export interface RecordOptions {
   /** For each base. */
   rounds: number;
   seed: number;
-  /** Bytes of a COW that takes all of a base of so many bytes. */
-  cowBytes: (baseBytes: number) => number;
   say: (line: string) => void;
 }
 
 /** Runs the guest. */
-export async function recordRounds({ directory, rounds, seed, cowBytes, say }: RecordOptions): Promise<CutRecording> {
+export async function recordRounds({ directory, rounds, seed, say }: RecordOptions): Promise<CutRecording> {
   const content = join(directory, 'content');
   mkdirSync(content, { recursive: true });
   for (const kind of KINDS) {
@@ -43,15 +44,21 @@ export async function recordRounds({ directory, rounds, seed, cowBytes, say }: R
   }
   const before = join(directory, 'before.img');
   await makeDisk(before, { sizeMib: DISK_MIB, content });
+  const mounted = join(directory, 'mounted');
+  mkdirSync(mounted, { recursive: true });
+  await mount(before, mounted, { options: ['loop'] });
+  try {
+    for (const kind of KINDS) await createBlankCow(join(mounted, `${kind}.cow`), fullCoverBytes(BASE_MIB << 20));
+  } finally {
+    await unmount(mounted);
+  }
   const disk = join(directory, 'disk.img');
   copyFileSync(before, disk);
   const log = join(directory, 'log.img');
   const guest = await SnapshotGuest.boot({ directory, disk, log, say });
   try {
     for (const kind of KINDS) {
-      const cow = `${DISK_DIRECTORY}/${kind}.cow`;
-      await guest.shell(`fallocate -l ${cowBytes(BASE_MIB << 20)} ${cow} && sync`);
-      const files = { base: `${DISK_DIRECTORY}/${kind}.base`, cow };
+      const files = { base: `${DISK_DIRECTORY}/${kind}.base`, cow: `${DISK_DIRECTORY}/${kind}.cow` };
       const notes = { device: '/dev/crash', at: noteAt(kind) };
       const options = { ...files, journal: kind === 'ext2', seed: seedOf(seed, kind) };
       say(`${kind}: ${await guest.experiment('writeRounds', { ...options, from: 1, to: rounds, notes })}`);

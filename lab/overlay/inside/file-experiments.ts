@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { type ViewSeen, view } from './block-experiments.ts';
 import { type FileState, roundOf, wrongFiles } from './rounds.ts';
 import { command, Snapshot, type SnapshotOptions } from './snapshot.ts';
 
@@ -122,9 +123,19 @@ function note({ device, at }: Notes, text: string): void {
   }
 }
 
-/** Looks at the rounds' files in a view that was cut off. @returns what is wrong; nothing when all is as it may be. */
-export function checkRounds(options: ViewOptions & { synced: number; seed: number }): string[] {
-  return withView(options, () => wrongFiles(join(VIEW, 'rounds'), options.synced, options.seed));
+/**
+ * What a boot does with a view that was cut off: reads it, checks it, looks at the rounds' files, and goes on writing.
+ * @returns what is wrong with the files, and the view before and after.
+ */
+export function resumeRounds(options: ViewOptions & Rounds & { synced: number }): {
+  wrong: string[];
+  before: ViewSeen;
+  after: ViewSeen;
+} {
+  const before = view(options);
+  const wrong = withView(options, () => wrongFiles(join(VIEW, 'rounds'), options.synced, options.seed));
+  writeRounds(options);
+  return { wrong, before, after: view(options) };
 }
 
 function apply(directory: string, name: string, data: FileState['data']): void {
