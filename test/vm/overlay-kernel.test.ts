@@ -95,7 +95,7 @@ describe('in the guest', () => {
     for (const count of COUNTS) {
       const modified = join(directory, 'modified');
       writeFileSync(modified, withChanges(base, count));
-      const request = { base: join(content, 'base'), modified, sizeBytes: fullCoverBytes(BASE_BYTES) };
+      const request = { base: join(content, 'base'), modified, sizeFor: () => fullCoverBytes(BASE_BYTES) };
       await createCowFromDifference({ ...request, to: join(content, `ours-${count}`) });
     }
     const disk = join(directory, 'disk.img');
