@@ -14,8 +14,11 @@ export interface Disk {
   readOnly?: boolean;
   /** Gives the guest `/dev/disk/by-id/virtio-SERIAL`; at most 20 characters. */
   serial?: string;
-  /** Default `virtio`; `nvme` is built into Debian's cloud kernel, which can then boot without an initramfs. */
-  bus?: 'virtio' | 'nvme';
+  /**
+   * Default `virtio`; `nvme` is built into Debian's cloud kernel, which can then boot without an initramfs; `scsi` disks are
+   * /dev/sda, /dev/sdb in the guest.
+   */
+  bus?: 'virtio' | 'nvme' | 'scsi';
   /** Writes go to a qcow2 file beside the machine's log; the disk's own file is not touched. */
   throwAway?: boolean;
 }
@@ -109,6 +112,7 @@ export function qemuArguments(shape: MachineShape, sockets: MachineSockets): str
     args.push('-kernel', shape.direct.kernel, '-append', shape.direct.commandLine);
     if (shape.direct.initrd !== undefined) args.push('-initrd', shape.direct.initrd);
   }
+  if (shape.disks.some(({ bus }) => bus === 'scsi')) args.push('-device', 'virtio-scsi-pci,id=scsi');
   for (const [index, disk] of shape.disks.entries()) args.push(...diskArguments(disk, index));
   args.push(...networkArguments(shape), ...shape.extraArguments);
   return args;
@@ -141,7 +145,7 @@ function diskArguments(disk: Disk, index: number): string[] {
   const bus = disk.bus ?? 'virtio';
   // NVMe insists on a serial number.
   const serial = disk.serial ?? (bus === 'nvme' ? id : undefined);
-  const device = properties(bus === 'nvme' ? 'nvme' : 'virtio-blk-pci', {
+  const device = properties({ virtio: 'virtio-blk-pci', nvme: 'nvme', scsi: 'scsi-hd,bus=scsi.0' }[bus], {
     drive: id,
     // 0 is taken by a direct kernel.
     bootindex: String(index + 1),
