@@ -13,8 +13,8 @@ declare const fingerprintBrand: unique symbol;
 /** How many digits of a fingerprint stand in file names and messages. */
 export const SHORT_DIGITS = 16;
 
-const SUPERBLOCK_AT = 1024;
-const SUPERBLOCK_BYTES = 1024;
+export const SUPERBLOCK_AT = 1024;
+export const SUPERBLOCK_BYTES = 1024;
 /** s_magic of ext2, ext3 and ext4, little endian, at 0x38 of the superblock. */
 const EXT_MAGIC = 0xef53;
 /**
@@ -37,12 +37,17 @@ const MASKED: readonly (readonly [offset: number, bytes: number])[] = [
 export function fingerprintOf(superblock: Uint8Array, sizeBytes: number): Fingerprint | undefined {
   const masked = Buffer.from(superblock);
   if (masked.length !== SUPERBLOCK_BYTES || masked.readUInt16LE(0x38) !== EXT_MAGIC) return undefined;
-  for (const [offset, bytes] of MASKED) masked.fill(0, offset, offset + bytes);
+  maskSuperblock(masked);
   const digest = createHash('sha256')
     .update(`holdfast base 1\n${Math.floor(sizeBytes / 512) * 512}\n`)
     .update(masked)
     .digest('hex');
   return parseFingerprint(digest);
+}
+
+/** Takes out of a superblock what relabelling changes. */
+export function maskSuperblock(superblock: Buffer): void {
+  for (const [offset, bytes] of MASKED) superblock.fill(0, offset, offset + bytes);
 }
 
 /** A text as a fingerprint; undefined when it isn't 64 small hexadecimal digits. */
