@@ -1,101 +1,93 @@
-// What becomes of the packages that the owner added, removed or changed, once there is a new base: decided from three lists
-// and nothing else. The image's own packages are held back by default; the owner's additions and removals are kept.
+// The packages' part of a rebase, worked out and not carried out: reads three trees, writes nothing.
 
-import type { InstalledPackage, PackageConflict, PackageList, PackagePlan, PackageStep } from './model.ts';
-import { packageKey } from './model.ts';
-import { compareVersions } from './versions.ts';
+import { readFileSync } from 'node:fs';
+import { HoldfastError } from '../../system/errors.ts';
+import type { RunOptions, RunResult } from '../../system/process.ts';
+import { Root } from '../../system/root.ts';
+import { readContents } from './contents.ts';
+import { decidePackages, type PackageChoices, packageDelta } from './decide.ts';
+import { findKept } from './kept.ts';
+import { databaseFiles, readPackages } from './lists.ts';
+import type { PackageList, PackagePlan, PackageTree } from './model.ts';
+import { type Contents, findOwned } from './owned.ts';
 
-export interface PackageSides {
-  /** The old base. */
-  base: PackageList;
-  view: PackageList;
-  /** The new base, hooks included. */
-  next: PackageList;
+/** Directories of mounted trees. */
+export interface PackageTrees {
+  oldBase: string;
+  oldView: string;
+  /** With what hooks did in it. */
+  newBase: string;
 }
 
-export interface PackageChoices {
-  /** Who wins a conflict of this package, where the owner has chosen; default: the new base. */
-  winner?: (step: PackageStep) => 'user' | 'new' | undefined;
-  /** Why a package only comes with the image (a kernel); undefined: it can be carried. */
-  imageOnly?: (key: string) => string | undefined;
+export interface PlanOptions {
+  signal?: AbortSignal | undefined;
+  /** Where the overlay's package files are kept: {@link archiveOf}. */
+  archive?: string | undefined;
+  winner?: PackageChoices['winner'];
+  /** How a program of a tree is run in it; default: chroot(8). */
+  run?: (directory: string, argv: readonly [string, ...string[]], options: RunOptions) => Promise<RunResult>;
 }
 
-/** The packages of the view that differ from the old base, in the order of their keys. */
-export function packageDelta({ base, view, next }: PackageSides): PackageStep[] {
-  const keys = [...new Set([...base.packages.keys(), ...view.packages.keys()])].sort();
-  return keys.flatMap((key) => {
-    const [was, is] = [base.packages.get(key), view.packages.get(key)];
-    const known = is ?? was;
-    if (known === undefined || was?.version === is?.version) return [];
-    const step: PackageStep = {
-      key,
-      name: known.name,
-      architecture: known.architecture,
-      automatic: is?.automatic ?? false,
-      ...(was && { before: was.version }),
-      ...(is && { wanted: is.version }),
-    };
-    const there = next.packages.get(key) ?? replacementOf(known, next);
-    return [{ ...step, ...(there && { next: there.version }) }];
+/**
+ * @returns undefined when the view has the packages of its base, or none that are known here.
+ * @throws HoldfastError HF-COMMAND when a package manager fails, HF-STATE when a package is half installed.
+ */
+export async function planPackages(trees: PackageTrees, options: PlanOptions = {}): Promise<PackagePlan | undefined> {
+  const { signal } = options;
+  const [base, view, next] = [trees.oldBase, trees.oldView, trees.newBase].map((directory) =>
+    treeAt(directory, options),
+  );
+  if (base === undefined || view === undefined || next === undefined) return undefined;
+  if (haveSameDatabase(base, view)) return undefined;
+  const is = await readPackages(view, signal);
+  if (is === undefined) return undefined;
+  const empty: PackageList = { ...is, packages: new Map(), remains: new Set(), foreignArchitectures: [] };
+  const was = (await readPackages(base, signal)) ?? empty;
+  const there = (await readPackages(next, signal)) ?? empty;
+  for (const other of [was, there]) {
+    if (other.database === is.database) continue;
+    throw new HoldfastError('HF-UNSUPPORTED', `packages can't be carried from ${is.database} to ${other.database}`, {
+      hint: 'upgrade with --no-overlay, and install them anew',
+    });
+  }
+  const sides = { base: was, view: is, next: there };
+  const delta = packageDelta(sides);
+  const [inBase, inView] = [
+    await readContents(base, is.database, delta, ({ before }) => before, signal),
+    await readContents(view, is.database, delta, ({ wanted }) => wanted, signal),
+  ];
+  const decisions = decidePackages(sides, {
+    ...(options.winner && { winner: options.winner }),
+    imageOnly: (key) =>
+      hasKernel(key, inView) || hasKernel(key, inBase) ? 'the kernel comes with its image' : undefined,
   });
+  const { owned, absent } = await findOwned(
+    delta,
+    { root: base.root, contents: inBase },
+    { root: view.root, contents: inView },
+  );
+  const { files, warnings } = findKept(decisions.install, is.database, options.archive, view.root);
+  const atHand = new Set(files.map(({ key }) => key));
+  const unresolved = decisions.install.filter(({ key }) => !atHand.has(key)).map(({ key }) => key);
+  return { ...decisions, files, unresolved, owned, absent, warnings };
 }
 
-/** The same package of another architecture word: what was `amd64` can be `all` in the next version. */
-function replacementOf({ name, architecture }: InstalledPackage, list: PackageList): InstalledPackage | undefined {
-  const independent = ['all', 'noarch'];
-  const others = independent.includes(architecture)
-    ? [...list.packages.values()].filter((other) => other.name === name)
-    : independent.flatMap((word) => list.packages.get(packageKey({ name, architecture: word })) ?? []);
-  return others[0];
+function treeAt(directory: string, { run }: PlanOptions): PackageTree {
+  const root = new Root(directory);
+  return { root, run: (argv, options = {}) => (run ? run(directory, argv, options) : root.run(argv, options)) };
 }
 
-/** Decides about each package of the delta. Pure: the same lists and choices give the same plan. */
-export function planPackages(sides: PackageSides, choices: PackageChoices = {}): PackagePlan {
-  const { base, view, next } = sides;
-  const { database } = view;
-  const install: PackageStep[] = [];
-  const remove: PackageStep[] = [];
-  const converged: PackageStep[] = [];
-  const conflicts: PackageConflict[] = [];
-  const skipped: (PackageStep & { reason: string })[] = [];
-  for (const step of packageDelta(sides)) {
-    const { key, before, wanted, next: there } = step;
-    const reason = choices.imageOnly?.(key);
-    if (reason !== undefined) skipped.push({ ...step, reason });
-    else if (wanted === undefined) (there === undefined ? converged : remove).push(step);
-    else if (there === undefined) install.push(step);
-    else if (before !== undefined && compareVersions(database, wanted, before) < 0) {
-      // The owner went back to an older version: no version of the image is "newer, so never mind".
-      if (compareVersions(database, there, wanted) === 0) converged.push(step);
-      else decide(step, compareVersions(database, there, wanted) > 0 ? 'held-back' : 'downgrade');
-    } else if (compareVersions(database, there, wanted) >= 0) converged.push(step);
-    else decide(step, 'downgrade');
-  }
-  function decide(step: PackageStep, kind: PackageConflict['kind']): void {
-    const winner = choices.winner?.(step) ?? 'new';
-    conflicts.push({ ...step, kind, winner });
-    if (winner === 'user') install.push(step);
-  }
-  const holdsIn = (list: PackageList) => [...list.packages].filter(([, { held }]) => held).map(([key]) => key);
-  const [heldBefore, held] = [new Set(holdsIn(base)), new Set(holdsIn(view))];
-  return {
-    database,
-    install,
-    remove,
-    converged,
-    conflicts,
-    skipped,
-    hold: [...held].filter((key) => !heldBefore.has(key) && !next.packages.get(key)?.held).sort(),
-    unhold: [...heldBefore]
-      .filter((key) => view.packages.has(key) && !held.has(key) && next.packages.get(key)?.held)
-      .sort(),
-    addArchitectures: view.foreignArchitectures.filter(
-      (word) => !base.foreignArchitectures.includes(word) && !next.foreignArchitectures.includes(word),
-    ),
-  };
+function haveSameDatabase(one: PackageTree, other: PackageTree): boolean {
+  const [files, others] = [databaseFiles(one), databaseFiles(other)];
+  return (
+    files.join() === others.join() &&
+    files.every((path) => readFileSync(one.root.resolve(path)).equals(readFileSync(other.root.resolve(path))))
+  );
 }
 
-/** Whether the plan changes nothing in the new system. */
-export function isEmptyPlan({ install, remove, hold, unhold, addArchitectures }: PackagePlan): boolean {
-  return [install, remove, hold, unhold, addArchitectures].every(({ length }) => length === 0);
+const KERNEL =
+  /^\/boot\/(?:vmlinuz|vmlinux|Image|bzImage|kernel)|^(?:\/usr)?\/lib\/modules\/[^/]+\/(?:vmlinuz|kernel)(?:\/|$)/;
+
+function hasKernel(key: string, contents: Contents): boolean {
+  return contents.get(key)?.some(({ path }) => KERNEL.test(path)) ?? false;
 }
