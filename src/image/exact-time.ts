@@ -51,7 +51,11 @@ export function isSameTime(
 export function readTime(path: string | Buffer): FileTime | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stats === undefined) return undefined;
-  const { mtimeNs } = stats;
+  return fileTimeOf(stats.mtimeNs);
+}
+
+/** Nanoseconds since 1970, as stat(2) has them. */
+export function fileTimeOf(mtimeNs: bigint): FileTime {
   const rest = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const mtime = Number(mtimeNs / 1000n) / 1e6;
   if (rest === 0n) return { mtime };

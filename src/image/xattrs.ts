@@ -152,7 +152,7 @@ export class XattrLedger {
   async flush(): Promise<void> {
     for (const [name, paths] of this.#stale) await this.#remove(name, [...paths]);
     this.#stale.clear();
-    await restore(this.#tree.directory, this.#pending);
+    await setXattrs(this.#tree.directory, this.#pending);
     for (const [path, xattrs] of this.#pending) for (const name of xattrs.keys()) this.#remember(path, name);
     this.#pending.clear();
     this.#pendingBytes = 0;
@@ -161,7 +161,7 @@ export class XattrLedger {
   /** Writes everything. */
   async finish(): Promise<void> {
     await this.flush();
-    await restore(
+    await setXattrs(
       this.#tree.directory,
       new Map([...this.#defaultAcls].map(([path, acl]) => [path, new Map([[DEFAULT_ACL, acl]])])),
     );
@@ -197,7 +197,7 @@ export class XattrLedger {
 }
 
 /** Gives paths of a directory these attributes, beside those that they have. */
-async function restore(directory: string, xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
+export async function setXattrs(directory: string, xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
   if (xattrs.size === 0) return;
   requireTools(['setfattr']);
   const lines: string[] = [];
@@ -245,7 +245,7 @@ export async function copyXattrs(
       values?.set(name, Buffer.from(line.slice(equals + 3), 'hex'));
     }
   }
-  await restore(to, new Map([...found].filter(([, values]) => values.size > 0)));
+  await setXattrs(to, new Map([...found].filter(([, values]) => values.size > 0)));
 }
 
 /** Names a directory of the tree to a program, whatever bytes its name has. */

@@ -2,6 +2,8 @@
 // Patterns are matched against bytes as latin1; `*` stays inside a name, `**` takes any number of them.
 
 import type { TreePath } from '../../image/targettree.ts';
+import { isPackageRecord } from '../packages/databases.ts';
+import { RECORD_FILES } from '../merge/records.ts';
 
 export type PathClass =
   | 'identity'
@@ -37,16 +39,6 @@ export const POLICIES: Readonly<Record<PathClass, ClassPolicy>> = {
   vendor: { treatment: 'new', because: 'the system’s own files follow the new image' },
 };
 
-/** Account files that are merged record by record. */
-export const RECORD_FILES: readonly TreePath[] = [
-  'etc/passwd',
-  'etc/group',
-  'etc/shadow',
-  'etc/gshadow',
-  'etc/subuid',
-  'etc/subgid',
-];
-
 /** The table. */
 const PATTERNS: readonly (readonly [PathClass, readonly string[]])[] = [
   [
@@ -64,23 +56,7 @@ const PATTERNS: readonly (readonly [PathClass, readonly string[]])[] = [
       'var/lib/systemd/credential.secret',
     ],
   ],
-  ['record', RECORD_FILES],
-  [
-    'package-database',
-    [
-      'var/lib/dpkg/**',
-      'var/lib/apt/extended_states',
-      'var/lib/rpm/**',
-      'usr/lib/sysimage/rpm/**',
-      'usr/share/rpm/**',
-      'var/lib/dnf/**',
-      'var/lib/yum/**',
-      'usr/lib/sysimage/libdnf5/**',
-      'var/lib/zypp/**',
-      'lib/apk/db/**',
-      'usr/lib/apk/db/**',
-    ],
-  ],
+  ['record', RECORD_FILES.map((name) => `etc/${name}`)],
   [
     'kernel-bound',
     [
@@ -185,6 +161,7 @@ for (const first of new Set(PATTERNS.flatMap(([, patterns]) => patterns.map(firs
 
 /** The class of a path; what no pattern names is yours, since no image puts it there. */
 export function classOf(path: TreePath): PathClass {
+  if (isPackageRecord(`/${path}`)) return 'package-database';
   const slash = path.indexOf('/');
   const rows = TABLE.get(slash === -1 ? path : path.slice(0, slash)) ?? TABLE.get('') ?? [];
   for (const [name, pattern] of rows) if (pattern.test(path)) return name;
@@ -194,4 +171,9 @@ export function classOf(path: TreePath): PathClass {
 function firstName(pattern: string): string {
   const first = pattern.split('/')[0] ?? '';
   return first.includes('*') ? '' : first;
+}
+
+/** Whether changes of this path ever reach a new view; of the others nothing but the name is read. */
+export function isCarried(path: TreePath): boolean {
+  return POLICIES[classOf(path)].treatment !== 'drop';
 }

@@ -2,6 +2,7 @@
 // against the new base, and what the new view shall have there. Plain data; deciding is in decide.ts, acting in replay.ts.
 
 import type { TreePath } from '../../image/targettree.ts';
+import type { IdMap, RecordConflict } from '../merge/records.ts';
 import type { PathClass } from './classes.ts';
 import type { TreeObject } from './tree-object.ts';
 
@@ -22,7 +23,7 @@ export interface Change {
   before: TreeObject | undefined;
   after: TreeObject | undefined;
   /** Of an added path: the name that the same object had in the base and has no more. */
-  origin?: TreePath;
+  origin?: { path: TreePath; object: TreeObject };
   /** Of a deleted path: where the object is now. */
   movedTo?: TreePath;
   /** It shared its inode with names that are still there, and does no more. */
@@ -76,7 +77,7 @@ export type Outcome =
   | 'metadata'
   | 'merged'
   | 'converged'
-  /** A class of paths that isn't carried, or what a stage wrote. */
+  /** A class of paths that isn't carried, what a stage wrote, or what a rule leaves behind. */
   | 'skipped'
   /** The package manager takes care of it. */
   | 'package'
@@ -88,29 +89,39 @@ export interface Decision {
   target: TreePath;
   class: PathClass;
   outcome: Outcome;
-  /** One sentence: why. */
+  /** A part of a sentence: why. */
   reason: string;
-  /** Which rule decided: a class, a line of the table, a rule file, `--take`. */
+  /** What decided: `class:vendor`, `table`, `stage-log`, `packages`, `take`, or the place of a line in a rule file. */
   rule: string;
   wish: Wish;
   conflict?: { kind: ConflictKind; winner: Winner };
-  /** The three forms of the object. */
+  /** The three forms of the object; owners of `view` are numbers of the new view. */
   before: TreeObject | undefined;
   view: TreeObject | undefined;
   base: TreeObject | undefined;
-  /** What else goes from the new base with it: files below a directory that a file replaces. */
+  /** What else of the new base goes: what is below a directory that a file replaces. Paths are those of the new base. */
   alsoLost?: readonly { path: TreePath; object: TreeObject }[];
   /** The name that a renamed object had. */
   origin?: TreePath;
 }
 
+/** A directory that the new base lacks and that something carried lies in. */
+export interface ImpliedDirectory {
+  target: TreePath;
+  object: TreeObject;
+}
+
 /** A plan of what the new view will be. */
 export interface RebasePlan {
   trees: RebaseTrees;
-  decisions: readonly Decision[];
   changes: Changes;
+  /** In the order of paths. */
+  decisions: readonly Decision[];
+  implied: readonly ImpliedDirectory[];
+  /** Accounts that both sides changed differently. */
+  recordConflicts: readonly RecordConflict[];
   /** Numbers of users and groups of the old view that are others in the new one. */
-  owners: { uids: ReadonlyMap<number, number>; gids: ReadonlyMap<number, number> };
+  owners: IdMap;
   /** Programs that make again what isn't carried, to be run in the new view. */
   regenerate: readonly (readonly [string, ...string[]])[];
   warnings: readonly string[];

@@ -21,6 +21,8 @@ export interface TreeObject {
   links: number;
   /** Of devices: the kernel's number, major and minor in one. */
   device: bigint;
+  /** Of files: what their blocks hold. */
+  storedBytes: number;
   /** Whether a file has fewer blocks than bytes. */
   isSparse: boolean;
   /** Of links: where they lead, bytes as latin1. */
@@ -60,6 +62,7 @@ export function objectOf(stats: BigIntStats): TreeObject | undefined {
     inode: stats.ino,
     links: Number(stats.nlink),
     device: type.endsWith('-device') ? stats.rdev : 0n,
+    storedBytes: type === 'file' ? Math.min(Number(stats.blocks * 512n), Number(stats.size)) : 0,
     isSparse: type === 'file' && stats.blocks * 512n < stats.size,
     linkTarget: '',
     xattrs: NO_XATTRS,
@@ -73,4 +76,34 @@ export function deviceNumbers(device: bigint): { major: number; minor: number } 
     major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)),
     minor: Number((device & 0xffn) | ((device >> 12n) & ~0xffn & 0xffffffffn)),
   };
+}
+
+/** What can be different about an object; an extended attribute is `xattr:` and its name. */
+export type Field = 'type' | 'content' | 'mode' | 'uid' | 'gid' | 'flags' | 'time' | `xattr:${string}`;
+
+/** What is different. The time of a directory says only that something in it changed, and is left out. */
+export function differences(one: TreeObject, other: TreeObject): Field[] {
+  if (one.type !== other.type) return ['type'];
+  const fields: Field[] = [];
+  if (!sameContent(one, other)) fields.push('content');
+  if (one.mode !== other.mode) fields.push('mode');
+  if (one.uid !== other.uid) fields.push('uid');
+  if (one.gid !== other.gid) fields.push('gid');
+  if (one.flags !== other.flags) fields.push('flags');
+  for (const name of new Set([...one.xattrs.keys(), ...other.xattrs.keys()])) {
+    const [value, otherValue] = [one.xattrs.get(name), other.xattrs.get(name)];
+    if (value === undefined || otherValue === undefined || !value.equals(otherValue)) fields.push(`xattr:${name}`);
+  }
+  if (one.type !== 'directory' && one.mtimeNs !== other.mtimeNs) fields.push('time');
+  return fields;
+}
+
+/** Of objects of one type. Two files without digest are compared by size alone: whoever compares files has read them. */
+function sameContent(one: TreeObject, other: TreeObject): boolean {
+  return (
+    one.sizeBytes === other.sizeBytes &&
+    one.linkTarget === other.linkTarget &&
+    one.device === other.device &&
+    one.digest === other.digest
+  );
 }

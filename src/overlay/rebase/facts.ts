@@ -1,0 +1,220 @@
+// All that has to be known to decide: each change beside what the new base has at that path, merged texts and accounts, and
+// what is below directories that go. Everything is read here, so that deciding is a pure function.
+
+import { readdirSync } from 'node:fs';
+import { bytesOf, parentOf, type TreePath } from '../../image/targettree.ts';
+import { RECORD_FILES, type RecordContents, type RecordMerge, recordFileAt } from '../merge/records.ts';
+import { MAX_MERGE_BYTES } from '../merge/text.ts';
+import { classOf, isCarried, type PathClass } from './classes.ts';
+import { contentOf } from './content.ts';
+import type { Mergers } from './mergers.ts';
+import type { Change, Changes, RebaseTrees } from './model.ts';
+import { NewBase } from './new-base.ts';
+import { addDigests, readObjects } from './read-object.ts';
+import { joinPath, parentsOf } from './tree-order.ts';
+import type { TreeObject } from './tree-object.ts';
+import { prefixOf } from './walk.ts';
+
+/** What a stage wrote, with the face that it gave it. */
+export interface StageWrite {
+  sha256: string;
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+export interface Fact {
+  change: Change;
+  class: PathClass;
+  target: TreePath;
+  base: TreeObject | undefined;
+  /** Both sides' changes of a text. */
+  merged?: Uint8Array;
+  /** Of a renamed object whose old name is still in the new base: that name's object there. */
+  originInBase?: { target: TreePath; object: TreeObject };
+  /** Why it is left behind, whatever it is. */
+  left?: 'packages' | 'stage-log';
+}
+
+export interface Facts {
+  facts: readonly Fact[];
+  /** Objects of the new base and of the view that may have to be decided about, by their path in the new base. */
+  baseObjects: ReadonlyMap<TreePath, TreeObject>;
+  /** Directories of the view above changes, by their path in the new base. */
+  viewDirectories: ReadonlyMap<TreePath, { path: TreePath; object: TreeObject }>;
+  /** Names in directories of the new base that the user removed or replaced. */
+  children: ReadonlyMap<TreePath, readonly TreePath[]>;
+  /** Where names are that share an object with a change and were not changed themselves. */
+  unchangedNames: ReadonlyMap<TreePath, TreePath>;
+  records: RecordMerge;
+}
+
+export interface FactOptions {
+  mergers: Mergers;
+  /** Paths that the package manager takes care of, absolute. */
+  packaged?: { has(path: string): boolean } | undefined;
+  /** By absolute path. */
+  stageWrites?: ReadonlyMap<string, StageWrite> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Account files are smaller than this on any system. */
+const MAX_RECORD_BYTES = 16 << 20;
+
+/** @throws HoldfastError HF-IO, HF-INTERRUPTED, HF-TOOL-MISSING. */
+export async function gatherFacts(trees: RebaseTrees, changes: Changes, options: FactOptions): Promise<Facts> {
+  const gatherer = new Gatherer(trees, changes, options);
+  return gatherer.gather();
+}
+
+class Gatherer {
+  readonly #trees: RebaseTrees;
+  readonly #changes: Changes;
+  readonly #options: FactOptions;
+  readonly #newBase: NewBase;
+  readonly #base = new Map<TreePath, TreeObject>();
+
+  constructor(trees: RebaseTrees, changes: Changes, options: FactOptions) {
+    this.#trees = trees;
+    this.#changes = changes;
+    this.#options = options;
+    this.#newBase = new NewBase(trees.newBase, new Set(changes.changes.map(({ path }) => path)));
+  }
+
+  async gather(): Promise<Facts> {
+    const { changes } = this.#changes;
+    const targets = changes.map(({ path }) => this.#newBase.locate(path).target);
+    const children = this.#listRemoved(targets);
+    const unchangedNames = this.#locateUnchanged();
+    const above = this.#locateAbove();
+    await this.#readBase([
+      ...targets.filter((_, index) => isCarried(changes[index]?.path ?? '')),
+      ...[...children.values()].flat(),
+      ...unchangedNames.values(),
+      ...above.keys(),
+      ...RECORD_FILES.map((name) => `etc/${name}`),
+    ]);
+    const facts: Fact[] = [];
+    for (const [index, change] of changes.entries()) facts.push(await this.#factOf(change, targets[index] ?? ''));
+    const directories = await readObjects(this.#trees.oldView, new Set(above.values()));
+    const viewDirectories = new Map<TreePath, { path: TreePath; object: TreeObject }>();
+    for (const [target, path] of above) {
+      const object = directories.get(path);
+      if (object?.type === 'directory') viewDirectories.set(target, { path, object });
+    }
+    const records = await this.#mergeRecords();
+    return { facts, baseObjects: this.#base, viewDirectories, children, unchangedNames, records };
+  }
+
+  async #readBase(paths: readonly TreePath[]): Promise<void> {
+    for (const [path, object] of await readObjects(this.#trees.newBase, new Set(paths))) this.#base.set(path, object);
+  }
+
+  async #factOf(change: Change, target: TreePath): Promise<Fact> {
+    const { path, before, after } = change;
+    const { packaged, stageWrites, signal } = this.#options;
+    const base = this.#base.get(target) ?? (isCarried(path) ? undefined : this.#newBase.look(target));
+    const fact: Fact = { change, class: classOf(path), target, base };
+    if (!isCarried(path)) return fact;
+    if (packaged?.has(`/${path}`)) return { ...fact, left: 'packages' };
+    const write = stageWrites?.get(`/${path}`);
+    if (write !== undefined && after !== undefined && (await this.#isAsWritten(path, after, write))) {
+      return { ...fact, left: 'stage-log' };
+    }
+    const originInBase = this.#originOf(change, base);
+    if (originInBase !== undefined) fact.originInBase = originInBase;
+    const there = base ?? originInBase?.object;
+    if (there?.type !== 'file') return fact;
+    // Three sides are compared, so each must have its digest.
+    if (before !== undefined) await addDigests(this.#trees.oldBase, [[path, before]], signal);
+    if (after !== undefined) await addDigests(this.#trees.oldView, [[path, after]], signal);
+    await addDigests(this.#trees.newBase, [[originInBase?.target ?? target, there]], signal);
+    const merged = await this.#mergeText(fact, there);
+    return merged === undefined ? fact : { ...fact, merged };
+  }
+
+  async #isAsWritten(path: TreePath, after: TreeObject, write: StageWrite): Promise<boolean> {
+    if (after.type !== 'file' || after.mode !== write.mode) return false;
+    if (after.uid !== write.uid || after.gid !== write.gid) return false;
+    await addDigests(this.#trees.oldView, [[path, after]], this.#options.signal);
+    return after.digest === `sha256:${write.sha256}`;
+  }
+
+  #originOf({ origin }: Change, base: TreeObject | undefined): Fact['originInBase'] {
+    if (origin === undefined || base !== undefined) return undefined;
+    const { target } = this.#newBase.locate(origin.path);
+    const object = this.#base.get(target);
+    return object?.type === origin.object.type ? { target, object } : undefined;
+  }
+
+  /** What both sides changed in a text of /etc. */
+  async #mergeText({ change, target }: Fact, base: TreeObject): Promise<Uint8Array | undefined> {
+    const { path, before, after, origin } = change;
+    if (!path.startsWith('etc/') || recordFileAt(`/${path}`) !== undefined) return undefined;
+    if (origin !== undefined || before?.type !== 'file' || after?.type !== 'file') return undefined;
+    if (before.digest === after.digest || before.digest === base.digest || after.digest === base.digest) return undefined;
+    const { oldBase, oldView, newBase } = this.#trees;
+    const was = await contentOf(prefixOf(oldBase) + path, MAX_MERGE_BYTES);
+    const ours = await contentOf(prefixOf(oldView) + path, MAX_MERGE_BYTES);
+    const theirs = await contentOf(prefixOf(newBase) + target, MAX_MERGE_BYTES);
+    if (was === undefined || ours === undefined || theirs === undefined) return undefined;
+    const result = this.#options.mergers.mergeText(was, ours, theirs);
+    return result.outcome === 'merged' ? result.content : undefined;
+  }
+
+  /** Everything below directories of the new base that the user removed or replaced. */
+  #listRemoved(targets: readonly TreePath[]): Map<TreePath, TreePath[]> {
+    const prefix = prefixOf(this.#trees.newBase);
+    const children = new Map<TreePath, TreePath[]>();
+    const pending: TreePath[] = [];
+    for (const [index, { path, before, after }] of this.#changes.changes.entries()) {
+      const target = targets[index] ?? '';
+      if (!isCarried(path) || before?.type !== 'directory' || after?.type === 'directory') continue;
+      if (this.#newBase.look(target)?.type === 'directory') pending.push(target);
+    }
+    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+      if (children.has(directory)) continue;
+      const names = readdirSync(bytesOf(prefix + directory), { encoding: 'latin1' });
+      const parent = directory;
+      const paths = names.map((name) => joinPath(parent, name)).sort();
+      children.set(directory, paths);
+      for (const path of paths) if (this.#newBase.look(path)?.type === 'directory') pending.push(path);
+    }
+    return children;
+  }
+
+  #locateUnchanged(): Map<TreePath, TreePath> {
+    const changed = new Set(this.#changes.changes.map(({ path }) => path));
+    const names = this.#changes.linked.flat().filter((path) => !changed.has(path));
+    return new Map(names.map((path) => [path, this.#newBase.locate(path).target]));
+  }
+
+  /** Directories above what the view has, by where they are in the new base. */
+  #locateAbove(): Map<TreePath, TreePath> {
+    const above = new Map<TreePath, TreePath>();
+    const known = new Set<TreePath>();
+    for (const { path, after } of this.#changes.changes) {
+      if (after === undefined || !isCarried(path) || known.has(parentOf(path))) continue;
+      for (const parent of parentsOf(path)) {
+        known.add(parent);
+        above.set(this.#newBase.locate(parent).target, parent);
+      }
+    }
+    return above;
+  }
+
+  async #mergeRecords(): Promise<RecordMerge> {
+    const { oldBase, oldView, newBase } = this.#trees;
+    const sides = { base: await recordsOf(oldBase), ours: await recordsOf(oldView), theirs: await recordsOf(newBase) };
+    return this.#options.mergers.mergeRecords(sides);
+  }
+}
+
+async function recordsOf(directory: string): Promise<RecordContents> {
+  const contents: Record<string, Uint8Array> = {};
+  for (const name of RECORD_FILES) {
+    const content = await contentOf(`${prefixOf(directory)}etc/${name}`, MAX_RECORD_BYTES);
+    if (content !== undefined) contents[name] = content;
+  }
+  return contents;
+}

@@ -1,0 +1,163 @@
+// What lost in the conflicts of one rebase, kept beside the overlay: never beside the winner, where a directory of fragments
+// would execute it. A list in JSON has each object with its attributes, numbered files have the contents, so that a file
+// system without owners and attributes keeps everything too.
+
+import { existsSync, mkdirSync, openSync, closeSync, fsyncSync, readFileSync, rmSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import type { TreePath } from '../../image/targettree.ts';
+import { fsyncPath, writeFileDurably } from '../../system/durable.ts';
+import { HoldfastError } from '../../system/errors.ts';
+import { copyContent } from './content.ts';
+import type { ConflictKind, Decision, RebasePlan, Winner } from './model.ts';
+import { isCount, isRecord } from './json-value.ts';
+import { pathOfText, textOfPath } from './path-text.ts';
+import { jsonOfObject, objectOfJson } from './object-json.ts';
+import type { TreeObject } from './tree-object.ts';
+import { prefixOf } from './walk.ts';
+
+/** One object that was not taken. */
+export interface Loser {
+  /** The number of its conflict in the report. */
+  number: number;
+  path: TreePath;
+  kind: ConflictKind;
+  /** Who won; this is what the other side had. */
+  winner: Winner;
+  /** Undefined: the side that lost had deleted it. */
+  object: TreeObject | undefined;
+  /** Of files: the name of the file with the content, in the directory of the list. */
+  content?: string;
+  /** The owner has looked at it. */
+  isDone: boolean;
+}
+
+const LIST = 'conflicts.json';
+const FORMAT = 'holdfast-conflicts-1';
+const MAX_LIST_BYTES = 64 << 20;
+
+/** The conflicts of a plan, in the order of their numbers, which begin at 1. */
+export function conflictsOf({ decisions }: Pick<RebasePlan, 'decisions'>): (Decision & Required<Pick<Decision, 'conflict'>>)[] {
+  return decisions.flatMap((decision) => {
+    const { conflict } = decision;
+    return conflict === undefined ? [] : [{ ...decision, conflict }];
+  });
+}
+
+/**
+ * Keeps what loses. The directory is made, for root alone; nothing happens when nothing loses.
+ * @throws HoldfastError HF-NO-SPACE, HF-IO, HF-INTERRUPTED.
+ */
+export async function saveLosers(
+  plan: RebasePlan,
+  directory: string,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<number> {
+  const losers: { loser: Loser; from: string }[] = [];
+  for (const [index, decision] of conflictsOf(plan).entries()) {
+    const { path, target, conflict, alsoLost = [] } = decision;
+    const byUser = conflict.winner === 'user';
+    const face = { number: index + 1, kind: conflict.kind, winner: conflict.winner, isDone: false };
+    const tree = prefixOf(byUser ? plan.trees.newBase : plan.trees.oldView);
+    const object = byUser ? decision.base : decision.view;
+    losers.push({ loser: { ...face, path, object }, from: tree + (byUser ? target : path) });
+    for (const lost of alsoLost) losers.push({ loser: { ...face, path: lost.path, object: lost.object }, from: tree + lost.path });
+  }
+  if (losers.length === 0) return 0;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const [index, { loser, from }] of losers.entries()) {
+    if (loser.object?.type !== 'file') continue;
+    loser.content = String(index + 1);
+    await keep(from, join(directory, loser.content), loser.object, options.signal);
+  }
+  writeList(directory, losers.map(({ loser }) => loser));
+  fsyncPath(directory);
+  return losers.length;
+}
+
+/**
+ * Reads what was kept; empty when nothing was.
+ * @throws HoldfastError HF-STATE when the list is damaged.
+ */
+export function listConflicts(directory: string): Loser[] {
+  const file = join(directory, LIST);
+  if (!existsSync(file)) return [];
+  let list: unknown;
+  try {
+    const text = readFileSync(file);
+    if (text.length <= MAX_LIST_BYTES) list = JSON.parse(text.toString('utf8'));
+  } catch (error) {
+    throw damaged(file, error);
+  }
+  if (!isRecord(list) || list['format'] !== FORMAT || !Array.isArray(list['conflicts'])) throw damaged(file);
+  return list['conflicts'].map((entry: unknown) => {
+    const loser = loserOf(entry);
+    if (loser === undefined) throw damaged(file);
+    return loser;
+  });
+}
+
+/** The owner has looked at these and wants no reminder; all of them when no number is given. */
+export function markDone(directory: string, numbers?: ReadonlySet<number>): void {
+  const losers = listConflicts(directory);
+  if (losers.length === 0) return;
+  for (const loser of losers) if (numbers === undefined || numbers.has(loser.number)) loser.isDone = true;
+  writeList(directory, losers);
+}
+
+/** Removes everything that was kept. */
+export function forgetConflicts(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function keep(from: string, to: string, object: TreeObject, signal: AbortSignal | undefined): Promise<void> {
+  rmSync(to, { force: true });
+  const fd = openSync(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    await copyContent(from, fd, { keepHoles: object.isSparse, signal });
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeList(directory: string, losers: readonly Loser[]): void {
+  const conflicts = losers.map(({ path, object, ...rest }) => ({
+    ...textOfPath(path),
+    ...rest,
+    object: object === undefined ? null : jsonOfObject(object),
+  }));
+  const text = `${JSON.stringify({ format: FORMAT, conflicts }, undefined, 1)}\n`;
+  writeFileDurably(join(directory, LIST), text, { mode: 0o600 });
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<ConflictKind>([
+  'both-changed',
+  'modify/delete',
+  'delete/modify',
+  'add/add',
+  'type',
+  'delete/grow',
+]);
+
+function loserOf(entry: unknown): Loser | undefined {
+  if (!isRecord(entry)) return undefined;
+  const { number, kind, winner, content, isDone, object } = entry;
+  const path = pathOfText(entry);
+  if (path === undefined || !isCount(number) || !isKind(kind) || typeof isDone !== 'boolean') return undefined;
+  if (winner !== 'user' && winner !== 'new') return undefined;
+  const kept = object === null ? undefined : objectOfJson(object);
+  if (object !== null && kept === undefined) return undefined;
+  if (content !== undefined && (typeof content !== 'string' || !/^\d{1,9}$/.test(content))) return undefined;
+  return { number, path, kind, winner, object: kept, isDone, ...(content !== undefined && { content }) };
+}
+
+function isKind(value: unknown): value is ConflictKind {
+  return KINDS.has(value);
+}
+
+function damaged(file: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('HF-STATE', `${file} is damaged: it does not say what was kept`, {
+    cause,
+    hint: 'the numbered files beside it are the contents that were kept',
+  });
+}
