@@ -197,7 +197,10 @@ export class XattrLedger {
 }
 
 /** Gives paths of a directory these attributes, beside those that they have. */
-export async function setXattrs(directory: string, xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>): Promise<void> {
+export async function setXattrs(
+  directory: string,
+  xattrs: ReadonlyMap<TreePath, ReadonlyMap<string, Buffer>>,
+): Promise<void> {
   if (xattrs.size === 0) return;
   requireTools(['setfattr']);
   const lines: string[] = [];

@@ -1,8 +1,8 @@
 // Extended attributes and the flags of chattr(1), which Node can't read: many paths at a time, by getfattr(1) and lsattr(1).
 // Names reach them as bytes through xargs(1), since an argument that Node passes can only be text.
 
-import type { TreePath } from '../../image/targettree.ts';
 import { throughProgram } from '../../image/streamstage.ts';
+import type { TreePath } from '../../image/targettree.ts';
 import { isSettable } from '../../image/xattrs.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { NO_XATTRS } from './tree-object.ts';
@@ -23,7 +23,10 @@ const LABELS = new Set(['security.selinux', 'security.SMACK64', 'security.ima', 
  * What paths of a tree carry; a path that has none of it is left out.
  * @throws HoldfastError HF-IO when they can't be read, HF-TOOL-MISSING.
  */
-export async function readAttributes(directory: string, paths: readonly TreePath[]): Promise<Map<TreePath, Attributes>> {
+export async function readAttributes(
+  directory: string,
+  paths: readonly TreePath[],
+): Promise<Map<TreePath, Attributes>> {
   const found = new Map<TreePath, Attributes>();
   const xattrs = await readXattrs(directory, paths);
   for (const [path, values] of xattrs) found.set(path, { xattrs: values, flags: '' });
@@ -88,7 +91,8 @@ export function parseDump(text: string): Map<TreePath, Map<string, Buffer>> {
     }
     const equals = line.indexOf('=0x');
     const name = unquote(line.slice(0, Math.max(0, equals)));
-    if (equals > 0 && isSettable(name) && !LABELS.has(name)) values?.set(name, Buffer.from(line.slice(equals + 3), 'hex'));
+    if (equals > 0 && isSettable(name) && !LABELS.has(name))
+      values?.set(name, Buffer.from(line.slice(equals + 3), 'hex'));
   }
   return found;
 }

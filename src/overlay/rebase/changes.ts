@@ -6,9 +6,9 @@ import { isCarried } from './classes.ts';
 import type { Change, Changes } from './model.ts';
 import { addDigests, readObjects } from './read-object.ts';
 import { seenMark } from './seen-index.ts';
-import { comparePaths } from './tree-order.ts';
 import { differences, objectOf, type TreeObject } from './tree-object.ts';
-import { type Candidate, type WalkOptions, type Walked, walkBoth } from './walk.ts';
+import { comparePaths } from './tree-order.ts';
+import { type Candidate, type Walked, type WalkOptions, walkBoth } from './walk.ts';
 
 /**
  * Compares a view with its base. Both are directories where they are mounted; nothing is written.

@@ -2,8 +2,8 @@
 // Patterns are matched against bytes as latin1; `*` stays inside a name, `**` takes any number of them.
 
 import type { TreePath } from '../../image/targettree.ts';
+import { RECORD_FILES } from '../merge/record-table.ts';
 import { isPackageRecord } from '../packages/databases.ts';
-import { RECORD_FILES } from '../merge/records.ts';
 
 export type PathClass =
   | 'identity'

@@ -1,7 +1,7 @@
 // What files hold: their digests, and copies of them that keep holes as holes. What is behind a name may change while a running
 // system is read, so a file is opened without following links and read to its end, however long it was said to be.
 
-import { type Hash, createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { bytesOf } from '../../image/targettree.ts';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
@@ -34,7 +34,9 @@ export async function digestOf(path: string, signal?: AbortSignal): Promise<stri
     else hash.update(bytes);
   });
   if (size === undefined) return undefined;
-  return size > LARGE_BYTES ? `blocks-sha256:${hash.update(String(size)).digest('hex')}` : `sha256:${hash.digest('hex')}`;
+  return size > LARGE_BYTES
+    ? `blocks-sha256:${hash.update(String(size)).digest('hex')}`
+    : `sha256:${hash.digest('hex')}`;
 }
 
 /** All of a small file; undefined when it is no file or larger. */
@@ -82,7 +84,8 @@ async function readFile(
     const stats = fstatSync(fd);
     const isLarge = stats.size > LARGE_BYTES;
     const isSparse = stats.blocks * 512 < stats.size;
-    const ranges = isLarge && isSparse ? await storedRanges(fd, stats.size) : [{ from: 0, to: Number.MAX_SAFE_INTEGER }];
+    const ranges =
+      isLarge && isSparse ? await storedRanges(fd, stats.size) : [{ from: 0, to: Number.MAX_SAFE_INTEGER }];
     const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, Math.max(BLOCK, stats.size + 1)));
     let sincePause = 0;
     let end = 0;
@@ -103,7 +106,9 @@ async function readFile(
     return isLarge ? Math.max(end, stats.size) : end;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be read or copied: ${messageOf(error)}`, { cause: error });
+    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be read or copied: ${messageOf(error)}`, {
+      cause: error,
+    });
   } finally {
     closeSync(fd);
   }
@@ -117,7 +122,9 @@ function openFile(path: string): number | undefined {
     return undefined;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errnoOf(error) ?? '')) return undefined;
-    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be opened: ${messageOf(error)}`, { cause: error });
+    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be opened: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -3,12 +3,12 @@
 // and the other side is kept aside. Pure.
 
 import type { TreePath } from '../../image/targettree.ts';
-import { recordFileAt } from '../merge/records.ts';
+import { RECORD_PATHS } from './account-records.ts';
 import { POLICIES } from './classes.ts';
 import type { Fact, Facts } from './facts.ts';
+import { mergeFields } from './merge-fields.ts';
 import type { ConflictKind, Decision, Winner, Wish } from './model.ts';
 import { withOwners } from './owners.ts';
-import { mergeFields } from './merge-fields.ts';
 import { type Rule, ruleFor } from './rules.ts';
 import { differences, type TreeObject } from './tree-object.ts';
 
@@ -27,7 +27,7 @@ export function winnerAt(path: TreePath, name: Decision['class'], { rules }: Pol
 export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
   const { change, target, base } = fact;
   const { path, before, after } = change;
-  const view = after && withOwners(after, facts.records.ids);
+  const view = after && withOwners(after, facts.accounts.owners);
   const { treatment, because } = POLICIES[fact.class];
   const decided = (outcome: Decision['outcome'], wish: Wish, reason: string, rule = 'table'): Decision => ({
     path,
@@ -48,9 +48,8 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
   if (fact.left === 'stage-log') return decided('skipped', stay, 'a stage wrote it', 'stage-log');
   const left = ruleFor(policy.rules, path, 'carry');
   if (left !== undefined) return decided('skipped', stay, 'a rule leaves it behind', left.name);
-  const record = recordFileAt(`/${path}`);
-  if (record !== undefined && view?.type === 'file' && (base === undefined || base.type === 'file')) {
-    return decideRecord(decided, view, base, facts.records.files[record]);
+  if (RECORD_PATHS.includes(path) && view?.type === 'file' && (base === undefined || base.type === 'file')) {
+    return decideRecord(decided, view, base, facts.accounts.files.get(path));
   }
 
   const applied = applyWish(path, view);
@@ -58,7 +57,12 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
   if (isSame(view, base) && change.isSplit !== true) return decided('converged', stay, 'the new image has it as well');
   if (treatment === 'always-user') return decided(plain, applied, because, `class:${fact.class}`);
 
-  const conflict = (kind: ConflictKind, reason: string, wishOfUser: Wish = applied, wishOfBase: Wish = stay): Decision => {
+  const conflict = (
+    kind: ConflictKind,
+    reason: string,
+    wishOfUser: Wish = applied,
+    wishOfBase: Wish = stay,
+  ): Decision => {
     const { winner, rule } = winnerAt(path, fact.class, policy);
     const wish = winner === 'user' ? wishOfUser : wishOfBase;
     return { ...decided('conflict', wish, reason, rule), conflict: { kind, winner } };
@@ -74,9 +78,11 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
     return conflict('add/add', 'both added it, differently');
   }
   if (view === undefined) {
-    if (change.movedTo !== undefined && base?.type === before.type) return decided('deleted', applied, 'you renamed it');
+    if (change.movedTo !== undefined && base?.type === before.type)
+      return decided('deleted', applied, 'you renamed it');
     if (base === undefined || isSame(before, base)) return decided(plain, applied, 'you deleted it');
-    if (base.type !== before.type) return conflict('type', 'you deleted it, and the new image has something else there');
+    if (base.type !== before.type)
+      return conflict('type', 'you deleted it, and the new image has something else there');
     return conflict('delete/modify', 'you deleted it, and the new image changed it');
   }
   if (base === undefined) return conflict('modify/delete', 'you changed it, and the new image has it no more');
@@ -104,7 +110,8 @@ function decideBoth(
   const result = mergeFields({ before, after, view, base: base.object, isMerged: merged !== undefined });
   const wish = (object: TreeObject): Wish => {
     if (result.content === 'merge' && merged !== undefined) return mergedWish(object, merged);
-    const content = result.content === 'view' ? { from: result.content, path } : { from: 'base' as const, path: base.target };
+    const content =
+      result.content === 'view' ? { from: result.content, path } : { from: 'base' as const, path: base.target };
     return { want: 'object', object, content };
   };
   if (result.content === 'conflict') return conflict('both-changed', 'both changed its content');
@@ -118,9 +125,14 @@ function decideBoth(
   if (isSplit === true && isSame(result.ofUser, base.object) && base.object.links === 1) {
     return decided('converged', { want: 'base' }, 'the new image has it as well');
   }
-  if (origin !== undefined) return decided('added', wish(result.ofUser), 'you renamed it, and the new image changed it');
+  if (origin !== undefined)
+    return decided('added', wish(result.ofUser), 'you renamed it, and the new image changed it');
   if (result.content === 'view') return decided('changed', wish(result.ofUser), 'you changed it');
-  return decided('metadata', wish(result.ofUser), isSplit === true ? 'you made it a file of its own' : 'you changed it');
+  return decided(
+    'metadata',
+    wish(result.ofUser),
+    isSplit === true ? 'you made it a file of its own' : 'you changed it',
+  );
 }
 
 /** Account files: what the merge of all of them says about this one. */

@@ -3,16 +3,15 @@
 
 import { readdirSync } from 'node:fs';
 import { bytesOf, parentOf, type TreePath } from '../../image/targettree.ts';
-import { RECORD_FILES, type RecordContents, type RecordMerge, recordFileAt } from '../merge/records.ts';
-import { MAX_MERGE_BYTES } from '../merge/text.ts';
+import { MAX_MERGE_BYTES, mergeText } from '../merge/text.ts';
+import { type MergedAccounts, mergeAccounts, RECORD_PATHS } from './account-records.ts';
 import { classOf, isCarried, type PathClass } from './classes.ts';
 import { contentOf } from './content.ts';
-import type { Mergers } from './mergers.ts';
 import type { Change, Changes, RebaseTrees } from './model.ts';
 import { NewBase } from './new-base.ts';
 import { addDigests, readObjects } from './read-object.ts';
-import { joinPath, parentsOf } from './tree-order.ts';
 import type { TreeObject } from './tree-object.ts';
+import { joinPath, parentsOf } from './tree-order.ts';
 import { prefixOf } from './walk.ts';
 
 /** What a stage wrote, with the face that it gave it. */
@@ -46,20 +45,16 @@ export interface Facts {
   children: ReadonlyMap<TreePath, readonly TreePath[]>;
   /** Where names are that share an object with a change and were not changed themselves. */
   unchangedNames: ReadonlyMap<TreePath, TreePath>;
-  records: RecordMerge;
+  accounts: MergedAccounts;
 }
 
 export interface FactOptions {
-  mergers: Mergers;
   /** Paths that the package manager takes care of, absolute. */
   packaged?: { has(path: string): boolean } | undefined;
   /** By absolute path. */
   stageWrites?: ReadonlyMap<string, StageWrite> | undefined;
   signal?: AbortSignal | undefined;
 }
-
-/** Account files are smaller than this on any system. */
-const MAX_RECORD_BYTES = 16 << 20;
 
 /** @throws HoldfastError HF-IO, HF-INTERRUPTED, HF-TOOL-MISSING. */
 export async function gatherFacts(trees: RebaseTrees, changes: Changes, options: FactOptions): Promise<Facts> {
@@ -92,7 +87,7 @@ class Gatherer {
       ...[...children.values()].flat(),
       ...unchangedNames.values(),
       ...above.keys(),
-      ...RECORD_FILES.map((name) => `etc/${name}`),
+      ...RECORD_PATHS,
     ]);
     const facts: Fact[] = [];
     for (const [index, change] of changes.entries()) facts.push(await this.#factOf(change, targets[index] ?? ''));
@@ -102,8 +97,8 @@ class Gatherer {
       const object = directories.get(path);
       if (object?.type === 'directory') viewDirectories.set(target, { path, object });
     }
-    const records = await this.#mergeRecords();
-    return { facts, baseObjects: this.#base, viewDirectories, children, unchangedNames, records };
+    const accounts = await mergeAccounts(this.#trees);
+    return { facts, baseObjects: this.#base, viewDirectories, children, unchangedNames, accounts };
   }
 
   async #readBase(paths: readonly TreePath[]): Promise<void> {
@@ -150,15 +145,16 @@ class Gatherer {
   /** What both sides changed in a text of /etc. */
   async #mergeText({ change, target }: Fact, base: TreeObject): Promise<Uint8Array | undefined> {
     const { path, before, after, origin } = change;
-    if (!path.startsWith('etc/') || recordFileAt(`/${path}`) !== undefined) return undefined;
+    if (!path.startsWith('etc/') || RECORD_PATHS.includes(path)) return undefined;
     if (origin !== undefined || before?.type !== 'file' || after?.type !== 'file') return undefined;
-    if (before.digest === after.digest || before.digest === base.digest || after.digest === base.digest) return undefined;
+    if (before.digest === after.digest || before.digest === base.digest || after.digest === base.digest)
+      return undefined;
     const { oldBase, oldView, newBase } = this.#trees;
     const was = await contentOf(prefixOf(oldBase) + path, MAX_MERGE_BYTES);
     const ours = await contentOf(prefixOf(oldView) + path, MAX_MERGE_BYTES);
     const theirs = await contentOf(prefixOf(newBase) + target, MAX_MERGE_BYTES);
     if (was === undefined || ours === undefined || theirs === undefined) return undefined;
-    const result = this.#options.mergers.mergeText(was, ours, theirs);
+    const result = mergeText(was, ours, theirs);
     return result.outcome === 'merged' ? result.content : undefined;
   }
 
@@ -202,19 +198,4 @@ class Gatherer {
     }
     return above;
   }
-
-  async #mergeRecords(): Promise<RecordMerge> {
-    const { oldBase, oldView, newBase } = this.#trees;
-    const sides = { base: await recordsOf(oldBase), ours: await recordsOf(oldView), theirs: await recordsOf(newBase) };
-    return this.#options.mergers.mergeRecords(sides);
-  }
-}
-
-async function recordsOf(directory: string): Promise<RecordContents> {
-  const contents: Record<string, Uint8Array> = {};
-  for (const name of RECORD_FILES) {
-    const content = await contentOf(`${prefixOf(directory)}etc/${name}`, MAX_RECORD_BYTES);
-    if (content !== undefined) contents[name] = content;
-  }
-  return contents;
 }

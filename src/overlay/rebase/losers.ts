@@ -2,16 +2,16 @@
 // would execute it. A list in JSON has each object with its attributes, numbered files have the contents, so that a file
 // system without owners and attributes keeps everything too.
 
-import { existsSync, mkdirSync, openSync, closeSync, fsyncSync, readFileSync, rmSync, constants } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TreePath } from '../../image/targettree.ts';
 import { fsyncPath, writeFileDurably } from '../../system/durable.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { copyContent } from './content.ts';
-import type { ConflictKind, Decision, RebasePlan, Winner } from './model.ts';
 import { isCount, isRecord } from './json-value.ts';
-import { pathOfText, textOfPath } from './path-text.ts';
+import type { ConflictKind, Decision, RebasePlan, Winner } from './model.ts';
 import { jsonOfObject, objectOfJson } from './object-json.ts';
+import { pathOfText, textOfPath } from './path-text.ts';
 import type { TreeObject } from './tree-object.ts';
 import { prefixOf } from './walk.ts';
 
@@ -36,7 +36,9 @@ const FORMAT = 'holdfast-conflicts-1';
 const MAX_LIST_BYTES = 64 << 20;
 
 /** The conflicts of a plan, in the order of their numbers, which begin at 1. */
-export function conflictsOf({ decisions }: Pick<RebasePlan, 'decisions'>): (Decision & Required<Pick<Decision, 'conflict'>>)[] {
+export function conflictsOf({
+  decisions,
+}: Pick<RebasePlan, 'decisions'>): (Decision & Required<Pick<Decision, 'conflict'>>)[] {
   return decisions.flatMap((decision) => {
     const { conflict } = decision;
     return conflict === undefined ? [] : [{ ...decision, conflict }];
@@ -60,7 +62,8 @@ export async function saveLosers(
     const tree = prefixOf(byUser ? plan.trees.newBase : plan.trees.oldView);
     const object = byUser ? decision.base : decision.view;
     losers.push({ loser: { ...face, path, object }, from: tree + (byUser ? target : path) });
-    for (const lost of alsoLost) losers.push({ loser: { ...face, path: lost.path, object: lost.object }, from: tree + lost.path });
+    for (const lost of alsoLost)
+      losers.push({ loser: { ...face, path: lost.path, object: lost.object }, from: tree + lost.path });
   }
   if (losers.length === 0) return 0;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -69,7 +72,10 @@ export async function saveLosers(
     loser.content = String(index + 1);
     await keep(from, join(directory, loser.content), loser.object, options.signal);
   }
-  writeList(directory, losers.map(({ loser }) => loser));
+  writeList(
+    directory,
+    losers.map(({ loser }) => loser),
+  );
   fsyncPath(directory);
   return losers.length;
 }

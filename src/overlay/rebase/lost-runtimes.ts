@@ -8,8 +8,14 @@ import { look, prefixOf, show } from './walk.ts';
 /** Where such files are, and what the old system has while the interpreter of that version is there. */
 const RUNTIMES: readonly (readonly [RegExp, (version: string) => TreePath])[] = [
   [/^(?:usr|usr\/local|opt\/[^/]+)\/lib(?:64)?\/python(\d+\.\d+)(?=\/)/, (version) => `usr/bin/python${version}`],
-  [/^(?:usr\/local\/lib|usr\/local\/share|usr\/lib|usr\/share|var\/lib)\/(?:ruby\/)?gems\/(\d+\.\d+\.\d+)(?=\/)/, (version) => `usr/lib/ruby/${version}`],
-  [/^usr\/local\/(?:lib|share)(?:\/[^/]+-linux-[^/]+)?\/perl\/(\d+\.\d+(?:\.\d+)?)(?=\/)/, (version) => `usr/share/perl/${version}`],
+  [
+    /^(?:usr\/local\/lib|usr\/local\/share|usr\/lib|usr\/share|var\/lib)\/(?:ruby\/)?gems\/(\d+\.\d+\.\d+)(?=\/)/,
+    (version) => `usr/lib/ruby/${version}`,
+  ],
+  [
+    /^usr\/local\/(?:lib|share)(?:\/[^/]+-linux-[^/]+)?\/perl\/(\d+\.\d+(?:\.\d+)?)(?=\/)/,
+    (version) => `usr/share/perl/${version}`,
+  ],
 ];
 
 /** @returns a warning for each such directory. */
@@ -24,6 +30,8 @@ export function lostRuntimes(decisions: readonly Decision[], { oldView, newBase 
   }
   return [...directories].flatMap(([directory, runtime]) => {
     const isLost = look(prefixOf(oldView), runtime) !== undefined && look(prefixOf(newBase), runtime) === undefined;
-    return isLost ? [`what you installed in ${show(directory)} needs ${show(runtime)}, which the new image has no more`] : [];
+    return isLost
+      ? [`what you installed in ${show(directory)} needs ${show(runtime)}, which the new image has no more`]
+      : [];
   });
 }

@@ -70,7 +70,16 @@ function contentOf(
 function withContent(object: TreeObject, from: TreeObject): TreeObject {
   const { sizeBytes, storedBytes, isSparse, linkTarget, device, mtimeNs, digest } = from;
   return withField(
-    { ...object, sizeBytes, storedBytes, isSparse, linkTarget, device, mtimeNs, ...(digest !== undefined && { digest }) },
+    {
+      ...object,
+      sizeBytes,
+      storedBytes,
+      isSparse,
+      linkTarget,
+      device,
+      mtimeNs,
+      ...(digest !== undefined && { digest }),
+    },
     from,
     CAPABILITY,
   );

@@ -2,7 +2,7 @@
 // against the new base, and what the new view shall have there. Plain data; deciding is in decide.ts, acting in replay.ts.
 
 import type { TreePath } from '../../image/targettree.ts';
-import type { IdMap, RecordConflict } from '../merge/records.ts';
+import type { AccountConflict, Owners } from './account-records.ts';
 import type { PathClass } from './classes.ts';
 import type { TreeObject } from './tree-object.ts';
 
@@ -119,9 +119,9 @@ export interface RebasePlan {
   decisions: readonly Decision[];
   implied: readonly ImpliedDirectory[];
   /** Accounts that both sides changed differently. */
-  recordConflicts: readonly RecordConflict[];
+  accountConflicts: readonly AccountConflict[];
   /** Numbers of users and groups of the old view that are others in the new one. */
-  owners: IdMap;
+  owners: Owners;
   /** Programs that make again what isn't carried, to be run in the new view. */
   regenerate: readonly (readonly [string, ...string[]])[];
   warnings: readonly string[];

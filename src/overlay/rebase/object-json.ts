@@ -42,7 +42,9 @@ export function jsonOfObject(object: TreeObject): ObjectJson {
     ...(type.endsWith('-device') && { device: String(device) }),
     ...(isSparse && { isSparse }),
     ...(type === 'symlink' && { linkTarget: Buffer.from(linkTarget, 'latin1').toString('hex') }),
-    ...(xattrs.size > 0 && { xattrs: Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toString('hex')])) }),
+    ...(xattrs.size > 0 && {
+      xattrs: Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toString('hex')])),
+    }),
     ...(flags !== '' && { flags }),
     ...(digest !== undefined && { digest }),
   };
@@ -51,8 +53,20 @@ export function jsonOfObject(object: TreeObject): ObjectJson {
 /** Undefined when it is none. */
 export function objectOfJson(value: unknown): TreeObject | undefined {
   if (!isRecord(value)) return undefined;
-  const { type, mode, uid, gid, sizeBytes = 0, mtimeNs, device = '0', linkTarget = '', xattrs = {}, flags = '' } = value;
-  if (!isType(type) || typeof mode !== 'string' || !/^[0-7]{4}$/.test(mode) || !isCount(uid) || !isCount(gid)) return undefined;
+  const {
+    type,
+    mode,
+    uid,
+    gid,
+    sizeBytes = 0,
+    mtimeNs,
+    device = '0',
+    linkTarget = '',
+    xattrs = {},
+    flags = '',
+  } = value;
+  if (!isType(type) || typeof mode !== 'string' || !/^[0-7]{4}$/.test(mode) || !isCount(uid) || !isCount(gid))
+    return undefined;
   if (!isCount(sizeBytes) || !isDigits(mtimeNs) || !isDigits(device)) return undefined;
   if (typeof linkTarget !== 'string' || !isHex(linkTarget) || !isRecord(xattrs)) return undefined;
   if (typeof flags !== 'string' || !/^i?a?$/.test(flags)) return undefined;

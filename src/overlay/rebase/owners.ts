@@ -1,7 +1,7 @@
 // Numbers of users and groups that are others in the new view: an image may give the same account another number, and an
 // account that was made by hand may have to give its number away. Owners and access control lists follow the names.
 
-import type { IdMap } from '../merge/records.ts';
+import type { Owners } from './account-records.ts';
 import type { TreeObject } from './tree-object.ts';
 
 const ACLS = ['system.posix_acl_access', 'system.posix_acl_default'];
@@ -10,10 +10,10 @@ const NAMED_USER = 0x02;
 const NAMED_GROUP = 0x08;
 
 /** The object as the new view has it. */
-export function withOwners(object: TreeObject, owners: IdMap): TreeObject {
-  if (owners.uid.size === 0 && owners.gid.size === 0) return object;
-  const uid = owners.uid.get(object.uid) ?? object.uid;
-  const gid = owners.gid.get(object.gid) ?? object.gid;
+export function withOwners(object: TreeObject, owners: Owners): TreeObject {
+  if (owners.uids.size === 0 && owners.gids.size === 0) return object;
+  const uid = owners.uids.get(object.uid) ?? object.uid;
+  const gid = owners.gids.get(object.gid) ?? object.gid;
   let { xattrs } = object;
   for (const name of ACLS) {
     const acl = xattrs.get(name);
@@ -24,12 +24,12 @@ export function withOwners(object: TreeObject, owners: IdMap): TreeObject {
 }
 
 /** Entries are sorted by tag and number, which the kernel insists on. */
-function aclWithOwners(acl: Buffer, { uid, gid }: IdMap): Buffer | undefined {
+function aclWithOwners(acl: Buffer, { uids, gids }: Owners): Buffer | undefined {
   if (acl.length < 4 || acl.length % 8 !== 4) return undefined;
   const entries: { tag: number; permissions: number; id: number }[] = [];
   for (let at = 4; at < acl.length; at += 8) {
     const [tag, permissions, id] = [acl.readUInt16LE(at), acl.readUInt16LE(at + 2), acl.readUInt32LE(at + 4)];
-    const ids = { [NAMED_USER]: uid, [NAMED_GROUP]: gid }[tag];
+    const ids = { [NAMED_USER]: uids, [NAMED_GROUP]: gids }[tag];
     entries.push({ tag, permissions, id: ids?.get(id) ?? id });
   }
   entries.sort((one, other) => one.tag - other.tag || one.id - other.id);

@@ -6,13 +6,13 @@ import { findChanges } from './changes.ts';
 import { REGENERATORS } from './classes.ts';
 import { decide, type Policy } from './decide.ts';
 import { type FactOptions, gatherFacts } from './facts.ts';
-import { lostRuntimes } from './lost-runtimes.ts';
 import { linkNames } from './link-names.ts';
+import { lostRuntimes } from './lost-runtimes.ts';
 import type { Changes, Decision, RebasePlan, RebaseTrees } from './model.ts';
-import { decideUnchangedRecords } from './unchanged-records.ts';
 import type { Rule } from './rules.ts';
 import { settle } from './settle.ts';
 import { comparePaths } from './tree-order.ts';
+import { decideUnchangedRecords } from './unchanged-records.ts';
 
 export interface PlanRebaseOptions extends FactOptions {
   /** What {@link findChanges} said about these trees already. */
@@ -27,7 +27,7 @@ export interface PlanRebaseOptions extends FactOptions {
  *   the plan is carried out on.
  * @throws HoldfastError HF-IO, HF-INTERRUPTED, HF-TOOL-MISSING.
  */
-export async function planRebase(trees: RebaseTrees, options: PlanRebaseOptions): Promise<RebasePlan> {
+export async function planRebase(trees: RebaseTrees, options: PlanRebaseOptions = {}): Promise<RebasePlan> {
   const policy: Policy = { rules: options.rules ?? [] };
   const changes = options.changes ?? (await findChanges(trees, options));
   const facts = await gatherFacts(trees, changes, options);
@@ -41,8 +41,8 @@ export async function planRebase(trees: RebaseTrees, options: PlanRebaseOptions)
     changes,
     decisions,
     implied,
-    recordConflicts: facts.records.conflicts,
-    owners: facts.records.ids,
+    accountConflicts: facts.accounts.conflicts,
+    owners: facts.accounts.owners,
     regenerate: regeneratorsFor(decisions),
     warnings: [...changes.warnings, ...lostRuntimes(decisions, trees)],
   };

@@ -3,15 +3,15 @@
 // outside the tree is reached, since every directory above is looked at and no link is followed.
 
 import { chmodSync, lchownSync, linkSync, mkdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
-import { bytesOf, parentOf, TargetTree, type TreePath } from '../../image/targettree.ts';
 import { fileTimeOf, setTime } from '../../image/exact-time.ts';
+import { bytesOf, parentOf, TargetTree, type TreePath } from '../../image/targettree.ts';
 import { setXattrs } from '../../image/xattrs.ts';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
 import type { Progress } from '../../system/events.ts';
 import { requireTools } from '../../system/tools.ts';
 import { changeFlags, readAttributes, removeXattr } from './attributes.ts';
-import type { Decision, RebasePlan, Wish } from './model.ts';
 import { saveLosers } from './losers.ts';
+import type { Decision, RebasePlan, Wish } from './model.ts';
 import { StagedObjects } from './staged-objects.ts';
 import type { TreeObject } from './tree-object.ts';
 import { comparePaths, parentsOf } from './tree-order.ts';
@@ -108,20 +108,31 @@ class Replayer {
 
   /** What is immutable can't be replaced, nor anything in it. */
   async #liftFlags(decisions: readonly Decision[]): Promise<void> {
-    const flagged = decisions.filter(({ wish, base }) => wish.want !== 'base' && base !== undefined && base.flags !== '');
-    await changeFlags(this.#options.target, '-ia', flagged.map(({ target }) => target));
+    const flagged = decisions.filter(
+      ({ wish, base }) => wish.want !== 'base' && base !== undefined && base.flags !== '',
+    );
+    await changeFlags(
+      this.#options.target,
+      '-ia',
+      flagged.map(({ target }) => target),
+    );
   }
 
   async #stage(tasks: readonly Task[]): Promise<void> {
     const total = tasks.reduce((sum, { wish }) => sum + wish.object.storedBytes, 0);
     for (const task of tasks) {
       const { target, wish } = task;
-      if (this.#options.signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', 'interrupted while changes were carried');
+      if (this.#options.signal?.aborted)
+        throw new HoldfastError('HF-INTERRUPTED', 'interrupted while changes were carried');
       if (wish.linkTo !== undefined || this.#isThere(task)) continue;
       const source = wish.content.from === 'view' ? this.#plan.trees.oldView : this.#plan.trees.newBase;
       const made = await this.#staged.make(target, wish, source);
       if (!made) this.#options.warn(`${show(target)} went away while it was carried`);
-      this.#options.onProgress?.({ done: this.#staged.writtenBytes, total: Math.max(total, this.#staged.writtenBytes), unit: 'bytes' });
+      this.#options.onProgress?.({
+        done: this.#staged.writtenBytes,
+        total: Math.max(total, this.#staged.writtenBytes),
+        unit: 'bytes',
+      });
     }
   }
 
@@ -189,7 +200,10 @@ class Replayer {
       // A link has no mode, and chmod would follow it.
       if (object.type !== 'symlink') chmodSync(this.#at(target), object.mode);
     }
-    await setXattrs(directory, new Map([...wanted].flatMap(([target, { xattrs }]) => (xattrs.size === 0 ? [] : [[target, xattrs] as const]))));
+    await setXattrs(
+      directory,
+      new Map([...wanted].flatMap(([target, { xattrs }]) => (xattrs.size === 0 ? [] : [[target, xattrs] as const]))),
+    );
     for (const [target, object] of wanted) {
       if (object.type !== 'directory') setTime(this.#at(target), fileTimeOf(object.mtimeNs));
     }

@@ -1,12 +1,11 @@
 // What a plan means, for people and for programs: how much is carried, what both sides changed and who keeps it. The same text
 // before an upgrade, during it and after it.
 
-import type { ReplayResult } from './replay.ts';
-import { POLICIES } from './classes.ts';
 import { conflictsOf } from './losers.ts';
 import type { ConflictKind, Decision, Outcome, RebasePlan, Winner } from './model.ts';
-import { type ObjectJson, jsonOfObject } from './object-json.ts';
+import { jsonOfObject, type ObjectJson } from './object-json.ts';
 import { type PathText, textOfPath } from './path-text.ts';
+import type { ReplayResult } from './replay.ts';
 import type { TreeObject } from './tree-object.ts';
 import { show } from './walk.ts';
 
@@ -55,14 +54,18 @@ export function reportLines(plan: RebasePlan, extras: ReportExtras = {}): string
   if (packages.length > 0) lines.push(heading('packages', packages.length, packages.join(', ')));
   if (skipped > 0) lines.push(heading('skipped', skipped, `${reasonsOf(plan)}${extras.all ? '' : ' (list: --all)'}`));
   if (extras.all) lines.push(...skippedLines(plan));
-  const records = plan.recordConflicts;
-  if (conflict + records.length > 0) lines.push(heading('CONFLICTS', conflict + records.length, '').trimEnd());
+  const accounts = plan.accountConflicts;
+  if (conflict + accounts.length > 0) lines.push(heading('CONFLICTS', conflict + accounts.length, '').trimEnd());
   for (const [index, decision] of conflictsOf(plan).entries()) {
     const { kind, winner } = decision.conflict;
     const flip = `--take ${winner === 'user' ? 'new' : 'mine'}:${index + 1}`;
-    lines.push(`   ${index + 1} ${kind.padEnd(14)} ${show(decision.path).padEnd(40)} ${keeping(decision)} (${flip} to flip)`);
+    lines.push(
+      `   ${index + 1} ${kind.padEnd(14)} ${show(decision.path).padEnd(40)} ${keeping(decision)} (${flip} to flip)`,
+    );
   }
-  for (const { file, name, decision } of records) lines.push(`   - ${'account'.padEnd(14)} ${`/etc/${file}: ${name}`.padEnd(40)} ${decision}`);
+  for (const { path, record, text } of accounts) {
+    lines.push(`   - ${'account'.padEnd(14)} ${`${show(path)}: ${record}`.padEnd(40)} ${text}`);
+  }
   for (const warning of plan.warnings) lines.push(`  note: ${warning}`);
   lines.push(...(extras.closing ?? []));
   return lines;
@@ -117,7 +120,7 @@ export interface ReportJson {
     view: ObjectJson | null;
     base: ObjectJson | null;
   })[];
-  accounts: readonly { file: string; name: string; decision: string }[];
+  accounts: readonly { path: string; record: string; winner: Winner; text: string }[];
   warnings: readonly string[];
 }
 
@@ -147,7 +150,7 @@ export function reportJson(plan: RebasePlan, result?: ReplayResult): ReportJson 
         base: jsonOrNull(decision.base),
       };
     }),
-    accounts: plan.recordConflicts.map(({ file, name, decision }) => ({ file, name, decision })),
+    accounts: plan.accountConflicts.map((conflict) => ({ ...conflict, path: show(conflict.path) })),
     warnings: plan.warnings,
   };
 }
@@ -161,6 +164,3 @@ function resultOf({ wish }: Decision): 'user' | 'new' | 'merged' | 'deleted' {
 function jsonOrNull(object: TreeObject | undefined): ObjectJson | null {
   return object === undefined ? null : jsonOfObject(object);
 }
-
-/** What each class of paths means, for help texts. */
-export const CLASS_REASONS = Object.entries(POLICIES).map(([name, { because }]) => ({ name, because }));

@@ -50,7 +50,11 @@ export function takeRule(path: TreePath, winner: Winner): Rule {
 }
 
 /** The first rule that says something about a path. */
-export function ruleFor<K extends 'winner' | 'carry'>(rules: readonly Rule[], path: TreePath, about: K): Rule | undefined {
+export function ruleFor<K extends 'winner' | 'carry'>(
+  rules: readonly Rule[],
+  path: TreePath,
+  about: K,
+): Rule | undefined {
   return rules.find((rule) => rule[about] !== undefined && rule.pattern.test(path));
 }
 

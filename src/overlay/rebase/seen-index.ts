@@ -1,7 +1,7 @@
 // What the view was when it was planned: inode number and time of change of every name, kept in a file, so that the shutdown
 // can tell what changed since then. No clock is involved: an object that is touched gets another time.
 
-import { readFileSync, type BigIntStats } from 'node:fs';
+import { type BigIntStats, readFileSync } from 'node:fs';
 import type { TreePath } from '../../image/targettree.ts';
 import { writeFileDurably } from '../../system/durable.ts';
 import { HoldfastError } from '../../system/errors.ts';

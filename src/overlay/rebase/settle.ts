@@ -7,8 +7,8 @@ import { applyWish, type Policy, winnerAt } from './decide.ts';
 import type { Facts } from './facts.ts';
 import type { Decision, ImpliedDirectory, Wish } from './model.ts';
 import { withOwners } from './owners.ts';
-import { comparePaths, parentsOf } from './tree-order.ts';
 import type { TreeObject } from './tree-object.ts';
+import { comparePaths, parentsOf } from './tree-order.ts';
 
 export interface Settled {
   /** In the order of paths. */
@@ -140,7 +140,7 @@ class Settler {
     }
     if (base?.type === 'directory') return true;
     if (view === undefined) return false;
-    const object = withOwners(view.object, this.#facts.records.ids);
+    const object = withOwners(view.object, this.#facts.accounts.owners);
     if (base === undefined) {
       this.#implied.set(target, { target, object });
       return true;

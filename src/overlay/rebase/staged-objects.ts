@@ -35,7 +35,11 @@ export class StagedObjects {
    * @param source the tree that its content is read from.
    * @returns false when that isn't there any more.
    */
-  async make(target: TreePath, { object, content }: Extract<Wish, { want: 'object' }>, source: string): Promise<boolean> {
+  async make(
+    target: TreePath,
+    { object, content }: Extract<Wish, { want: 'object' }>,
+    source: string,
+  ): Promise<boolean> {
     const path = this.#nextPath();
     if (object.type === 'symlink') symlinkSync(bytesOf(object.linkTarget), bytesOf(this.#prefix + path));
     else if (object.type !== 'file') await this.#makeNode(path, object);
@@ -47,7 +51,8 @@ export class StagedObjects {
 
   /** Removes what is left. */
   end(): void {
-    if (this.#directory !== undefined) rmSync(bytesOf(this.#prefix + this.#directory), { recursive: true, force: true });
+    if (this.#directory !== undefined)
+      rmSync(bytesOf(this.#prefix + this.#directory), { recursive: true, force: true });
     this.#directory = undefined;
   }
 
