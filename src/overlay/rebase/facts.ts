@@ -1,6 +1,7 @@
 // All that has to be known to decide: each change beside what the new base has at that path, merged texts and accounts, and
 // what is below directories that go. Everything is read here, so that deciding is a pure function.
 
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { bytesOf, parentOf, type TreePath } from '../../image/targettree.ts';
 import { MAX_MERGE_BYTES, mergeText } from '../merge/text.ts';
@@ -13,14 +14,6 @@ import { addDigests, readObjects } from './read-object.ts';
 import type { TreeObject } from './tree-object.ts';
 import { joinPath, parentsOf } from './tree-order.ts';
 import { prefixOf } from './walk.ts';
-
-/** What a stage wrote, with the face that it gave it. */
-export interface StageWrite {
-  sha256: string;
-  mode: number;
-  uid: number;
-  gid: number;
-}
 
 export interface Fact {
   change: Change;
@@ -49,10 +42,10 @@ export interface Facts {
 }
 
 export interface FactOptions {
-  /** Paths that the package manager takes care of, absolute. */
-  packaged?: { has(path: string): boolean } | undefined;
-  /** By absolute path. */
-  stageWrites?: ReadonlyMap<string, StageWrite> | undefined;
+  /** Paths that the package manager takes care of. */
+  packaged?: { has(path: TreePath): boolean } | undefined;
+  /** What stages wrote: sha256 of a file's content, or of a link's target, as hexadecimal digits. */
+  stageWrites?: ReadonlyMap<TreePath, string> | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -86,7 +79,7 @@ class Gatherer {
       ...targets.filter((_, index) => isCarried(changes[index]?.path ?? '')),
       ...[...children.values()].flat(),
       ...unchangedNames.values(),
-      ...above.keys(),
+      ...[...above.keys()].flatMap((target) => [...parentsOf(target), target]),
       ...RECORD_PATHS,
     ]);
     const facts: Fact[] = [];
@@ -111,8 +104,8 @@ class Gatherer {
     const base = this.#base.get(target) ?? (isCarried(path) ? undefined : this.#newBase.look(target));
     const fact: Fact = { change, class: classOf(path), target, base };
     if (!isCarried(path)) return fact;
-    if (packaged?.has(`/${path}`)) return { ...fact, left: 'packages' };
-    const write = stageWrites?.get(`/${path}`);
+    if (packaged?.has(path)) return { ...fact, left: 'packages' };
+    const write = stageWrites?.get(path);
     if (write !== undefined && after !== undefined && (await this.#isAsWritten(path, after, write))) {
       return { ...fact, left: 'stage-log' };
     }
@@ -128,11 +121,13 @@ class Gatherer {
     return merged === undefined ? fact : { ...fact, merged };
   }
 
-  async #isAsWritten(path: TreePath, after: TreeObject, write: StageWrite): Promise<boolean> {
-    if (after.type !== 'file' || after.mode !== write.mode) return false;
-    if (after.uid !== write.uid || after.gid !== write.gid) return false;
+  async #isAsWritten(path: TreePath, after: TreeObject, sha256: string): Promise<boolean> {
+    if (after.type === 'symlink') {
+      return createHash('sha256').update(after.linkTarget, 'latin1').digest('hex') === sha256;
+    }
+    if (after.type !== 'file') return false;
     await addDigests(this.#trees.oldView, [[path, after]], this.#options.signal);
-    return after.digest === `sha256:${write.sha256}`;
+    return after.digest === `sha256:${sha256}`;
   }
 
   #originOf({ origin }: Change, base: TreeObject | undefined): Fact['originInBase'] {

@@ -77,6 +77,7 @@ class Replayer {
 
   async run(): Promise<ReplayResult> {
     const { decisions, implied } = this.#plan;
+    if (this.#options.losers !== undefined) await saveLosers(this.#plan, this.#options.losers, this.#options);
     const removed = decisions.filter(({ wish }) => wish.want === 'absent');
     const tasks = decisions.flatMap(({ target, wish }): Task[] => (wish.want === 'object' ? [{ target, wish }] : []));
     const directories = tasks.filter(({ wish }) => wish.object.type === 'directory');
@@ -87,7 +88,6 @@ class Replayer {
     const others = tasks.filter(({ wish }) => wish.object.type !== 'directory');
     if (removed.length + directories.length + others.length === 0) return { applied: 0, writtenBytes: 0 };
 
-    if (this.#options.losers !== undefined) await saveLosers(this.#plan, this.#options.losers, this.#options);
     await this.#liftFlags(decisions);
     this.#enter('');
     await this.#stage(others);

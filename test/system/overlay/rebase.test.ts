@@ -1,16 +1,20 @@
 // A rebase on real trees: what a user changed is on the new tree afterwards, with every attribute, or it is a conflict whose
 // loser was kept. Needs root.
 
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listConflicts } from '../../../src/overlay/rebase/losers.ts';
 import type { RebaseTrees } from '../../../src/overlay/rebase/model.ts';
 import { type PlanRebaseOptions, planRebase } from '../../../src/overlay/rebase/plan-rebase.ts';
 import { replay } from '../../../src/overlay/rebase/replay.ts';
+import { parseRules, takeRule } from '../../../src/overlay/rebase/rules.ts';
 import { runChecked } from '../../../src/system/process.ts';
+import type { Entry } from '../../unit/image/snapshot.ts';
 import { wholeSnapshot } from '../image/whole-snapshot.ts';
-import { type TreeSpec, writeTree } from './tree-spec.ts';
+import { type NodeSpec, type TreeSpec, writeTree } from './tree-spec.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'holdfast-rebase-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -109,7 +113,508 @@ describe('a rebase', () => {
     expect(outcomes['etc/kept.conf']).toBeUndefined();
     expect(result.applied).toBe(Object.keys(outcomes).length);
   });
+
+  it('adds what both added, differently, by class', async () => {
+    const beside = { 'etc/y': file(''), 'usr/y': file('') };
+    const done = await rebase(
+      beside,
+      {
+        ...beside,
+        'etc/x': file('mine'),
+        'usr/x': file('mine'),
+        'usr/same': file('s'),
+        'etc/d': { directory: true, mode: 0o700 },
+      },
+      { ...beside, 'etc/x': file('theirs'), 'usr/x': file('theirs'), 'usr/same': file('s'), 'etc/d/in': file('i') },
+    );
+    expect(done.outcomes).toEqual({
+      'etc/d': 'add/add user',
+      'etc/x': 'add/add user',
+      'usr/same': 'converged',
+      'usr/x': 'add/add new',
+    });
+    expect([shown(done, 'etc/x'), shown(done, 'usr/x'), shown(done, 'etc/d/in')]).toEqual(['mine', 'theirs', 'i']);
+    expect(done.tree['etc/d']?.mode).toBe('700');
+  });
+
+  it('puts a mode and an attribute set by hand on new content, and takes a capability from the content that has it', async () => {
+    const capability = { 'security.capability': '0100000200040000000000000000000000000000' };
+    const done = await rebase(
+      {
+        'usr/a': file('1'),
+        'usr/b': file('1'),
+        'usr/c': { ...file('1'), xattrs: { 'user.old': '01' } },
+        'srv/d': file('1'),
+      },
+      {
+        'usr/a': { ...file('1'), mode: 0o4755, uid: 5 },
+        'usr/b': { ...file('1'), xattrs: { 'user.note': '01', ...capability } },
+        'usr/c': file('1'),
+        'srv/d': file('mine'),
+      },
+      {
+        'usr/a': { ...file('2'), gid: 9 },
+        'usr/b': file('2'),
+        'usr/c': { ...file('2'), xattrs: { 'user.old': '01', 'user.new': '02' } },
+        'srv/d': { ...file('1'), xattrs: capability },
+      },
+    );
+    expect(done.outcomes).toEqual({
+      'usr/a': 'metadata',
+      'usr/b': 'metadata',
+      'usr/c': 'metadata',
+      'srv/d': 'changed',
+    });
+    expect(done.tree['usr/a']).toMatchObject({ mode: '4755', owner: '5:9', size: 1 });
+    expect(shown(done, 'usr/a') + shown(done, 'usr/b') + shown(done, 'usr/c')).toBe('222');
+    expect(done.tree['usr/b']?.xattrs).toEqual([
+      'security.capability=0x0100000200040000000000000000000000000000',
+      'user.note=0x01',
+    ]);
+    expect(done.tree['usr/c']?.xattrs).toEqual(['user.new=0x02']);
+    expect([shown(done, 'srv/d'), done.tree['srv/d']?.xattrs]).toEqual(['mine', []]);
+  });
+
+  it('keeps a directory that the new image put files into, and removes one that it did not', async () => {
+    const base = { 'opt/a/x': file('1'), 'opt/a/sub/y': file('1'), 'opt/b/x': file('1'), 'opt/keep': file('') };
+    const done = await rebase(base, { 'opt/keep': file('') }, { ...base, 'opt/a/sub/new': file('2') });
+    expect(done.outcomes).toEqual({
+      'opt/a': 'delete/grow new',
+      'opt/a/sub': 'delete/grow new',
+      'opt/a/sub/y': 'deleted',
+      'opt/a/x': 'deleted',
+      'opt/b': 'deleted',
+      'opt/b/x': 'deleted',
+    });
+    expect(Object.keys(done.tree).filter((path) => path.startsWith('opt'))).toEqual([
+      'opt',
+      'opt/a',
+      'opt/a/sub',
+      'opt/a/sub/new',
+      'opt/keep',
+    ]);
+  });
+
+  it('puts a file in the place of a directory, with what the new image had in it kept aside', async () => {
+    const base = { 'opt/a/x': file('1'), 'usr/a/x': file('1') };
+    const done = await rebase(
+      base,
+      { 'opt/a': file('mine'), 'usr/a': file('mine') },
+      { ...base, 'opt/a/new': file('2'), 'opt/a/deep/er': { link: 'z' }, 'usr/a/new': file('2') },
+    );
+    expect(shown(done, 'opt/a')).toBe('mine');
+    expect(shown(done, 'usr/a/new')).toBe('2');
+    expect(listConflicts(done.losers).map(({ path, winner, object }) => [path, winner, object?.type])).toEqual([
+      ['opt/a', 'user', 'directory'],
+      ['opt/a/deep', 'user', 'directory'],
+      ['opt/a/deep/er', 'user', 'symlink'],
+      ['opt/a/new', 'user', 'file'],
+      ['usr/a', 'new', 'file'],
+    ]);
+  });
+
+  it('has a place for what lay in a directory that is none any more', async () => {
+    const base = { 'opt/a/x': file('1'), 'usr/a/x': file('1'), 'srv/a/x': file('1') };
+    const view = {
+      'opt/a/x': file('1'),
+      'opt/a/mine': file('m'),
+      'usr/a/x': file('1'),
+      'usr/a/mine': file('m'),
+      'srv/a/x': file('1'),
+      'srv/a/mine': { ...file('m'), mode: 0o600 },
+    };
+    const done = await rebase(base, view, {
+      'opt/a': file('now a file'),
+      'usr/a': file('now a file'),
+      srv: { directory: true },
+    });
+    expect(done.outcomes).toEqual({
+      'opt/a': 'type user',
+      'opt/a/mine': 'added',
+      'srv/a/mine': 'added',
+      'usr/a': 'type new',
+      'usr/a/mine': 'type new',
+    });
+    expect([shown(done, 'opt/a/mine'), shown(done, 'usr/a'), shown(done, 'srv/a/mine')]).toEqual([
+      'm',
+      'now a file',
+      'm',
+    ]);
+    const kept = listConflicts(done.losers);
+    expect(kept.map(({ path, winner }) => [path, winner])).toEqual([
+      ['opt/a', 'user'],
+      ['usr/a', 'new'],
+      ['usr/a/mine', 'new'],
+    ]);
+  });
+
+  it('follows a directory that became a link, but never out of the tree', async () => {
+    const base = { 'lib/a/x': file('1'), 'srv/out/x': file('1') };
+    const done = await rebase(
+      base,
+      { ...base, 'lib/a/x': file('mine'), 'lib/a/added': file('m'), 'srv/out/added': file('m') },
+      {
+        lib: { link: 'usr/lib' },
+        'usr/lib/a/x': file('1'),
+        'srv/out': { link: '../../../../../../../../../../outside' },
+      },
+    );
+    expect(shown(done, 'usr/lib/a/x')).toBe('mine');
+    expect(shown(done, 'usr/lib/a/added')).toBe('m');
+    expect(shown(done, 'lib')).toBe('-> usr/lib');
+    expect(shown(done, 'srv/out/added')).toBe('m');
+    expect(done.outcomes['srv/out']).toBe('type user');
+  });
+
+  it('takes what a rule says, and what was taken by hand', async () => {
+    const base = { 'usr/a': file('1'), 'usr/b': file('1'), 'etc/c': file('1'), 'srv/d': file('1') };
+    const view = { 'usr/a': file('2'), 'usr/b': file('2'), 'etc/c': file('2'), 'srv/d': file('2') };
+    const next = { 'usr/a': file('3'), 'usr/b': file('3'), 'etc/c': file('3'), 'srv/d': file('1') };
+    const rules = [
+      takeRule('etc/c', 'new'),
+      ...parseRules('rules:\n- {path: /usr/a, winner: mine}\n- {path: /srv/**, carry: false}\n', 'r.yaml'),
+    ];
+    const done = await rebase(base, view, next, { rules });
+    expect(done.outcomes).toEqual({
+      'etc/c': 'both-changed new',
+      'srv/d': 'skipped',
+      'usr/a': 'both-changed user',
+      'usr/b': 'both-changed new',
+    });
+    expect(done.plan.decisions.map(({ rule }) => rule)).toEqual(['--take', 'r.yaml#2', 'r.yaml#1', 'class:vendor']);
+  });
+
+  it('leaves out what packages bring and what a stage wrote, unless it was changed since', async () => {
+    const beside = { 'etc/y': file('') };
+    const digest = (content: string) => createHash('sha256').update(content).digest('hex');
+    const done = await rebase(
+      beside,
+      {
+        ...beside,
+        'usr/bin/vim': file('v'),
+        'etc/stage': file('s'),
+        'etc/stage-edited': file('edited'),
+        'etc/link': { link: 'to' },
+      },
+      beside,
+      {
+        packaged: new Set(['usr/bin/vim', 'usr', 'usr/bin']),
+        stageWrites: new Map([
+          ['etc/stage', digest('s')],
+          ['etc/stage-edited', digest('s')],
+          ['etc/link', digest('to')],
+        ]),
+      },
+    );
+    expect(done.outcomes).toEqual({
+      'etc/link': 'skipped',
+      'etc/stage': 'skipped',
+      'etc/stage-edited': 'added',
+      usr: 'package',
+      'usr/bin': 'package',
+      'usr/bin/vim': 'package',
+    });
+    expect(Object.keys(done.tree)).toEqual(['.', 'etc', 'etc/stage-edited', 'etc/y']);
+  });
+
+  it('gives owners the numbers that their names have in the new image', async () => {
+    const done = await rebase(
+      { 'etc/passwd': file('root:x:0:0::/:\nchrony:x:103:103::/:\n'), 'etc/group': file('root:x:0:\nchrony:x:103:\n') },
+      {
+        'etc/passwd': file('root:x:0:0::/:\nchrony:x:103:103::/:\nlisa:x:1000:1000::/home/lisa:\n'),
+        'etc/group': file('root:x:0:\nchrony:x:103:\nlisa:x:1000:\n'),
+        'srv/keys': { ...file('k'), uid: 103, gid: 103, mode: 0o2640, xattrs: { 'system.posix_acl_access': ACL } },
+        'home/lisa': { directory: true, uid: 1000, gid: 1000 },
+      },
+      {
+        'etc/passwd': file('root:x:0:0::/:\nchrony:x:105:106::/:\n'),
+        'etc/group': file('root:x:0:\nchrony:x:106:\n'),
+      },
+    );
+    expect(shown(done, 'etc/passwd')).toBe('root:x:0:0::/:\nchrony:x:105:106::/:\nlisa:x:1000:1000::/home/lisa:\n');
+    expect(done.tree['srv/keys']?.owner).toBe('105:106');
+    expect(done.tree['srv/keys']?.xattrs).toEqual([`system.posix_acl_access=0x${ACL}`]);
+    expect(done.tree['home/lisa']?.owner).toBe('1000:1000');
+  });
+
+  it('can be done on the tree that it was planned against, and again', async () => {
+    const base = { 'etc/a': file('1\n2\n3\n4\n'), 'usr/m': file('x'), 'srv/gone': file('') };
+    const view = { 'etc/a': file('one\n2\n3\n4\n'), 'usr/m': { ...file('x'), mode: 0o600 } };
+    const next = { 'etc/a': file('1\n2\n3\nfour\n'), 'usr/m': file('y'), 'srv/gone': file('') };
+    const { target, ...trees } = await treesOf(base, view, next);
+    const plan = await planRebase({ ...trees, newBase: target });
+    await replay(plan, { target, warn: (text) => expect.unreachable(text) });
+    const tree = await wholeSnapshot(target);
+    expect(text(target, 'etc/a')).toBe('one\n2\n3\nfour\n');
+    expect(tree['usr/m']).toMatchObject({ mode: '600', size: 1 });
+    await replay(await planRebase({ ...trees, newBase: trees.newBase }), {
+      target,
+      warn: (text) => expect.unreachable(text),
+    });
+    expect(await wholeSnapshot(target)).toEqual(tree);
+  });
 });
+
+interface Case {
+  title: string;
+  base: NodeSpec;
+  view?: NodeSpec;
+  next?: NodeSpec;
+  at: string;
+  outcome: string;
+  result: string;
+}
+
+/** One path each, all in one tree. */
+const CASES: readonly Case[] = [
+  {
+    title: 'only the image changed it',
+    base: file('a'),
+    view: file('a'),
+    next: file('b'),
+    at: 'etc/x1',
+    outcome: '-',
+    result: 'b',
+  },
+  {
+    title: 'only the user changed it',
+    base: file('a'),
+    view: file('b'),
+    next: file('a'),
+    at: 'usr/x2',
+    outcome: 'changed',
+    result: 'b',
+  },
+  {
+    title: 'both made the same change',
+    base: file('a'),
+    view: file('b'),
+    next: file('b'),
+    at: 'etc/x3',
+    outcome: 'converged',
+    result: 'b',
+  },
+  { title: 'both deleted it', base: file('a'), at: 'etc/x4', outcome: 'converged', result: 'nothing' },
+  {
+    title: 'only the user deleted it',
+    base: file('a'),
+    next: file('a'),
+    at: 'usr/x5',
+    outcome: 'deleted',
+    result: 'nothing',
+  },
+  {
+    title: 'only the image deleted it',
+    base: file('a'),
+    view: file('a'),
+    at: 'etc/x6',
+    outcome: '-',
+    result: 'nothing',
+  },
+  {
+    title: 'both changed other lines of a text',
+    base: file('1\n2\n3\n4\n5\n'),
+    view: file('one\n2\n3\n4\n5\n'),
+    next: file('1\n2\n3\n4\nfive\n'),
+    at: 'etc/x7',
+    outcome: 'merged',
+    result: 'one\n2\n3\n4\nfive\n',
+  },
+  {
+    title: 'the same outside /etc',
+    base: file('1\n2\n3\n4\n5\n'),
+    view: file('one\n2\n3\n4\n5\n'),
+    next: file('1\n2\n3\n4\nfive\n'),
+    at: 'opt/x8',
+    outcome: 'both-changed user',
+    result: 'one\n2\n3\n4\n5\n',
+  },
+  {
+    title: 'both changed the same line',
+    base: file('a\n'),
+    view: file('b\n'),
+    next: file('c\n'),
+    at: 'etc/x9',
+    outcome: 'both-changed user',
+    result: 'b\n',
+  },
+  {
+    title: 'the same below /usr',
+    base: file('a\n'),
+    view: file('b\n'),
+    next: file('c\n'),
+    at: 'usr/x10',
+    outcome: 'both-changed new',
+    result: 'c\n',
+  },
+  {
+    title: 'changed and deleted',
+    base: file('a'),
+    view: file('b'),
+    at: 'etc/x11',
+    outcome: 'modify/delete user',
+    result: 'b',
+  },
+  {
+    title: 'changed and deleted below /usr',
+    base: file('a'),
+    view: file('b'),
+    at: 'usr/libexec/x12',
+    outcome: 'modify/delete new',
+    result: 'nothing',
+  },
+  {
+    title: 'deleted and changed',
+    base: file('a'),
+    next: file('b'),
+    at: 'etc/x13',
+    outcome: 'delete/modify user',
+    result: 'nothing',
+  },
+  {
+    title: 'deleted and changed below /usr',
+    base: file('a'),
+    next: file('b'),
+    at: 'usr/x14',
+    outcome: 'delete/modify new',
+    result: 'b',
+  },
+  {
+    title: 'a link and another file',
+    base: file('a'),
+    view: { link: 'y' },
+    next: file('b'),
+    at: 'etc/x15',
+    outcome: 'type user',
+    result: '-> y',
+  },
+  {
+    title: 'a link and another file below /usr',
+    base: file('a'),
+    view: { link: 'y' },
+    next: file('b'),
+    at: 'usr/x16',
+    outcome: 'type new',
+    result: 'b',
+  },
+  {
+    title: 'two links',
+    base: file('a'),
+    view: { link: 'y' },
+    next: { link: 'z' },
+    at: 'etc/x17',
+    outcome: 'both-changed user',
+    result: '-> y',
+  },
+  {
+    title: 'a file that became a link',
+    base: file('a'),
+    view: { link: 'y' },
+    next: file('a'),
+    at: 'usr/x18',
+    outcome: 'changed',
+    result: '-> y',
+  },
+  {
+    title: 'a link led elsewhere',
+    base: { link: 'a' },
+    view: { link: 'b' },
+    next: { link: 'a' },
+    at: 'usr/x19',
+    outcome: 'changed',
+    result: '-> b',
+  },
+  {
+    title: 'identity',
+    base: file('a'),
+    view: file('b'),
+    next: file('c'),
+    at: 'etc/machine-id',
+    outcome: 'changed',
+    result: 'b',
+  },
+  {
+    title: 'a log',
+    base: file('a'),
+    view: file('b'),
+    next: file('c'),
+    at: 'var/log/dpkg.log',
+    outcome: 'changed',
+    result: 'b',
+  },
+  {
+    title: 'a cache',
+    base: file('a'),
+    view: file('bb'),
+    next: file('c'),
+    at: 'var/cache/x20',
+    outcome: 'skipped',
+    result: 'c',
+  },
+  {
+    title: 'a kernel module',
+    base: file('a'),
+    view: file('bb'),
+    next: file('a'),
+    at: 'usr/lib/modules/6/x.ko',
+    outcome: 'skipped',
+    result: 'a',
+  },
+  {
+    title: 'fstab',
+    base: file('a'),
+    view: file('bb'),
+    next: file('c'),
+    at: 'etc/fstab',
+    outcome: 'skipped',
+    result: 'c',
+  },
+  {
+    title: 'the record of packages',
+    base: file('a'),
+    view: file('bb'),
+    next: file('c'),
+    at: 'var/lib/dpkg/status',
+    outcome: 'skipped',
+    result: 'c',
+  },
+];
+
+describe('the decision table', () => {
+  const beside = { 'etc/beside': file('x'), 'usr/libexec/beside': file('x'), 'opt/beside': file('x') };
+  let done: Awaited<ReturnType<typeof rebase>>;
+  beforeAll(async () => {
+    const tree = (side: 'base' | 'view' | 'next') => {
+      const nodes = CASES.flatMap((one) => (one[side] === undefined ? [] : [[one.at, one[side]] as const]));
+      return { ...beside, ...Object.fromEntries(nodes) };
+    };
+    done = await rebase(tree('base'), tree('view'), tree('next'));
+  });
+
+  it.each(CASES)('$title', ({ view, next, at, outcome, result }) => {
+    expect(done.outcomes[at] ?? '-').toBe(outcome);
+    expect(shown(done, at)).toBe(result);
+    // Who lost is kept; a deletion leaves nothing to keep.
+    const winner = outcome.split(' ')[1];
+    const kept = listConflicts(done.losers).find(({ path }) => path === at);
+    expect(kept?.winner).toBe(winner);
+    const lost = winner === 'user' ? next : view;
+    if (winner !== undefined && lost !== undefined && 'file' in lost) {
+      expect(readFileSync(join(done.losers, kept?.content ?? ''), 'latin1')).toBe(lost.file);
+    }
+  });
+});
+
+function file(content: string) {
+  return { file: content };
+}
+
+/** What is at a path afterwards. */
+function shown({ target, tree }: { target: string; tree: Record<string, Entry> }, path: string): string {
+  const entry = tree[path];
+  if (entry === undefined) return 'nothing';
+  return entry.type === 'symlink' ? `-> ${entry.target}` : text(target, path);
+}
 
 /** user::rw-, user:1000:rw-, group::r--, mask::rw-, other::r-- */
 const ACL = [
