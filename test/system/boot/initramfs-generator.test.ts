@@ -103,6 +103,29 @@ describe('what they say', () => {
     expect(units['sysroot.mount']).toContain(`\nOptions=${permission},loop\n`);
   });
 
+  test.each<[string, string]>([
+    ['rd.live.overlay=/dev/sdb:/p', 'overlay'],
+    ['overlay=/dev/sdb:/p', 'overlay'],
+    ['rd.live.overlay=/dev/sdb:/p rd.cos.debugrw', 'overlay'],
+    ['rd.live.overlay', 'overlay'],
+    ['rd.live.overlay=/dev/sdb:/p rd.cos.rootoverlay=0', 'slot'],
+    ['rd.live.overlay=/dev/sdb:/p rd.cos.rootoverlay=0 rd.cos.rootoverlay=1', 'overlay'],
+    ['rd.live.overlay=/dev/sdb:/p cos-img/filename=/cOS/recovery.img', 'slot'],
+    ['rd.cos.overlay=tmpfs:20%', 'slot'],
+    ['rd.live.overlay.size=512', 'slot'],
+  ])('%s takes the root from holdfast-%s', (words, unit) => {
+    const units = generate(`${SLOT} ${words}`);
+    const [what, options] = unit === 'overlay' ? ['root', 'ro'] : ['slot.img', 'ro,loop'];
+    for (const line of [
+      `Wants=holdfast-${unit}.service`,
+      `After=holdfast-${unit}.service`,
+      `What=/run/holdfast/${what}`,
+      `Options=${options}`,
+    ]) {
+      expect(units['sysroot.mount']?.split('\n')).toContain(line);
+    }
+  });
+
   test.each([
     ['', 90],
     ['rd.timeout=7', 7],
@@ -154,6 +177,8 @@ describe('nothing on the command line becomes a unit or a line of one', () => {
     'rd.cos.stagetimeout=5%h',
     'holdfast.oem=../../../x',
     'holdfast.state=$(x)',
+    'rd.live.overlay="/dev/sdb:/x What=/etc"',
+    'overlay=%n',
     '"',
     '=',
     'root=',
@@ -168,7 +193,7 @@ describe('nothing on the command line becomes a unit or a line of one', () => {
         )
         .map(([key, value]) => key + value.replace(/\0/g, '')),
     );
-    const harmless = ['', 'rd.cos.debugrw', 'rd.cos.disable'].flatMap((more) =>
+    const harmless = ['', 'rd.cos.debugrw', 'rd.cos.disable', 'overlay=x'].flatMap((more) =>
       Object.values(generate(`${SLOT} rd.cos.oemlabel=O rd.cos.stagetimeout=5 ${more}`)),
     );
     const lines = new Set(harmless.flatMap((text) => text.split('\n')));

@@ -109,6 +109,44 @@ describe('the image', () => {
   });
 });
 
+describe('a root overlay that this boot doesn’t look for', () => {
+  const look = async (commandLine: string) => {
+    const before = `mkdir -p /run/initramfs/cos-state; mount --bind '${state}' /run/initramfs/cos-state`;
+    const after = 'cat /run/cos/rootoverlay 2> /dev/null || true';
+    const { stdout, stderr, status } = await host.run('slot', [], { commandLine, before, after });
+    return { status, said: stderr.trim(), record: stdout.trim().split('\n').slice(0, 3) };
+  };
+  test.each([
+    [
+      'active.img',
+      'rd.live.overlay=/dev/sdb:/p rd.cos.rootoverlay=0',
+      'skipped',
+      'rd.cos.rootoverlay=0 is on the kernel command line',
+    ],
+    [
+      'other.img',
+      'overlay=/dev/sdb:/p rd.cos.rootoverlay=no',
+      'skipped',
+      'rd.cos.rootoverlay=0 is on the kernel command line',
+    ],
+    ['recovery.img', 'rd.live.overlay=/dev/sdb:/p', 'recovery', 'the recovery system never uses one'],
+  ])('%s %s: it is said why', async (image, words, reason, message) => {
+    writeFileSync(join(state, 'cOS', image), '');
+    expect(await look(`cos-img/filename=/cOS/${image} ${words}`)).toEqual({
+      status: 0,
+      said: `holdfast: the root overlay is not used (${reason}): ${message}`,
+      record: ['used=no', `reason=${reason}`, `message=${message}`],
+    });
+  });
+  test.each(['rd.live.overlay=/dev/sdb:/p', 'rd.cos.rootoverlay=0', 'rd.cos.overlay=tmpfs'])(
+    '%s: nothing is',
+    async (words) => {
+      writeFileSync(join(state, 'cOS/active.img'), '');
+      expect(await look(`cos-img/filename=/cOS/active.img ${words}`)).toEqual({ status: 0, said: '', record: [''] });
+    },
+  );
+});
+
 test.each([
   ['root=live:CDLABEL=DISC rd.live.dir=/', 'live'],
   ['root=LABEL=COS_STATE cos-img/filename=/cOS/active.img rd.cos.disable', 'live'],

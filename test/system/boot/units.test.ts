@@ -63,6 +63,7 @@ test.each([
   // Not by itself: it would run a first time long before the five minutes are over.
   ['cos-setup-reconcile.service', 'static', undefined],
   ['cos-setup-reconcile.timer', 'enabled', 'multi-user.target'],
+  ['holdfast-overlay-booted.service', 'enabled', 'multi-user.target'],
 ])('%s is %s', async (unit, state, target) => {
   expect((await run(['systemctl', `--root=${tree}`, 'is-enabled', unit])).stdout.trim()).toBe(state);
   const wanted = Object.keys(OS_FILES).filter((path) => path.endsWith(`.wants/${unit}`));

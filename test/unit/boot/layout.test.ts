@@ -362,3 +362,43 @@ test.each([
     }),
   );
 });
+
+describe('a root that keeps its changes', () => {
+  const OVERLAY = { rootSource: '/dev/mapper/live-rw', rootKeepsChanges: true };
+
+  test('becomes writable, and nothing is put over its directories but volumes and persistent paths', () => {
+    const { steps, notices, actions } = plan('PERSISTENT_STATE_PATHS="/var/log"', OVERLAY);
+    expect(steps).toEqual([
+      'Make the root writable: an overlay keeps its changes',
+      'Mount LABEL=COS_PERSISTENT (/dev/vda5) at /usr/local',
+      'Mount LABEL=COS_OEM (/dev/vda2) at /oem',
+      'Make /var/log writable with an overlay on /usr/local/.state',
+      'Mount a tmpfs at /tmp',
+      'Write /etc/fstab',
+      'List what systemd has to label for SELinux',
+    ]);
+    expect(notices).toEqual([]);
+    expect(actions).toContainEqual(
+      expect.objectContaining({
+        kind: 'write-fstab',
+        entries: [{ source: '/dev/mapper/live-rw', mountPoint: '/', type: 'auto', options: ['rw'] }],
+      }),
+    );
+  });
+
+  test('that is writable already is left so', () => {
+    expect(plan('', { ...OVERLAY, rootReadOnly: false }).steps).not.toContain(
+      'Make the root writable: an overlay keeps its changes',
+    );
+  });
+
+  test('keeps what a missing volume would have kept', () => {
+    const { steps, notices } = plan('PERSISTENT_STATE_PATHS=/home', { ...OVERLAY, devices: new Map() });
+    expect(steps.join('\n')).not.toContain('/run/overlay');
+    expect(notices).toEqual([
+      'LABEL=COS_PERSISTENT was not found; /usr/local is kept in the root overlay',
+      '/home is kept in the root overlay: no volume is mounted for /usr/local/.state',
+      'LABEL=COS_OEM was not found; /oem is kept in the root overlay',
+    ]);
+  });
+});
