@@ -5,13 +5,14 @@
 import type { CloudConfig } from '../cloudconfig/document.ts';
 import { type Problem, ProblemList } from '../cloudconfig/problem.ts';
 import type { Step } from '../cloudconfig/step.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { HoldfastError, messageOf } from '../system/errors.ts';
 import { Facts } from './facts.ts';
 import { orderSteps } from './order.ts';
 import { makeNamesDurable } from './placement.ts';
 import { type StageRequest, type StageResult, type StepResult, subStagesOf } from './result.ts';
 import { runStep } from './runstep.ts';
 import { listSources, type SourceRequest } from './sourcelist.ts';
+import { WrittenPaths } from './writtenpaths.ts';
 
 export type { KeyResult, NamedText, StageRequest, StageResult, StepResult } from './result.ts';
 export type { SourceRequest } from './sourcelist.ts';
@@ -26,10 +27,11 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
   const facts = new Facts(root);
   const problems = new ProblemList();
   const steps: StepResult[] = [];
+  const written = new WrittenPaths();
   try {
     await visitSteps(request, problems, async (step) => {
       if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the stage ${step.stage}`);
-      steps.push(await runStep(step, request, facts, (problem) => problems.add(problem)));
+      steps.push(await runStep(step, request, facts, (problem) => problems.add(problem), written));
     });
   } finally {
     // Once for all steps: a directory costs as much as a file, and steps often write into the same few.
@@ -37,6 +39,7 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
       root,
       steps.flatMap(({ changedFiles }) => changedFiles),
     );
+    if (written.size > 0) await noteWhatStays(request, written);
   }
   const failed = problems.errorCount > 0 || steps.some(({ outcome }) => outcome === 'failed');
   const ran = steps.some(({ outcome }) => outcome === 'ok');
@@ -47,6 +50,21 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
     problems: problems.all,
     durationMs: performance.now() - started,
   };
+}
+
+/** A list that can't be written must not fail a stage: its files then count as the owner's, and are kept. */
+async function noteWhatStays(
+  { root, events }: Pick<StageRequest, 'root' | 'events'>,
+  written: WrittenPaths,
+): Promise<void> {
+  if (!root.isHost) return;
+  try {
+    const { keepsWrites, noteWritten } = await import('./writtenfiles.ts');
+    if (keepsWrites(root)) noteWritten(root, written);
+  } catch (error) {
+    const text = `what this stage wrote could not be noted: ${messageOf(error)}`;
+    events({ type: 'notice', level: 'warning', text });
+  }
 }
 
 /**

@@ -13,9 +13,11 @@ import type { KeyResult, StageRequest, StepResult } from './result.ts';
 import { maskerFor } from './secrets.ts';
 import { type HandledKey, handlers } from './steps/all.ts';
 import type { StepContext } from './steps/handler.ts';
+import { WrittenPaths } from './writtenpaths.ts';
 
 /**
  * @param warn called for each warning that running brings.
+ * @param written gets the paths that it changed, with how much of them it wrote.
  * @throws HoldfastError HF-INTERRUPTED when the request's signal was aborted; every other failure is in the result.
  */
 export async function runStep(
@@ -23,6 +25,7 @@ export async function runStep(
   request: StageRequest,
   facts: Facts,
   warn: (problem: Problem) => void,
+  written: WrittenPaths = new WrittenPaths(),
 ): Promise<StepResult> {
   const started = performance.now();
   const { root, events, signal, env } = request;
@@ -79,7 +82,18 @@ export async function runStep(
         const { error, outputTail, ...end } = await runKey(key, {
           ...shared,
           values,
-          changed: (path) => changed.add(path),
+          changed: (path) => {
+            changed.add(path);
+            written.add(path, 'whole');
+          },
+          edited: (path) => {
+            changed.add(path);
+            written.add(path, 'part');
+          },
+          linked: (path) => {
+            changed.add(path);
+            written.add(path, 'link');
+          },
         });
         keys.push({
           ...end,

@@ -20,7 +20,7 @@ export async function ensureAuthorizedKeys(
   fetcher: KeyFetcher,
   context: StepContext,
 ): Promise<void> {
-  const { root, fail, warn, changed } = context;
+  const { root, fail, warn, edited } = context;
   const user = new AccountDatabase(root).user(name);
   if (user === undefined) throw new HoldfastError('HF-CONFIG', `there is no user ${name} for these keys`);
   if (Number.isNaN(user.uid) || Number.isNaN(user.gid)) {
@@ -34,7 +34,7 @@ export async function ensureAuthorizedKeys(
       fail(error);
     }
   }
-  if (lines.length > 0) extendKeyFile(root, user, (text) => additions(text, lines)).forEach(changed);
+  if (lines.length > 0) extendKeyFile(root, user, (text) => additions(text, lines)).forEach(edited);
 }
 
 async function linesOf(

@@ -26,7 +26,7 @@ export async function applyEntities(
   context: StepContext,
   change: (database: AccountDatabase, entity: Entity, warn: (text: string) => void) => void,
 ): Promise<void> {
-  const { root, signal, warn, fail, changed } = context;
+  const { root, signal, warn, fail, edited } = context;
   for (const entry of entries) {
     try {
       const { entity, warnings } = parseEntity(await expandText(entry.entity ?? '', 'an entity', context));
@@ -42,7 +42,7 @@ export async function applyEntities(
         return found;
       });
       result.forEach(warn);
-      written.forEach(changed);
+      written.forEach(edited);
     } catch (error) {
       fail(error);
     }

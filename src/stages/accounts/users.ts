@@ -23,7 +23,7 @@ const PARENTS = { mode: 0o755, uid: 0, gid: 0 };
  */
 export async function ensureUsers(
   requests: readonly (readonly [string, UserRequest])[],
-  { root, signal, warn, fail, changed }: StepContext,
+  { root, signal, warn, fail, changed, edited }: StepContext,
 ): Promise<ReadonlySet<string>> {
   const defaults = readDefaults(root);
   const reserved = reserveUids(root, defaults, requests);
@@ -47,7 +47,7 @@ export async function ensureUsers(
     if ('error' in attempt) fail(attempt.error);
     else attempt.ensured.warnings.forEach(warn);
   }
-  written.forEach(changed);
+  written.forEach(edited);
   return new Set(result.flatMap((attempt) => ('ensured' in attempt ? [attempt.name] : [])));
 }
 

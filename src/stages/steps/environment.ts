@@ -12,7 +12,7 @@ export const environment: StepHandler<'environment'> = {
   key: 'environment',
   describe: (value) => (value.size === 0 ? [] : [`set ${[...value.keys()].join(', ')} in an environment file`]),
   async apply(value, context) {
-    const { root, values, changed } = context;
+    const { root, values, edited } = context;
     if (value.size === 0) return;
     const path = values.environment_file || DEFAULT_FILE;
     const settings = new Map<string, string>();
@@ -21,7 +21,7 @@ export const environment: StepHandler<'environment'> = {
       if (text !== undefined) settings.set(key, text);
     }
     const before = root.readTextIfThere(path) ?? '';
-    for (const placed of placeText(root, path, setVariables(before, settings))) changed(placed);
+    for (const placed of placeText(root, path, setVariables(before, settings))) edited(placed);
   },
 };
 

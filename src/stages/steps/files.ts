@@ -41,7 +41,7 @@ async function applyFile(entry: FileEntry, context: StepContext): Promise<void> 
   if (path.endsWith('/')) throw new HoldfastError('HF-CONFIG', `${path} is the name of a directory, not of a file`);
   const content = await expand(path, decodeContent(entry, context), context);
   if (entry.append && root.stat(path)?.isFile()) {
-    if (appendTo(path, content, entry, context)) context.changed(path);
+    if (appendTo(path, content, entry, context)) context.edited(path);
     return;
   }
   const owner = ownerOf(entry, context);

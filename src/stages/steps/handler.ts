@@ -22,6 +22,10 @@ export interface StepContext extends ShellContext {
   fail: (error: unknown) => void;
   /** Lists a path, inside the root, that was created or changed. */
   changed: (path: string) => void;
+  /** The same for a file of which only a part is the step's: the rest may be the owner's. */
+  edited: (path: string) => void;
+  /** The same for a link that was made or removed. */
+  linked: (path: string) => void;
 }
 
 export type StepValue<K extends ActionKey> = NonNullable<StepValues[K]>;

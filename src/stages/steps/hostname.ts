@@ -13,7 +13,7 @@ export const hostname: StepHandler<'hostname'> = {
   key: 'hostname',
   describe: (value) => (value === '' ? [] : [`set the host name to ${value}`]),
   async apply(value, context) {
-    const { root, changed } = context;
+    const { root, changed, edited } = context;
     if (value === '') return;
     // A block scalar ends with a line break.
     const name = (await expandOrThrow(value, 'hostname', withMachineId(value, context))).trim();
@@ -25,7 +25,7 @@ export const hostname: StepHandler<'hostname'> = {
     const previous = root.readTextIfThere('/etc/hostname')?.trim() ?? '';
     await attempt(context, () => placeText(root, '/etc/hostname', `${name}\n`).forEach(changed));
     await attempt(context, () => {
-      placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name, previous)).forEach(changed);
+      placeText(root, '/etc/hosts', hostsWithName(root.readTextIfThere('/etc/hosts'), name, previous)).forEach(edited);
     });
   },
 };

@@ -64,10 +64,12 @@ const PINNING: Readonly<Record<string, (pins: readonly Pin[], context: StepConte
           : `package_pins: ${name} is not locked: ${whole}`,
       );
     }
-    if (context.root.readTextIfThere(ZYPPER_LOCKS) !== before) context.changed(ZYPPER_LOCKS);
+    if (context.root.readTextIfThere(ZYPPER_LOCKS) !== before) context.edited(ZYPPER_LOCKS);
   },
 
-  apk: (pins, context) => write(APK_WORLD, apkWorld(context.root.readTextIfThere(APK_WORLD) ?? '', pins), context),
+  apk(pins, { root, edited }) {
+    placeText(root, APK_WORLD, apkWorld(root.readTextIfThere(APK_WORLD) ?? '', pins)).forEach(edited);
+  },
 };
 
 /** Sorted by name; what can't be used fails for itself, a name without a version is only warned about. */

@@ -44,7 +44,7 @@ export const packages: StepHandler<'packages'> = {
       if (present.length > 0) await run(manager, manager.remove(present), context);
     } finally {
       const after = fingerprint(manager, context);
-      if (after !== undefined && after.state !== before?.state) context.changed(after.path);
+      if (after !== undefined && after.state !== before?.state) context.edited(after.path);
     }
   },
 };

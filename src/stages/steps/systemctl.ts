@@ -49,7 +49,7 @@ function listingLinks(context: StepContext): StepContext {
     events: (event) => {
       if (event.type === 'output') {
         const path = event.text.match(/^Created symlink "?(\/.*?)"? (?:→|->) |^Removed "?(\/.*?)"?\.$/);
-        if (path !== null) context.changed(path[1] ?? path[2] ?? '');
+        if (path !== null) context.linked(path[1] ?? path[2] ?? '');
       }
       context.events(event);
     },

@@ -30,7 +30,10 @@ export const systemdFirstboot: StepHandler<'systemd_firstboot'> = {
     if (hasTool(context.root)) await runTool(firstbootArguments(value), context);
     else writeFirstbootFiles(value, context);
     for (const [index, file] of FILES.entries()) {
-      if (fingerprint(context.root, `/etc/${file}`) !== before[index]) context.changed(`/etc/${file}`);
+      if (fingerprint(context.root, `/etc/${file}`) === before[index]) continue;
+      // Of the account files it sets root's entry.
+      if (file === 'passwd' || file === 'shadow') context.edited(`/etc/${file}`);
+      else context.changed(`/etc/${file}`);
     }
   },
 };
