@@ -3,11 +3,12 @@
 // seconds, two minutes in all.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withScratch } from '../../lab/crash/scratch.ts';
+import { ensureExecutable } from '../../lab/executable.ts';
 import { judgeCut } from '../../lab/overlay/cut-view.ts';
 import type { Filled } from '../../lab/overlay/inside/block-experiments.ts';
 import { CHUNK_BYTES, chunkData, countIntact, someChunks } from '../../lab/overlay/inside/chunks.ts';
@@ -19,6 +20,7 @@ import { createCowFromDifference } from '../../src/overlay/difference.ts';
 import { writeFlatImage } from '../../src/overlay/flat-image.ts';
 import { fullCoverBytes } from '../../src/overlay/sizes.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
+import { runChecked } from '../../src/system/process.ts';
 
 const say = (line: string) => process.stdout.write(`    ${line}\n`);
 const SEED = Number(process.env['HOLDFAST_CRASH_SEED'] ?? 1);
@@ -30,6 +32,9 @@ const ENTRIES = CHUNK_BYTES / 16;
 /** One chunk of it is a short one. */
 const BASE_CHUNKS = 4097;
 const BASE_BYTES = (BASE_CHUNKS - 1) * CHUNK_BYTES + 1536;
+const ROOT_BYTES = 64 << 20;
+/** 16 MiB, and no bad size. */
+const SMALL_CHUNKS = 4096;
 const COUNTS = [0, 1, ENTRIES - 1, ENTRIES, ENTRIES + 1, 2 * ENTRIES];
 const inGuest = (name: string) => `${DISK_DIRECTORY}/${name}`;
 const BASE = inGuest('base');
@@ -98,9 +103,10 @@ describe('in the guest', () => {
       const request = { base: join(content, 'base'), modified, sizeFor: () => fullCoverBytes(BASE_BYTES) };
       await createCowFromDifference({ ...request, to: join(content, `ours-${count}`) });
     }
+    await makeRootBase(join(content, 'root.base'));
     const disk = join(directory, 'disk.img');
     await makeDisk(disk, { sizeMib: 1024, content });
-    guest = await SnapshotGuest.boot({ directory, disk, say });
+    guest = await SnapshotGuest.boot({ directory, disk, files: { holdfast: await ensureExecutable(say) }, say });
   });
 
   const blank = async (name: string, chunks: number) => {
@@ -223,6 +229,31 @@ describe('in the guest', () => {
     expect(seen.freeBytes).toBeLessThan(1 << 20);
   });
 
+  test('the watch makes a COW larger while the root runs on it: nothing is lost, and nothing stops', async () => {
+    const cow = await blank('watched', SMALL_CHUNKS);
+    const seen = await guest.experiment('watchOverlay', { base: inGuest('root.base'), cow, enough: 200 });
+    expect(seen, seen.said).toMatchObject({ end: 'enough', acknowledged: 200, intact: 200, checkStatus: '0' });
+    const total = Number(/^snapshot \d+\/(\d+) /.exec(seen.status)?.[1]) * 512;
+    expect(total).toBe(fullCoverBytes(ROOT_BYTES));
+    expect(seen.said).toContain('it is made larger');
+  });
+
+  test('where a COW can not grow the root becomes read-only before it overflows, and nothing is lost', async () => {
+    const small = inGuest('narrow');
+    await guest.shell(`truncate -s 24M ${small}.img && mkfs.ext4 -q -m 0 -O ^has_journal ${small}.img`);
+    await guest.shell(`mkdir ${small} && mount -o loop ${small}.img ${small}`);
+    await guest.shell(`fallocate -l ${SMALL_CHUNKS * CHUNK_BYTES} ${small}/cow && sync`);
+    await guest.experiment('takeRoom', { directory: small });
+    const options = { base: inGuest('root.base'), cow: `${small}/cow`, enough: 200 };
+    const seen = await guest.experiment('watchOverlay', options);
+    await guest.shell(`umount ${small}`);
+    expect(seen.end, seen.said).toBe('EROFS');
+    expect(seen.status, seen.said).toMatch(/^snapshot \d+\/\d+ \d+$/);
+    expect(seen.said).toContain('/ is read-only now');
+    expect(seen.acknowledged).toBeGreaterThan(50);
+    expect(seen).toMatchObject({ intact: seen.acknowledged, checkStatus: expect.stringMatching(/^[01]$/) });
+  });
+
   test('COWs after a power cut: the kernel’s view is ours, its files are there, and it goes on', async () => {
     expect(cuts.length).toBeGreaterThan(0);
     for (const { cow, base, digest, synced, seed } of cuts) {
@@ -264,6 +295,15 @@ describe('in the guest', () => {
     }
   });
 });
+
+/** What a root needs for a program that looks at its overlay; the guest's own system is bound into it. */
+async function makeRootBase(file: string): Promise<void> {
+  const tree = join(directory, 'root');
+  for (const name of ['usr', 'proc', 'sys', 'dev', 'run', 'tmp', 'etc'])
+    mkdirSync(join(tree, name), { recursive: true });
+  for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(tree, name));
+  await runChecked(['mkfs.ext4', '-q', '-b', '4096', '-J', 'size=4', '-d', tree, file, `${ROOT_BYTES >> 20}M`]);
+}
 
 /** A base with so many changed chunks, the short last one among them. */
 function withChanges(base: Buffer, count: number): Buffer {

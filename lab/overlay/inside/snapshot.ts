@@ -14,6 +14,8 @@ export interface SnapshotOptions extends SnapshotFiles {
   persistence?: 'P' | 'PO';
   /** `snapshot-merge` writes the exceptions back into the base. */
   target?: 'snapshot' | 'snapshot-merge';
+  /** Default: one of its own. */
+  name?: string;
   /** Default 8; a COW that has been used before keeps its own. */
   chunkSectors?: number;
 }
@@ -36,8 +38,8 @@ export class Snapshot {
   }
 
   /** @throws Error with the kernel's refusal. */
-  static open({ base, cow, persistence = 'PO', target = 'snapshot', chunkSectors = 8 }: SnapshotOptions): Snapshot {
-    const name = `test${++serial}`;
+  static open(options: SnapshotOptions): Snapshot {
+    const { base, cow, persistence = 'PO', target = 'snapshot', chunkSectors = 8, name = `test${++serial}` } = options;
     const writesBase = target === 'snapshot-merge';
     const loops: string[] = [];
     try {
