@@ -9,11 +9,13 @@ import type { Cost } from '../lab/overlay/inside/cost-experiments.ts';
 import { SnapshotGuest } from '../lab/overlay/snapshot-guest.ts';
 import { ensurePackageRepository } from '../lab/packages/repository.ts';
 import { withWorkTree } from '../lab/work-tree.ts';
+import { benchFind, type FoundChanges } from './overlay/changes.ts';
 import { makeBenchDisk, PLACES, type PlaceName, preparePlace, WORK } from './overlay/disk.ts';
 
 export interface OverlayReport {
   /** Of each place, by run. */
   costs: Record<PlaceName, Cost[][]>;
+  found: FoundChanges[];
 }
 
 /** Measures; takes about a minute for each run under emulation. */
@@ -46,6 +48,6 @@ export async function benchOverlay({
     } finally {
       await guest.cut();
     }
-    return { costs };
+    return { costs, found: await benchFind({ work: directory, runs, log }) };
   });
 }

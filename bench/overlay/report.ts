@@ -15,7 +15,7 @@ const COLUMNS: readonly (readonly [title: string, of: (cost: Cost) => number, di
 const TITLES: Readonly<Record<PlaceName, string>> = { plain: 'plain ext4', loop: 'image', overlay: 'overlay' };
 
 /** The report, line by line. */
-export function showOverlayReport({ costs }: OverlayReport): string[] {
+export function showOverlayReport({ costs, found }: OverlayReport): string[] {
   const lines: string[] = [];
   const names = (costs.plain[0] ?? []).map(({ name }) => name);
   for (const [title, of, digits] of COLUMNS) {
@@ -29,6 +29,12 @@ export function showOverlayReport({ costs }: OverlayReport): string[] {
       const cells = [...figures.map((figure) => showFigure(figure, digits)), ratio];
       lines.push(`  ${name}`.padEnd(34) + cells.map(column).join(''));
     }
+  }
+  lines.push('', 'finding what was changed'.padEnd(34) + ['names', 'changes', 'seconds'].map(column).join(''));
+  for (const { name, entries, changes, seconds } of found) {
+    lines.push(
+      `  ${name}`.padEnd(34) + [String(entries), String(changes), showFigure(figureOf(seconds))].map(column).join(''),
+    );
   }
   return lines.slice(1);
 }
