@@ -1,7 +1,7 @@
 // The commands of root overlays, as a group of their own: names, flags, help and examples.
 
 import { type Command, Option } from 'commander';
-import { dryRun, output } from './options.ts';
+import { dryRun, force, output } from './options.ts';
 import type { Define } from './program.ts';
 
 export function defineOverlayCommands(program: Command, defineIn: (parent: Command) => Define): void {
@@ -49,12 +49,88 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     'make an overlay larger, also while the system runs on it',
     [
       new Option('--size <size>', 'how large: 2G, +500M; default: so large that it can’t overflow'),
-      base('the file of which system: active, passive, a slot file, or 16 digits of list'),
+      whichFile(),
       dryRun(),
       ...output(),
     ],
     async () => (await import('./overlay-grow.ts')).overlayGrowCommand,
     { root: true, example: '  holdfast overlay grow\n  holdfast overlay grow /dev/sdb:/persist-hda.img --size +1G' },
+  );
+  define(
+    'check [set]',
+    'find out what is wrong with an overlay; status 1 when something is',
+    [
+      new Option('--full', 'also check the file system of the view, and the system below it'),
+      whichFile(),
+      work(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-check.ts')).overlayCheckCommand,
+    { root: true, example: '  holdfast overlay check --full\n  holdfast overlay check /dev/sdb:/persist-hda.img' },
+  );
+  define(
+    'repair [set]',
+    'write a damaged or held back overlay anew from what is right in it; the old file is kept',
+    [rewriteSize(), whichFile(), work(), dryRun(), ...output()],
+    async () => (await import('./overlay-rewrite.ts')).overlayRepairCommand,
+    { root: true, example: '  holdfast overlay repair /dev/sdb:/persist-hda.img --base active' },
+  );
+  define(
+    'compact [set]',
+    'write an overlay anew without what is as in its system',
+    [rewriteSize(), whichFile(), work(), dryRun(), ...output()],
+    async () => (await import('./overlay-rewrite.ts')).overlayCompactCommand,
+    { root: true, example: '  holdfast overlay compact /dev/sdb:/persist-hda.img --size 500M' },
+  );
+  define(
+    'export [set]',
+    'write a system with its changes as one image file',
+    [
+      new Option('-o, --output <file>', 'the image to write').makeOptionMandatory(),
+      new Option('--salvage', 'write what is right in a damaged overlay'),
+      whichFile(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-export.ts')).overlayExportCommand,
+    {
+      root: true,
+      example: `  holdfast overlay export -o /mnt/my-system.img
+  holdfast overlay export /dev/sdb:/persist-hda.img --base passive -o old.img`,
+    },
+  );
+  define(
+    'adopt [set]',
+    'say that a file of unknown origin belongs to a system, after a look whether it can',
+    [
+      base('the system: active (default), passive, or a slot file'),
+      force('also when it belongs to another system, or doesn’t fit'),
+      work(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-adopt.ts')).overlayAdoptCommand,
+    { root: true, example: '  holdfast overlay adopt /dev/sdb:/persist-hda.img' },
+  );
+  define(
+    'drop [set]',
+    'remove the changes for one system or a whole set, or use no overlay at the next boots',
+    [
+      base('whose changes: active, passive, seed, a slot file, or 16 digits of list'),
+      new Option('--all', 'everything of the set, saved conflicts too'),
+      new Option('--erase', 'overwrite them first'),
+      new Option('--disable', 'take the kernel argument out of GRUB’s environment; alone, all files stay'),
+      new Option('--yes', 'do it'),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-drop.ts')).overlayDropCommand,
+    {
+      root: true,
+      example: `  holdfast overlay drop --disable
+  holdfast overlay drop /dev/sdb:/persist-hda.img --base passive --yes
+  holdfast overlay drop /dev/sdb:/qemu.img --all --erase --yes`,
+    },
   );
   define(
     'watch',
@@ -74,4 +150,21 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
 
 function base(description: string): Option {
   return new Option('--base <which>', description);
+}
+
+function whichFile(): Option {
+  return base(
+    'the file of which system: active, passive, a slot file, or 16 digits of list; default: the running one’s',
+  );
+}
+
+function rewriteSize(): Option {
+  return new Option(
+    '--size <size>',
+    'the new file’s size: 500M, full; default: as it was, or more where there is room',
+  );
+}
+
+function work(): Option {
+  return new Option('--work <directory>', 'where a copy of the system may be for a while; default: beside the overlay');
 }

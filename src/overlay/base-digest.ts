@@ -2,14 +2,14 @@
 // fields of the primary superblock, and all backup superblocks, which tune2fs replaces as a whole.
 
 import { createHash } from 'node:crypto';
-import { type ByteFile, breathe, STEP_BYTES, type Work, withFile } from './byte-file.ts';
-import { maskSuperblock, SUPERBLOCK_AT, SUPERBLOCK_BYTES, sizeOfBase } from './fingerprint.ts';
+import { breathe, STEP_BYTES, type Work, withFile } from './byte-file.ts';
+import { maskSuperblock, readSuperblock, SUPERBLOCK_AT, SUPERBLOCK_BYTES, sizeOfBase } from './fingerprint.ts';
 
 /** SHA-256 of a base, 64 hexadecimal digits. About a second for each GiB. */
 export function digestBase(base: string, work: Work = {}): Promise<string> {
   return withFile(base, 'read', async (file) => {
     const sizeBytes = sizeOfBase(base);
-    const copies = backupSuperblocks(readSuperblock(file), sizeBytes);
+    const copies = backupSuperblocks(readSuperblock(base), sizeBytes);
     const hash = createHash('sha256');
     const buffer = Buffer.alloc(STEP_BYTES);
     for (let at = 0; at < sizeBytes; at += buffer.length) {
@@ -26,12 +26,6 @@ export function digestBase(base: string, work: Work = {}): Promise<string> {
 
 function clamp(at: number, part: Buffer): number {
   return Math.min(Math.max(at, 0), part.length);
-}
-
-function readSuperblock(file: ByteFile): Buffer {
-  const superblock = Buffer.alloc(SUPERBLOCK_BYTES);
-  file.readSome(superblock, SUPERBLOCK_AT);
-  return superblock;
 }
 
 /** A nonsensical superblock must not make a list of it without end. */

@@ -33,7 +33,10 @@ export async function openCow(
 ): Promise<CowPlace> {
   const bases = wanted?.startsWith('/') ? [await openBase(undo, wanted)] : await basesIfThere(undo, options);
   const own = /\.([0-9a-f]{16})$/.exec(basename(set))?.[1];
-  if (own !== undefined && existsSync(set)) return describe(set, baseWithDigits(bases, own));
+  if (own !== undefined && existsSync(set)) {
+    // A base that was named counts, also where it is the wrong one: that is said then.
+    return describe(set, bases.find(({ name }) => name === wanted) ?? baseWithDigits(bases, own));
+  }
   const digits = wantedDigits(wanted, bases);
   const base = baseWithDigits(bases, digits ?? '');
   const found = digits === undefined ? undefined : fileFor(set, digits);

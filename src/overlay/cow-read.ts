@@ -27,6 +27,15 @@ export interface CowContent {
   count: number;
   oldChunks: Float64Array;
   newChunks: Float64Array;
+  /** Entries that were passed over because they can't be right; only when damage was to be passed over. */
+  dropped: number;
+}
+
+export interface ReadOptions {
+  /** Size of the base; without it the old chunks can only be checked for being different. */
+  baseBytes?: number;
+  /** Take what is right in a damaged file: bad entries are passed over, a bad header is taken for one of 4 KiB chunks. */
+  salvage?: boolean;
 }
 
 export interface CowProblem {
@@ -34,36 +43,27 @@ export interface CowProblem {
   message: string;
 }
 
-/**
- * Reads a COW's header and areas.
- * @param options.baseBytes size of its base; without it the old chunks can only be checked for being different.
- */
-export function readCow(
-  file: string,
-  options: { baseBytes?: number } = {},
-): Promise<CowContent | { problem: CowProblem }> {
+/** Reads a COW's header and areas. */
+export function readCow(file: string, options: ReadOptions = {}): Promise<CowContent | { problem: CowProblem }> {
   return withFile(file, 'read', (opened) => readCowFrom(opened, options));
 }
 
 /** Like {@link readCow}, of an open file. */
-export function readCowFrom(
-  file: ByteFile,
-  options: { baseBytes?: number } = {},
-): CowContent | { problem: CowProblem } {
+export function readCowFrom(file: ByteFile, options: ReadOptions = {}): CowContent | { problem: CowProblem } {
   const { sizeBytes } = file;
   const bytes = Buffer.alloc(Math.min(START_BYTES, sizeBytes));
   const start = readCowStart(bytes.subarray(0, file.readSome(bytes, 0)));
-  return readAreas(start, sizeBytes, (buffer, position) => file.readSome(buffer, position), options.baseBytes);
+  return readAreas(start, sizeBytes, (buffer, position) => file.readSome(buffer, position), options);
 }
 
-/** Reads areas through `read`, which fills a buffer from a place in the file and says how much there was. */
+/** Reads areas through `read`, which fills a buffer from a place in the file and says how much there was. Pure otherwise. */
 export function readAreas(
   start: CowStart,
   sizeBytes: number,
   read: (buffer: Buffer, position: number) => number,
-  baseBytes: number | undefined,
+  { baseBytes, salvage = false }: ReadOptions,
 ): CowContent | { problem: CowProblem } {
-  if (start.kind !== 'cow' && start.kind !== 'blank') {
+  if (start.kind !== 'cow' && start.kind !== 'blank' && !salvage) {
     return { problem: { reason: 'not-a-cow', message: start.message } };
   }
   const chunkSectors = start.kind === 'cow' ? start.chunkSectors : 8;
@@ -72,7 +72,7 @@ export function readAreas(
   const shape = { chunkSectors, chunkBytes, chunks };
   if (start.kind === 'blank') {
     const none = new Float64Array(0);
-    return { blank: true, valid: true, ...shape, count: 0, oldChunks: none, newChunks: none };
+    return { blank: true, valid: true, ...shape, count: 0, oldChunks: none, newChunks: none, dropped: 0 };
   }
 
   const entries = entriesPerArea(chunkBytes);
@@ -80,9 +80,13 @@ export function readAreas(
   const table = new ExceptionTable(dataCapacity(chunks, entries));
   const check = new EntryCheck(chunks, entries, baseBytes === undefined ? undefined : chunksOf(baseBytes, chunkBytes));
   const area = Buffer.alloc(chunkBytes);
+  const valid = start.kind === 'cow' && start.valid;
+  let dropped = 0;
   for (let index = 0; ; index++) {
     const chunk = areaChunk(index, entries);
-    if (chunk >= chunks || read(area, chunk * chunkBytes) < chunkBytes) {
+    const isThere = chunk < chunks && read(area, chunk * chunkBytes) === chunkBytes;
+    if (!isThere && salvage) return { blank: false, valid, ...shape, ...table.finish(), dropped };
+    if (!isThere) {
       // All entries of all areas used: only a file of a bad size gets there, and the kernel can't load it.
       const message = `its list of changes goes on in chunk ${chunk}, and the file ends before that`;
       return { problem: { reason: 'truncated', message } };
@@ -91,8 +95,12 @@ export function readAreas(
       const oldChunk = readChunkNumber(area, entry * ENTRY_BYTES);
       const newChunk = readChunkNumber(area, entry * ENTRY_BYTES + 8);
       // Chunk 0 is the header, so it is never data: this is the end, and what lies behind it is stale.
-      if (newChunk === 0) return { blank: false, valid: start.valid, ...shape, ...table.finish() };
+      if (newChunk === 0) return { blank: false, valid, ...shape, ...table.finish(), dropped };
       const wrong = check.problemOf(oldChunk, newChunk);
+      if (wrong !== undefined && salvage) {
+        dropped += 1;
+        continue;
+      }
       if (wrong !== undefined) {
         const where = `entry ${entry} of area ${index}`;
         return { problem: { reason: wrong.reason, message: `${where} ${wrong.message}` } };

@@ -69,19 +69,23 @@ export function shortFingerprint(fingerprint: Fingerprint): string {
  * @throws HoldfastError HF-UNSUPPORTED when it holds no ext file system.
  */
 export function readFingerprint(base: string): Fingerprint {
-  const superblock = Buffer.alloc(SUPERBLOCK_BYTES);
-  const fd = openSync(base, 'r');
-  let read = 0;
-  try {
-    read = readSync(fd, superblock, 0, SUPERBLOCK_BYTES, SUPERBLOCK_AT);
-  } finally {
-    closeSync(fd);
-  }
-  const fingerprint = read === SUPERBLOCK_BYTES ? fingerprintOf(superblock, sizeOfBase(base)) : undefined;
+  const fingerprint = fingerprintOf(readSuperblock(base), sizeOfBase(base));
   if (fingerprint !== undefined) return fingerprint;
   throw new HoldfastError('HF-UNSUPPORTED', `${base} holds no ext file system, so no overlay can be bound to it`, {
     hint: 'overlays work on slot files (ext2, ext3 or ext4); a squashfs can’t be written through a snapshot',
   });
+}
+
+/** The 1024 bytes where an ext file system has its superblock; zeros where the file ends before. */
+export function readSuperblock(base: string): Buffer {
+  const superblock = Buffer.alloc(SUPERBLOCK_BYTES);
+  const fd = openSync(base, 'r');
+  try {
+    const read = readSync(fd, superblock, 0, SUPERBLOCK_BYTES, SUPERBLOCK_AT);
+    return read === SUPERBLOCK_BYTES ? superblock : Buffer.alloc(SUPERBLOCK_BYTES);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The size of a file or block device in whole sectors, in bytes. A device's own size is only in sysfs. */

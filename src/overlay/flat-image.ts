@@ -14,6 +14,8 @@ export interface FlatImageRequest extends Work {
   cow: string;
   /** Replaced if it is there; removed when this fails. */
   to: string;
+  /** Write what is right in a damaged COW. */
+  salvage?: boolean;
 }
 
 /**
@@ -25,11 +27,12 @@ export async function writeFlatImage({
   base,
   cow,
   to,
+  salvage = false,
   ...work
-}: FlatImageRequest): Promise<{ sizeBytes: number; changedBytes: number }> {
+}: FlatImageRequest): Promise<{ sizeBytes: number; changedBytes: number; dropped: number }> {
   const sizeBytes = sizeOfBase(base);
   return await withFile(cow, 'read', async (source) => {
-    const content = requireContent(readCowFrom(source, { baseBytes: sizeBytes }), cow);
+    const content = requireContent(readCowFrom(source, { baseBytes: sizeBytes, salvage }), cow);
     try {
       await cloneSlotFile(base, to);
       await withFile(to, 'write', async (target) => {
@@ -51,7 +54,7 @@ export async function writeFlatImage({
       rmSync(to, { force: true });
       throw error;
     }
-    return { sizeBytes, changedBytes: content.count * content.chunkBytes };
+    return { sizeBytes, changedBytes: content.count * content.chunkBytes, dropped: content.dropped };
   });
 }
 

@@ -34,7 +34,8 @@ export async function openSet(
   text: string,
   options: { write: boolean; workDirectory?: string },
 ): Promise<SetPlace> {
-  if (isAbsolute(text) && !text.includes(':/')) return openPath(text, options);
+  // What begins with /dev/ is a device, or an error in naming one; nobody keeps files there.
+  if (isAbsolute(text) && !text.includes(':/') && !text.startsWith('/dev/')) return openPath(text, options);
   const place = splitOverlayPlace(text);
   if ('problem' in place || place.path === undefined) {
     throw new HoldfastError('HF-USAGE', `${text}: ${'problem' in place ? place.problem : 'it names no file'}`, {

@@ -28,7 +28,7 @@ function inOrder(count: number): Entry[] {
   return Array.from({ length: count }, (_, index) => [index, 2 + index + Math.floor(index / E)] as const);
 }
 
-function read(file: Buffer, baseBytes?: number) {
+function read(file: Buffer, baseBytes?: number, salvage = false) {
   const reads: [number, number][] = [];
   const content = readAreas(
     readCowStart(file.subarray(0, 68 * 1024)),
@@ -37,7 +37,7 @@ function read(file: Buffer, baseBytes?: number) {
       reads.push([position, buffer.length]);
       return file.copy(buffer, 0, position);
     },
-    baseBytes,
+    { ...(baseBytes === undefined ? {} : { baseBytes }), salvage },
   );
   return { content, reads };
 }
