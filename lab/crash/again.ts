@@ -39,9 +39,11 @@ export async function doAgain(
   makeDisk(recording, point, disk);
   try {
     // A partition without a file system is found by its name in the table, which loop devices don't have.
-    const result = scenario.remakesOem
-      ? await runInGuest(recording, disk, { scratch, delivery })
-      : await runHere(recording, disk, delivery.directory);
+    // And this machine may have no device-mapper.
+    const result =
+      scenario.remakesOem || scenario.scripts !== undefined
+        ? await runInGuest(recording, disk, { scratch, delivery })
+        : await runHere(recording, disk, delivery.directory);
     const said = `${result.stdout}${result.stderr}`;
     // A disk that firmware starts is complete by then, which the look at this state has shown.
     if (scenario.name === 'install' && bootable && ALREADY_INSTALLED.test(said)) return [];

@@ -7,7 +7,7 @@ import { PROJECT_DIRECTORY } from '../cache.ts';
 import { makeDelivery } from '../demo/delivery.ts';
 import { quote } from '../machine/guest-commands.ts';
 import type { GuestRoot } from './guest-root.ts';
-import { argumentsOf, type Scenario } from './scenarios.ts';
+import { argumentsOf, OVERLAY_FILE, type Scenario, type Script, withImages } from './scenarios.ts';
 import { makeSystems } from './systems.ts';
 
 export const IN_SLOT = join(PROJECT_DIRECTORY, 'lab/crash/in-slot.sh');
@@ -51,11 +51,18 @@ done
 
 /** The line that runs a scenario's command in the guest. */
 export function commandLine(scenario: Scenario): string {
+  if (scenario.scripts !== undefined) return scenario.scripts.map((each) => scriptLine(scenario, each)).join(' && ');
   const words = argumentsOf(scenario, DISK).map(quote).join(' ');
   const program = '/run/delivery/holdfast';
   return scenario.bootedFrom === 'live'
     ? `${program} ${words}`
     : `sh /run/delivery/in-slot.sh ${DISK} ${scenario.bootedFrom} ${program} ${words}`;
+}
+
+function scriptLine({ bootedFrom }: Scenario, { text, withOverlay }: Script): string {
+  const script = `set -e; holdfast=/run/delivery/holdfast; ${withImages(text)}`;
+  const overlay = withOverlay === true ? `IN_SLOT_OVERLAY=${OVERLAY_FILE} ` : '';
+  return `${overlay}sh /run/delivery/in-slot.sh ${DISK} ${bootedFrom} sh -c ${quote(script)}`;
 }
 
 /** What is done to an installed disk so that a boot of it doesn't wait for a key. */

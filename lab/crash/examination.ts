@@ -10,7 +10,9 @@ import { Fingerprints } from './fingerprint.ts';
 import type { PartitionPlace } from './hidden-loops.ts';
 import { Judge, type Verdict } from './judge.ts';
 import { LinuxView } from './linux-view.ts';
+import { judgeOverlay } from './overlay-state.ts';
 import { Replay } from './replay.ts';
+import type { Scenario } from './scenarios.ts';
 import type { SlotContent } from './slot-content.ts';
 import { readLog } from './write-log.ts';
 
@@ -23,6 +25,7 @@ export interface ExaminationJob {
   /** The first request of the log that the command needn't have made: from there on its work has to be seen. */
   finishedFrom: number;
   remakesOem: boolean;
+  overlay?: Scenario['overlay'];
   points: readonly CutPoint[];
   /** An own directory on the same filesystem. */
   work: string;
@@ -83,7 +86,11 @@ export async function examine(
       await new Promise((resolve) => setImmediate(resolve));
       if (isStopped()) return;
       replay.makeState(point, image);
-      onResult({ point, ...judge.judge(point, { finished: point.from >= job.finishedFrom }) });
+      const finished = point.from >= job.finishedFrom;
+      const verdict = judge.judge(point, { finished });
+      // What a file system check of the view has to say about it costs more than all of the rest.
+      const overlay = job.overlay && (await judgeOverlay(view, { work: job.work, overlay: job.overlay, finished }));
+      onResult({ point, ...verdict, findings: [...verdict.findings, ...(overlay ?? [])] });
     }
   } finally {
     replay.close();

@@ -2,6 +2,8 @@
 # in-slot DISK SLOT COMMAND...: runs a command as on a machine that was booted from a slot of the disk (a device or an
 # image file): the slot's file is the root through a read-only loop device, its partition is mounted where the initramfs
 # mounts it, and the tools are this system's own. All of it is gone when the command ends, as after a reboot.
+# IN_SLOT_OVERLAY=/FILE: the root is what the slot and this file of COS_PERSISTENT make together, put together by the
+# program itself as in an initramfs; this needs device-mapper and a /run of its own.
 
 set -eu
 if [ -z "${IN_SLOT_INSIDE-}" ]; then
@@ -42,8 +44,23 @@ esac
 work=$IN_SLOT_WORK
 root=$work/root
 mount -o ro "$home" "$work/partition"
-mount -t ext4 -o loop,ro,noload "$work/partition/cOS/$slot.img" "$root"
 uuid=$(blkid --probe --match-tag UUID --output value "$work/partition/cOS/$slot.img")
+words="BOOT_IMAGE=(loop0)/boot/vmlinuz root=LABEL=$from cos-img/filename=/cOS/$slot.img cos.label=$label holdfast.slot=$uuid"
+if [ -z "${IN_SLOT_OVERLAY-}" ]; then
+    mount -t ext4 -o loop,ro,noload "$work/partition/cOS/$slot.img" "$root"
+else
+    words="$words rd.live.overlay=$IN_SLOT_PERSISTENT:$IN_SLOT_OVERLAY"
+    # As the initramfs leaves it for the program.
+    mkdir -p /run/holdfast /run/initramfs/base /run/initramfs/cos-state /run/cos
+    mount --bind "$work/partition" /run/initramfs/cos-state
+    ln -sfn "/run/initramfs/cos-state/cOS/$slot.img" /run/holdfast/slot.img
+    mount -t ext4 -o loop,ro,noload /run/holdfast/slot.img /run/initramfs/base
+    echo "$words" >"$work/words"
+    mount --bind "$work/words" /proc/cmdline
+    "${IN_SLOT_DELIVERY:-/run/delivery}/holdfast" overlay attach
+    umount /proc/cmdline
+    mount -t ext4 /run/holdfast/root "$root"
+fi
 
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
@@ -53,12 +70,19 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 # The tools of this system; the tree of the slot has none.
 for path in usr bin sbin lib lib64; do mount --rbind "/$path" "$root/$path"; done
 mkdir -p "$root/run/initramfs/cos-state" "$root/run/delivery" "$root/run/cos"
+if [ -n "${IN_SLOT_OVERLAY-}" ]; then
+    mkdir -p "$root/run/initramfs/base" "$root/run/initramfs/overlay"
+    mount --move /run/initramfs/base "$root/run/initramfs/base"
+    mount --move /run/initramfs/overlay "$root/run/initramfs/overlay"
+    umount /run/initramfs/cos-state
+    cp /run/cos/rootoverlay "$root/run/cos/"
+fi
 mount --move "$work/partition" "$root/run/initramfs/cos-state"
 mount --bind "${IN_SLOT_DELIVERY:-/run/delivery}" "$root/run/delivery"
 printf 1 >"$root/run/cos/${slot}_mode"
 # A boot goes on without what can't be mounted: a reset may have been making it anew.
 mount "$IN_SLOT_OEM" "$root/oem" || echo "in-slot: no /oem"
 [ "$slot" = recovery ] || mount "$IN_SLOT_PERSISTENT" "$root/usr/local" || echo "in-slot: no /usr/local"
-echo "BOOT_IMAGE=(loop0)/boot/vmlinuz root=LABEL=$from cos-img/filename=/cOS/$slot.img cos.label=$label holdfast.slot=$uuid" >"$root/run/command-line"
+echo "$words" >"$root/run/command-line"
 mount --bind "$root/run/command-line" "$root/proc/cmdline"
 chroot "$root" "$@"

@@ -29,6 +29,7 @@ export const FINDING_KINDS = [
   'environment',
   'state.yaml',
   'mount',
+  'overlay',
   'lost',
   'rerun',
   'boot',

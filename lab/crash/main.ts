@@ -7,12 +7,12 @@ import { renderError } from '../../src/cli/reporter.ts';
 import { HoldfastError } from '../../src/system/errors.ts';
 import { BREAKAGES, isBreakage } from './breakage.ts';
 import { type CrashTestResult, crashTest } from './crash-test.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { TESTED } from './scenarios.ts';
 import { formatFailures, formatTable } from './table.ts';
 
 const USAGE = `npm run test:crash -- [COMMAND...] [OPTIONS]
 
-Commands: ${SCENARIOS.map(({ name }) => name).join(', ')} (default: all)
+Commands: ${TESTED.map(({ name }) => name).join(', ')} (default: all)
 
   --states N   states in all (default 1200): every flush first, then instants between flushes
   --seed N     chooses the instants; the same seed and number choose the same ones (default: by the clock, printed)
@@ -56,7 +56,7 @@ async function main(signal: AbortSignal): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const unknown = positionals.filter((name) => SCENARIOS.every((scenario) => scenario.name !== name));
+  const unknown = positionals.filter((name) => TESTED.every((scenario) => scenario.name !== name));
   if (unknown.length > 0) throw new HoldfastError('HF-USAGE', `there is no ${unknown.join(', ')}`, { hint: USAGE });
   const breakage = values.break;
   if (breakage !== undefined && !isBreakage(breakage)) {
@@ -78,7 +78,7 @@ async function main(signal: AbortSignal): Promise<number> {
       say(['', formatTable(result.rows), '', ...failed, `seed ${seed}, ${result.seconds.toFixed(0)} s`].join('\n'));
     }
   };
-  const scenarios = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const scenarios = TESTED.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const result = await crashTest({
     ...common,
     scenarios,
@@ -104,7 +104,7 @@ async function main(signal: AbortSignal): Promise<number> {
 
 /** Enough to notice a broken order. */
 const BROKEN_RUN = {
-  scenarios: SCENARIOS.filter(({ name }) => name === 'upgrade-again'),
+  scenarios: TESTED.filter(({ name }) => name === 'upgrade-again'),
   states: 200,
   again: 0,
   boots: 0,

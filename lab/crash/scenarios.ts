@@ -15,7 +15,35 @@ export interface Scenario {
   argv: readonly string[];
   /** COS_OEM is made anew. */
   remakesOem?: boolean;
+  /** In place of `argv`: scripts that run one after the other, each as after a boot. `{v2}` as above. */
+  scripts?: readonly Script[];
+  /** What the root overlay of this machine has to hold, by path. */
+  overlay?: {
+    /** Written before the command. */
+    kept: Readonly<Record<string, string>>;
+    /** Written while it is at work: it may be missing from the new system as long as that is noted. */
+    late?: Readonly<Record<string, string>>;
+  };
+  /** Only where others start from. */
+  isGround?: boolean;
 }
+
+export interface Script {
+  /** `$holdfast` is the program. */
+  text: string;
+  /** Booted with the root overlay. */
+  withOverlay?: boolean;
+}
+
+/** On COS_PERSISTENT. */
+export const OVERLAY_FILE = '/overlay.img';
+
+const KEPT = { '/etc/kept': 'kept\n', '/usr/share/crash/small-3': 'mine\n', '/srv/data/list': 'one\ntwo\n' };
+const LATE = { '/etc/late': 'late\n' };
+const write = (files: Readonly<Record<string, string>>) =>
+  Object.entries(files)
+    .map(([path, text]) => `mkdir -p $(dirname ${path}) && printf '${text.replaceAll('\n', '\\n')}' > ${path}`)
+    .join(' && ');
 
 const IMAGES = '/run/delivery/layout';
 
@@ -97,12 +125,56 @@ export const SCENARIOS: readonly Scenario[] = [
     bootedFrom: 'recovery',
     argv: ['deploy', '--force', '--system', '{v3}'],
   },
+  {
+    name: 'overlay-begin',
+    title: 'writes to / through an overlay',
+    startsFrom: 'install',
+    bootedFrom: 'active',
+    argv: [],
+    scripts: [
+      { text: `fallocate -l 200M /usr/local${OVERLAY_FILE} && chmod 600 /usr/local${OVERLAY_FILE}` },
+      { text: `${write(KEPT)} && rm /usr/share/crash/small-4 && sync`, withOverlay: true },
+    ],
+    overlay: { kept: KEPT },
+    isGround: true,
+  },
+  {
+    name: 'overlay-upgrade',
+    title: 'upgrade, with an overlay',
+    startsFrom: 'overlay-begin',
+    bootedFrom: 'active',
+    argv: [],
+    scripts: [{ text: '$holdfast upgrade --system {v3}', withOverlay: true }],
+    overlay: { kept: KEPT },
+  },
+  {
+    name: 'overlay-finalise',
+    title: 'upgrade, with an overlay that changes until the shutdown',
+    startsFrom: 'overlay-begin',
+    bootedFrom: 'active',
+    argv: [],
+    scripts: [
+      {
+        text: `$holdfast upgrade --system {v2} && ${write(LATE)} && sync && $holdfast overlay finalise`,
+        withOverlay: true,
+      },
+    ],
+    overlay: { kept: KEPT, late: LATE },
+  },
 ];
+
+/** The commands whose power cuts are tried. */
+export const TESTED: readonly Scenario[] = SCENARIOS.filter(({ isGround }) => isGround !== true);
 
 /** The arguments with disk and images filled in. */
 export function argumentsOf({ argv }: Scenario, disk: string): string[] {
+  return argv.map((word) => withImages(word.replace('{disk}', disk)));
+}
+
+/** A word or a script with images filled in. */
+export function withImages(text: string): string {
   const image = (name: SystemName) => `oci-layout:${IMAGES}:${name}`;
-  return argv.map((word) => word.replace('{disk}', disk).replace(/^\{(v[123])\}$/, (_, name) => image(name)));
+  return text.replace(/\{(v[123])\}/g, (_, name) => image(name));
 }
 
 /** A scenario by name with those that it starts from, the first one first. */

@@ -40,7 +40,7 @@ export async function examineAll(
     const own = join(work, `worker-${index}`);
     mkdirSync(own);
     const part = points.slice(index * share, (index + 1) * share);
-    const more = { log, diskBytes, finishedFrom, remakesOem: scenario.remakesOem === true };
+    const more = { log, diskBytes, finishedFrom, remakesOem: scenario.remakesOem === true, overlay: scenario.overlay };
     results.push(runWorker({ ...disks, ...more, points: part, work: own }, signal));
   }
   try {

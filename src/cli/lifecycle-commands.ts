@@ -60,6 +60,7 @@ export function defineLifecycleCommands(define: Define): void {
       new Option('--recovery', 'upgrade the recovery system instead'),
       ...recoverySystem(),
       allowDowngrade(),
+      new Option('--no-overlay', 'leave what is in the overlay of / behind: the new system begins with a blank one'),
       force('upgrade even when this image is already installed'),
       strict(),
       configDir(),

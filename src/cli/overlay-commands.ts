@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { dryRun, force, output } from './options.ts';
+import { defineOverlayCarryCommands } from './overlay-carry-commands.ts';
 import type { Define } from './program.ts';
 
 export function defineOverlayCommands(program: Command, defineIn: (parent: Command) => Define): void {
@@ -146,6 +147,7 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     async () => (await import('./overlay-attach.ts')).overlayAttachCommand,
     { root: true, hidden: true },
   );
+  defineOverlayCarryCommands(define);
 }
 
 function base(description: string): Option {

@@ -26,6 +26,7 @@ export function statusLines(status: MachineStatus): string[] {
   return [
     row('booted', bootedWords(status)),
     ...assessmentLines(boot),
+    ...(boot.overlayCarry === undefined ? [] : [row('OVERLAY', oneLine(boot.overlayCarry, 2 * MAX_CHARACTERS))]),
     ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
     ...stageLines(boot),
     ...layoutLines(boot),

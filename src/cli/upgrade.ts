@@ -1,7 +1,8 @@
 // `holdfast upgrade`: flags and settings in, plan out, result printed. The system, the recovery system, or both.
 
-import { upgrade } from '../lifecycle/apply-upgrade.ts';
+import { type UpgradeResult, upgrade } from '../lifecycle/apply-upgrade.ts';
 import { upgradeRecovery } from '../lifecycle/apply-upgrade-recovery.ts';
+import { type CarryPlan, overlayJson } from '../lifecycle/carry-engine.ts';
 import type { Moved } from '../lifecycle/fill-slot.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import { choosePower, type PowerFlags, powerDown } from '../lifecycle/power.ts';
@@ -17,10 +18,14 @@ import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { mayDowngrade } from './trust-option.ts';
 import { warningLines } from './warning-lines.ts';
 
+type UpgradePlan = UpgradeResult['plan'];
+
 interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
   recovery?: boolean;
   recoverySystem?: string;
   'recoverySystem.uri'?: string;
+  /** `false` with --no-overlay. */
+  overlay?: boolean;
 }
 
 export async function upgradeCommand(
@@ -46,6 +51,15 @@ function movedLine(moved: Moved | undefined): string[] {
   if (moved === undefined || moved.fullBytes === 0) return [];
   const [fetched, full, written] = [moved.fetchedBytes, moved.fullBytes, moved.writtenBytes].map(formatBytes);
   return [`  moved      fetched ${fetched} of ${full}, wrote ${written}`];
+}
+
+/** What became of the overlay, in a line. */
+function overlayLine(plan: UpgradePlan, overlay: CarryPlan | undefined): string[] {
+  if (plan.actions.some(({ kind }) => kind === 'blank-overlay')) return ['  overlay    a blank one'];
+  if (overlay === undefined) return [];
+  const { decided } = overlay;
+  if (decided === 0) return ['  overlay    carried'];
+  return [`  overlay    carried; rules decided ${decided} conflicts: holdfast overlay conflicts`];
 }
 
 /** `--recovery` is the recovery system only; naming an image for each is both. */
@@ -86,12 +100,15 @@ async function upgradeSystem(
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
       assess: settings.value('boot-assessment') ?? true,
       allowDowngrade: mayDowngrade(flags, settings),
+      overlay: flags.overlay === false ? 'leave' : 'carry',
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );
-  const { outcome, plan, warnings, durationMs, prettyName, facts, moved } = result;
+  const { outcome, plan, warnings, durationMs, prettyName, facts, moved, overlay } = result;
   if (outcome === 'planned') {
-    reporter.result({ outcome, plan }, planLines(plan));
+    const isCarried = plan.actions.some(({ kind }) => kind === 'plan-overlay');
+    const hint = isCarried ? ['  what becomes of the overlay, path by path: holdfast overlay plan --to IMAGE'] : [];
+    reporter.result({ outcome, plan }, [...planLines(plan), ...hint]);
     return outcome;
   }
   if (outcome === 'up-to-date') {
@@ -107,10 +124,22 @@ async function upgradeSystem(
     ? 'the system that is running now'
     : 'unchanged';
   const verifiedBy = image.provenance?.verifiedBy;
-  reporter.result({ outcome, warnings, durationMs, system: prettyName, image: facts.image, verifiedBy, moved }, [
+  const carried = overlay === undefined ? {} : { overlay: overlayJson(overlay) };
+  const value = {
+    outcome,
+    warnings,
+    durationMs,
+    system: prettyName,
+    image: facts.image,
+    verifiedBy,
+    moved,
+    ...carried,
+  };
+  reporter.result(value, [
     ...warningLines('Upgrade', warnings),
     `  active     ${prettyName} in ${seconds} s`,
     ...movedLine(moved),
+    ...overlayLine(plan, overlay),
     `  passive    ${kept}`,
     `  next       reboot to start the new system${settings.value('boot-assessment') === false ? '' : '; unless it proves that it works, this machine goes back'}`,
   ]);

@@ -5,22 +5,45 @@ import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { SLOT_FILES } from '../slots/names.ts';
-import { activateTransition, copyActiveToPassive, removeLeftovers } from '../slots/swap.ts';
+import { activateTransition, copyActiveToPassive, removeAtOnce, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
+import { clearOverrides } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
-import type { Moved } from './fill-slot.ts';
+import type { CarryPlan } from './carry-engine.ts';
+import { carryPerformers } from './carry-overlay.ts';
+import { type Moved, transitionOf } from './fill-slot.ts';
+import { type Carried, type FoundOverlay, findOverlay } from './find-overlay.ts';
 import { inspectUpgrade } from './inspect-upgrade.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
+import { overlayFacts } from './overlay-actions.ts';
+import { type UpkeepState, upkeepPerformers } from './overlay-upkeep.ts';
+import { removePendingCarry } from './pending-carry.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
-import { applyPlan, asWarning, mountOwner, readPartition, type SessionOptions, withSession } from './session.ts';
+import {
+  applyPlan,
+  asWarning,
+  mountOwner,
+  readPartition,
+  readPartitionIfThere,
+  type SessionOptions,
+  withSession,
+} from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
-import { planUpgrade, UPGRADE_TOOLS, type UpgradeAction, type UpgradeFacts, type UpgradeRequest } from './upgrade.ts';
+import {
+  planOverlayPreview,
+  planUpgrade,
+  UPGRADE_TOOLS,
+  type UpgradeAction,
+  type UpgradeFacts,
+  type UpgradeRequest,
+} from './upgrade.ts';
 
 export type UpgradeOptions = SessionOptions;
 
 export interface UpgradeResult {
-  outcome: 'ok' | 'ok-with-warnings' | 'up-to-date' | 'planned';
+  /** `previewed`: what would become of the overlay was found out, and nothing was kept. */
+  outcome: 'ok' | 'ok-with-warnings' | 'up-to-date' | 'planned' | 'previewed';
   plan: Plan<UpgradeAction>;
   facts: UpgradeFacts;
   warnings: readonly string[];
@@ -29,9 +52,11 @@ export interface UpgradeResult {
   prettyName: string | undefined;
   /** What was fetched and written for it. */
   moved?: Moved | undefined;
+  /** What became of the overlay, path by path. */
+  overlay?: CarryPlan | undefined;
 }
 
-interface UpgradeState extends HookState {
+interface UpgradeState extends HookState, UpkeepState {
   image: Image;
   facts: UpgradeFacts;
 }
@@ -41,15 +66,39 @@ interface UpgradeState extends HookState {
  * @throws HoldfastError before anything was switched; afterwards problems are in `warnings`.
  */
 export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promise<UpgradeResult> {
+  return carryOut(request, options, planUpgrade);
+}
+
+/**
+ * Shows what an image would make of this machine's overlay: the new system is built as an upgrade would, and thrown away.
+ * @throws HoldfastError with the statuses of refused carrying, and what `upgrade` throws.
+ */
+export function previewOverlay(request: UpgradeRequest, options: UpgradeOptions): Promise<UpgradeResult> {
+  return carryOut({ ...request, force: true }, options, planOverlayPreview);
+}
+
+function carryOut(
+  request: UpgradeRequest,
+  options: UpgradeOptions,
+  decide: (request: UpgradeRequest, facts: UpgradeFacts) => Plan<UpgradeAction>,
+): Promise<UpgradeResult> {
   return withSession('upgrade', { ...options, tools: UPGRADE_TOOLS }, async (session) => {
     const { labels, events, workDirectory } = session;
     const { device: stateDevice } = requirePartition(session.partitions, 'state', labels);
     const stateDirectory = await readPartition(session, 'state');
     const installation = await readInstallation(session, stateDirectory);
-    const { facts, prepared } = await inspectUpgrade(request, { session, stateDevice, installation }, stateDirectory);
+    const foundOverlay = await findOverlay(session, {
+      stateDirectory,
+      oemDirectory: await readPartitionIfThere(session, 'oem'),
+      write: !session.dryRun,
+    });
+    const overlay = overlayFacts(foundOverlay);
+    const machine = { session, stateDevice, installation, overlay };
+    const { facts, prepared } = await inspectUpgrade(request, machine, stateDirectory);
     refuseOlderImage(request, facts);
     for (const text of facts.warnings) events({ type: 'notice', level: 'warning', text });
-    const plan = planUpgrade({ ...request, labels }, facts);
+    const plan = decide({ ...request, labels }, facts);
+    const isPreview = decide === planOverlayPreview;
     const base = { plan, facts, warnings: facts.warnings, durationMs: 0, prettyName: undefined };
     if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date' };
     if (session.dryRun) return { ...base, outcome: 'planned' };
@@ -68,16 +117,29 @@ export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promi
       newerThan: { installed: installedVersion(facts), allowDowngrade: request.allowDowngrade ?? false },
       switched: false,
       becomes: join(stateDirectory, SLOT_FILES.active),
+      foundOverlay,
+      overlay: carriedOf(foundOverlay),
     };
     const { durationMs } = await applyPlan(session, plan, performers, state);
     const { warnings } = session;
+    const { built, moved, carry } = state;
+    const done = { ...base, warnings, durationMs, moved, overlay: carry?.done ?? carry?.plan };
+    if (isPreview) return { ...done, outcome: 'previewed' };
     const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
-    return { ...base, outcome, warnings, durationMs, prettyName: state.built?.prettyName, moved: state.moved };
+    return { ...done, outcome, prettyName: built?.prettyName };
   });
+}
+
+function carriedOf(found: FoundOverlay | undefined): Carried | undefined {
+  const { set, from, view, cow } = found ?? {};
+  if (found === undefined || set === undefined || from === undefined || view === undefined) return undefined;
+  return cow === undefined ? undefined : { ...found, set, from, view, cow };
 }
 
 const performers: Performers<UpgradeAction, UpgradeState> = {
   ...buildSlotPerformers,
+  ...carryPerformers,
+  ...upkeepPerformers,
   ...switchPerformers,
   ...hookPerformer,
 
@@ -107,6 +169,7 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
   activate: async ({ keepRunning }, __, state) => {
     await activateTransition(state.stateDirectory, { keepRunning });
     state.switched = true;
+    state.keepOverlay?.();
   },
 
   'write-records': async ({ movePassive }, context, state) => {
@@ -126,6 +189,14 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
       }),
     );
   },
+
+  'drop-transition': (_, __, state) => removeAtOnce(transitionOf(state)),
+
+  'clear-overrides': ({ overrides }, context, { stateDirectory, owner }) =>
+    asWarning(context, () => {
+      clearOverrides(overrides, { stateDirectory, oemDirectory: owner.oem });
+      removePendingCarry(stateDirectory);
+    }),
 
   'remove-old-pristines': ({ keepDigests, keepRunning }, context, { stateDirectory }) =>
     asWarning(context, () => {

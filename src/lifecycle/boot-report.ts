@@ -5,10 +5,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LayoutRecord, parseLayoutRecord } from '../boot/layout-record.ts';
+import { readFingerprint } from '../overlay/fingerprint.ts';
+import { SLOT_FILES } from '../slots/names.ts';
 import { readRecords, type StageRecord } from '../stages/stagerecord.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { errnoOf, messageOf } from '../system/errors.ts';
 import { type AssessmentReport, describeAssessment, parseAssessmentReport, REPORT_FILE } from './assessment-report.ts';
+import { bootId, describePending, judgePending, readPendingCarry } from './pending-carry.ts';
 
 /** First match wins, as in cOS-toolkit: a recovery or live system may be told apart by a second file only. */
 export const BOOT_MODES = ['recovery', 'live', 'passive', 'active'] as const;
@@ -30,6 +33,8 @@ export interface BootReport {
   failedSlots: readonly FailedSlot[];
   /** What became of this boot's assessment; undefined for an ordinary boot. */
   assessment?: AssessmentReport | undefined;
+  /** What an upgrade could not carry of a root overlay, as a sentence. */
+  overlayCarry?: string;
   /** Where stages leave what they print; undefined where a journal has it (OpenRC has none). */
   logs: string | undefined;
   /** What of all this could not be read. */
@@ -58,6 +63,7 @@ export function readBootReport(run = '/run'): BootReport {
       ({ slot }) => slot !== mode,
     ),
     ...attempt(() => readAssessment(join(run, REPORT_FILE)), {}),
+    ...attempt(() => readCarry(join(run, 'initramfs/cos-state')), {}),
     logs: existsSync(join(run, 'holdfast/log')) ? join(run, 'holdfast/log') : undefined,
     problems,
   };
@@ -106,6 +112,18 @@ function readAssessment(file: string): Pick<BootReport, 'assessment'> {
   return assessment === undefined ? {} : { assessment };
 }
 
+function readCarry(stateDirectory: string): Pick<BootReport, 'overlayCarry'> {
+  const pending = readPendingCarry(stateDirectory);
+  if (pending === undefined) return {};
+  const active = join(stateDirectory, SLOT_FILES.active);
+  const standing = judgePending(pending, {
+    active: existsSync(active) ? readFingerprint(active) : undefined,
+    bootId: bootId(),
+  });
+  const sentence = describePending(pending, standing);
+  return sentence === undefined ? {} : { overlayCarry: sentence };
+}
+
 function textOf(file: string): string | undefined {
   try {
     return readTextWithin(file, MAX_BYTES);
@@ -116,8 +134,9 @@ function textOf(file: string): string | undefined {
 }
 
 /** Everything that is wrong with this boot, a sentence each, without what programs printed: anybody may read it. */
-export function troublesOf({ stages, layout, failedSlots, mode, assessment }: BootReport): string[] {
+export function troublesOf({ stages, layout, failedSlots, mode, assessment, overlayCarry }: BootReport): string[] {
   return [
+    ...(overlayCarry === undefined ? [] : [overlayCarry]),
     ...[describeAssessment(assessment)].filter((sentence) => sentence !== undefined),
     ...failedSlots.map((failed) => describeFailedSlot(failed, mode)),
     ...describeLayout(layout),

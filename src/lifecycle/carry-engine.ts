@@ -1,59 +1,192 @@
-// What carrying an overlay asks of the parts that find changes, decide, merge and install: one place that joins the
-// lifecycle with src/overlay, so that an upgrade's order can be tested without them.
+// What carrying an overlay asks of the parts that find changes, install packages, decide and replay: one place that joins
+// the lifecycle with src/overlay/packages and src/overlay/rebase.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { shortFingerprint } from '../overlay/fingerprint.ts';
+import { mergeRecords } from '../overlay/merge/records.ts';
+import { mergeText } from '../overlay/merge/text.ts';
+import { applyPackages } from '../overlay/packages/apply.ts';
+import { archiveOf } from '../overlay/packages/kept.ts';
+import type { PackagePlan } from '../overlay/packages/model.ts';
+import { planPackages } from '../overlay/packages/plan.ts';
+import { findChanges } from '../overlay/rebase/changes.ts';
+import { conflictsOf, saveLosers } from '../overlay/rebase/losers.ts';
+import type { Changes, RebasePlan, Winner } from '../overlay/rebase/model.ts';
+import { planRebase } from '../overlay/rebase/plan-rebase.ts';
+import { replay } from '../overlay/rebase/replay.ts';
+import { type ReportJson, reportJson, reportLines } from '../overlay/rebase/report.ts';
+import { parseRules, RULES_DIRECTORY, type Rule, takeRule } from '../overlay/rebase/rules.ts';
+import * as seenIndex from '../overlay/rebase/seen-index.ts';
+import { HoldfastError } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
-import type { Root } from '../system/root.ts';
+import { Root } from '../system/root.ts';
+import type { Carried } from './find-overlay.ts';
 
-/** Directories, all of them read-only. */
+/** Directories. The old two are read-only. */
 export interface CarryTrees {
   oldBase: string;
   oldView: string;
   newBase: string;
 }
 
-/** One conflict that a rule decided. */
-export interface CarryConflict {
-  path: string;
-  kind: string;
-  /** Who won. */
-  winner: 'yours' | 'new base' | 'merged';
+export type FoundChanges = Changes;
+
+/** One conflict that somebody decided by hand: its number in the report. */
+export interface Take {
+  number: number;
+  winner: Winner;
 }
 
 /** What will happen to each path and package; decided, and nothing written. */
 export interface CarryPlan {
   /** What the new view needs at most beyond its base. */
   neededBytes: number;
-  neededEntries: number;
-  conflicts: readonly CarryConflict[];
-  /** Packages that neither an archived file nor a repository gives. */
-  unresolved: readonly string[];
-  /** For the person, without the head. */
+  /** How many conflicts rules have decided. */
+  decided: number;
+  /** What the package manager is to do; undefined where nothing changed. */
+  packages: PackagePlan | undefined;
+  rebase: RebasePlan;
+  rules: readonly Rule[];
+  /** For the person. */
   report: readonly string[];
-  /** For programs: every path with its action and reason. */
-  json: unknown;
 }
 
-export interface CarryOutcome {
-  conflicts: readonly CarryConflict[];
-  packages: readonly string[];
+type Work = Pick<ApplyContext, 'signal' | 'progress' | 'warn' | 'events'>;
+
+/** Compares a view with its base. */
+export async function changesOf(
+  trees: Pick<CarryTrees, 'oldBase' | 'oldView'>,
+  { signal, progress, warn }: Work,
+): Promise<FoundChanges> {
+  const changes = await findChanges(trees, { signal, onProgress: progress });
+  for (const text of changes.warnings) warn(text);
+  return changes;
 }
 
-type Work = Pick<ApplyContext, 'signal' | 'progress' | 'warn' | 'undo' | 'events'>;
+export interface PlanOptions {
+  overlay: Carried;
+  /** Decided by hand, by the numbers of the report without them. */
+  takes?: readonly Take[];
+  /** In place of the rules of the old view, and of takes. */
+  rules?: readonly Rule[];
+}
 
-export interface CarryEngine {
-  /** Compares the trees and decides. */
-  plan(trees: CarryTrees, work: Work): Promise<CarryPlan>;
-  /**
-   * Carries a plan out in a tree that is a clone of the new base.
-   * @param target.furnish makes it fit for running programs, and returns what undoes that.
-   */
-  carry(
-    plan: CarryPlan,
-    target: { root: Root; furnish: () => Promise<() => Promise<void>>; losers: string },
-    work: Work,
-  ): Promise<CarryOutcome>;
-  /** Notes what the old view was like when it was planned, for {@link changedSince}. */
-  writeIndex(plan: CarryPlan, file: string): void;
-  /** Paths that have changed since and that would be carried. */
-  changedSince(indexFile: string, oldView: string, work: Work): Promise<readonly string[]>;
+/** Decides what becomes of each change and package. */
+export async function planCarry(
+  trees: CarryTrees,
+  changes: FoundChanges,
+  { overlay, takes = [], rules = ownRules(trees.oldView) }: PlanOptions,
+  { signal }: Work,
+): Promise<CarryPlan> {
+  const packages = await planPackages(trees, { signal, archive: archiveOf(overlay.cow) });
+  const owned = new Set(packages?.owned.map(({ path }) => path));
+  const options = {
+    changes,
+    mergers: { mergeText, mergeRecords },
+    packaged: owned,
+    signal,
+  };
+  let rebase = await planRebase(trees, { ...options, rules });
+  let all = rules;
+  if (takes.length > 0) {
+    const conflicts = conflictsOf(rebase);
+    all = [...takes.map((take) => ruleOf(take, conflicts)), ...rules];
+    rebase = await planRebase(trees, { ...options, rules: all });
+  }
+  const decided = conflictsOf(rebase).filter(({ rule }) => rule !== '--take').length + rebase.accountConflicts.length;
+  return {
+    neededBytes: changes.changedBytes,
+    decided: decided + (packages?.conflicts.length ?? 0),
+    packages,
+    rebase,
+    rules: all,
+    report: reportLines(rebase, { heading: headingOf(overlay), packages: packageLines(packages) }),
+  };
+}
+
+function ruleOf({ number, winner }: Take, conflicts: ReturnType<typeof conflictsOf>): Rule {
+  const conflict = conflicts[number - 1];
+  if (conflict !== undefined) return takeRule(conflict.path, winner);
+  throw new HoldfastError('HF-USAGE', `there is no conflict ${number}`, {
+    hint: `the report has ${conflicts.length}; see holdfast overlay plan`,
+  });
+}
+
+/** The owner's rules, as they are in the view that is carried. */
+function ownRules(oldView: string): Rule[] {
+  const root = new Root(oldView);
+  const names = root.list(RULES_DIRECTORY).filter((name) => /\.ya?ml$/.test(name));
+  return names.sort().flatMap((name) => {
+    const path = join(RULES_DIRECTORY, name);
+    return parseRules(readFileSync(root.resolve(path), 'utf8'), path);
+  });
+}
+
+function headingOf({ device, path, from }: Carried): string {
+  return `overlay ${device}:${path}, changes over ${shortFingerprint(from)}`;
+}
+
+function packageLines(plan: PackagePlan | undefined): string[] {
+  if (plan === undefined) return [];
+  const atHand = new Set(plan.files.map(({ key }) => key));
+  return [
+    ...plan.install.map(({ key, name, wanted }) => {
+      const where = atHand.has(key) ? 'archived file' : 'from a repository';
+      return `install ${name} ${wanted ?? ''} (${where})`;
+    }),
+    ...plan.remove.map(({ name }) => `remove ${name}`),
+    ...plan.conflicts.map(
+      ({ name, kind, winner }) => `${kind} ${name}: ${winner === 'user' ? 'yours' : 'the new image’s'}`,
+    ),
+    ...plan.skipped.map(({ name, reason }) => `leave ${name}: ${reason}`),
+  ];
+}
+
+/** Everything that was decided, for programs. */
+export function overlayJson({ rebase, packages }: CarryPlan): ReportJson & { packages: PackagePlan | null } {
+  return { ...reportJson(rebase), packages: packages ?? null };
+}
+
+/**
+ * Runs the package manager in the new view, which is mounted and fit for programs.
+ * @throws HoldfastError with exit status 4 when a package can't be had.
+ */
+export async function installPackages(
+  { packages }: Pick<CarryPlan, 'packages'>,
+  trees: CarryTrees,
+  options: { newCow: string },
+  { signal, warn, events }: Work,
+): Promise<void> {
+  if (packages === undefined) return;
+  const outcome = await applyPackages(packages, {
+    root: trees.newBase,
+    trees,
+    signal,
+    onOutput: (text) => events({ type: 'output', text }),
+    newArchive: archiveOf(options.newCow),
+  });
+  for (const text of outcome.warnings) warn(text);
+  for (const text of outcome.alongside) events({ type: 'notice', level: 'info', text: `with that, ${text}` });
+}
+
+/** Writes everything else into the new view; what loses is kept first. */
+export async function replayCarry(
+  plan: Pick<CarryPlan, 'rebase'>,
+  options: { directory: string; conflicts: string },
+  { signal, progress, warn }: Work,
+): Promise<void> {
+  await saveLosers(plan.rebase, options.conflicts, { signal });
+  await replay(plan.rebase, { target: options.directory, signal, onProgress: progress, warn });
+  for (const text of plan.rebase.warnings) warn(text);
+}
+
+/** Keeps what the old view was like, for {@link changedSince}. */
+export function writeSeen({ seen }: FoundChanges, file: string): void {
+  seenIndex.writeSeen(file, seen);
+}
+
+/** Paths that have changed since and that would be carried. */
+export function changedSince(file: string, oldView: string, { signal }: Work): Promise<readonly string[]> {
+  return seenIndex.changedSince(seenIndex.readSeen(file), oldView, { signal });
 }

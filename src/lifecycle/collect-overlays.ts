@@ -4,7 +4,7 @@
 export interface SetMember {
   /** In the set's directory. */
   name: string;
-  kind: 'cow' | 'sidecar' | 'tries' | 'unfinished' | 'aside';
+  kind: 'cow' | 'sidecar' | 'tries' | 'packages' | 'unfinished' | 'aside';
   /** 16 digits of the base's fingerprint; undefined for the set's own file or where nothing says so. */
   digits: string | undefined;
   /** When it was last changed, in ms since 1970. */
@@ -13,6 +13,8 @@ export interface SetMember {
 
 /** How long a COW without its base stays. */
 export const KEEP_DAYS = 30;
+/** What goes with a COW. */
+const BESIDE: ReadonlySet<SetMember['kind']> = new Set(['sidecar', 'tries', 'packages']);
 const DAY_MS = 24 * 3600 * 1000;
 
 export interface Collection {
@@ -46,7 +48,7 @@ export function collectOverlays(members: readonly SetMember[], bases: ReadonlySe
     if (kind === 'cow') gone.add(digits);
   }
   for (const { name, kind, digits } of members) {
-    if ((kind !== 'sidecar' && kind !== 'tries') || digits === undefined) continue;
+    if (!BESIDE.has(kind) || digits === undefined) continue;
     if (gone.has(digits)) result.remove.push({ name, why: 'its overlay goes' });
     else if (!cows.has(digits)) result.remove.push({ name, why: 'its overlay is gone' });
   }

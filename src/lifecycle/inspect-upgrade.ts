@@ -13,7 +13,10 @@ import { hasPristine } from '../slots/swap.ts';
 import { canShareBlocks } from '../system/mounts.ts';
 import { Root } from '../system/root.ts';
 import { inspectAssessment, refuseFailedImage } from './assessment.ts';
+import { type Override, overridesOf, readBootVariables, slotOfEntry } from './boot-choice.ts';
 import { BOOTARGS, findsRootByImageLabel } from './bootable.ts';
+import { type OverlayFacts, overlaySteps } from './overlay-actions.ts';
+import { readPendingCarry } from './pending-carry.ts';
 import { deltaFactsOf, type PreparedDelta, prepareDelta } from './prepare-delta.ts';
 import type { Installation } from './records.ts';
 import type { Session } from './session.ts';
@@ -33,11 +36,17 @@ export interface UpgradeInspection {
  */
 export async function inspectUpgrade(
   request: UpgradeRequest,
-  machine: { session: Session; stateDevice: string; installation: Installation },
+  machine: {
+    session: Session;
+    stateDevice: string;
+    installation: Installation;
+    overlay?: OverlayFacts | undefined;
+    oemDirectory?: string | undefined;
+  },
   stateDirectory: string,
 ): Promise<UpgradeInspection> {
   const { image } = request;
-  const { session, stateDevice, installation } = machine;
+  const { session, stateDevice, installation, overlay } = machine;
   const { booted } = session;
   const { state: installed, ids } = installation;
   const assessment = inspectAssessment(stateDirectory);
@@ -54,6 +63,8 @@ export async function inspectUpgrade(
       layers: image.kind === 'oci' ? image.layers.length : 0,
     },
     assessment,
+    overlay,
+    putBack: putBackOf(stateDirectory, machine.oemDirectory),
     warnings: [...installation.problems, ...assessment.problems],
   };
   refuseFailedImage(assessment, found.image, request);
@@ -65,7 +76,10 @@ export async function inspectUpgrade(
   const { prepared, ...start } = await findMeasuredStart(session, installed, image, stateDirectory, (measuredStart) => {
     const facts = { ...found, ...measuredStart };
     // A clone shares its blocks, but every one of them may have to be written anew: the room for all is asked for.
-    const bytes = transitionSize(facts, request) + passiveBytes(facts, stateDirectory);
+    const bytes =
+      transitionSize(facts, request) +
+      passiveBytes(facts, stateDirectory) +
+      (overlaySteps(overlay, request).beforeFinish.length === 0 ? 0 : carryBytes(facts, request, stateDirectory));
     keepFetched = askForRoom(stateDirectory, image, (reclaimableBytes) =>
       requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes }),
     );
@@ -161,6 +175,27 @@ async function findStart(
 function isEmpty({ delta: { difference, requests } }: PreparedDelta): boolean {
   const { removed, directories, files } = difference;
   return removed.length + directories.length + files.length + requests.length === 0;
+}
+
+/**
+ * What carrying an overlay takes on COS_STATE: the growth of the slot and the view, of which a copy costs what a slot
+ * does where files can't share blocks.
+ */
+function carryBytes(
+  facts: Pick<UpgradeFacts, 'overlay' | 'base' | 'delta' | 'measured'>,
+  request: UpgradeRequest,
+  directory: string,
+): number {
+  const grown = facts.overlay?.changedBytes ?? 0;
+  return 2 * grown + (canShareBlocks(directory) ? 0 : transitionSize(facts, request));
+}
+
+/** What a shutdown that could not carry an overlay's rest has changed about the boot. */
+function putBackOf(stateDirectory: string, oemDirectory: string | undefined): Override[] {
+  if (readPendingCarry(stateDirectory)?.state !== 'failed') return [];
+  return overridesOf(readBootVariables(stateDirectory, oemDirectory)).filter(
+    ({ name, value }) => name === 'saved_entry' && slotOfEntry(value) === 'passive',
+  );
 }
 
 function runsByImageLabel(): boolean {

@@ -3,10 +3,13 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BOOTED_PARTITION, LIVE_PARTITION, TRANSITION_FILE } from '../slots/names.ts';
+import { BOOTED_PARTITION, LIVE_PARTITION, OVERLAY_WORK_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import { backingFileOf, detachLoop, listLoops } from '../system/loopdevices.ts';
 import { listMounts, unmount } from '../system/mounts.ts';
 import { endProcessesBelow } from '../system/processes.ts';
+
+/** What an action has attached while it was at work. */
+const UNFINISHED = [TRANSITION_FILE, ...Object.values(OVERLAY_WORK_FILES)];
 
 /** Where actions keep their work directories: `upgrade-PID` and so on. An install has a lock of its own. */
 export const RUN_DIRECTORY = '/run/holdfast';
@@ -21,6 +24,7 @@ export const ACTION_NAMES = [
   'boot',
   'rebrand',
   'assess',
+  'carry',
 ] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
 const WORK_NAME = new RegExp(`^(?:${ACTION_NAMES.join('|')})-\\d+$`);
@@ -62,7 +66,7 @@ function isTransition(device: string): boolean {
   const file = backingFileOf(device)?.replace(/ \(deleted\)$/, '') ?? '';
   const isOurs =
     WORK_FILE.test(file) || file.startsWith(`${BOOTED_PARTITION}/`) || file.startsWith(`${LIVE_PARTITION}/`);
-  return isOurs && file.endsWith(`/${TRANSITION_FILE}`);
+  return isOurs && UNFINISHED.some((name) => file.endsWith(`/${name}`));
 }
 
 function linesOf(file: string): string[] {

@@ -4,51 +4,72 @@
 
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { fsyncPath, writeFileDurably } from '../system/durable.ts';
 
 const FILE = 'pending-overlay.json';
 const MAX_BYTES = 64 << 10;
 
-const fingerprint = z.string().regex(/^[0-9a-f]{64}$/);
-
-const schema = z.object({
-  format: z.literal(1),
+export interface PendingCarry {
   /** The set: device and path as the kernel argument names them. */
-  device: z.string().max(4096),
-  path: z.string().max(4096),
-  from: fingerprint,
-  to: fingerprint,
+  device: string;
+  path: string;
+  /** Fingerprints of the two bases. */
+  from: string;
+  to: string;
   /** Of the boot whose shutdown carries the rest. */
-  bootId: z.string().max(64),
-  date: z.string().max(64),
+  bootId: string;
+  date: string;
   /** Where the losers of this carrying are: a name below the set's conflicts. */
-  conflicts: z.string().max(128),
-  /** Names of packages that were installed or removed for it. */
-  packages: z.array(z.string().max(256)).max(10_000).default([]),
+  conflicts: string;
   /** `open`: the shutdown has not carried the rest; `failed`: it could not, and why. */
-  state: z.enum(['open', 'failed']),
-  problem: z.string().max(2000).optional(),
-});
+  state: 'open' | 'failed';
+  problem?: string;
+}
 
-export type PendingCarry = z.infer<typeof schema>;
+const FORMAT = 1;
+const MAX_CHARACTERS = 4096;
 
 /** The note on a mounted STATE; undefined where there is none that can be read. */
 export function readPendingCarry(stateDirectory: string): PendingCarry | undefined {
   const file = join(stateDirectory, FILE);
   if (!existsSync(file)) return undefined;
   try {
-    return schema.parse(JSON.parse(readTextWithin(file, MAX_BYTES)));
+    return parsePendingCarry(readTextWithin(file, MAX_BYTES));
   } catch {
     // A note that nobody can read must not keep a machine from shutting down.
     return undefined;
   }
 }
 
+/** Parses a note. By hand: stages of the boot look at it, for the login banner, and load as little as can be. */
+export function parsePendingCarry(text: string): PendingCarry | undefined {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const fields = new Map(Object.entries(value));
+  const word = (name: string) => {
+    const found: unknown = fields.get(name);
+    return typeof found === 'string' && found.length <= MAX_CHARACTERS ? found : undefined;
+  };
+  const [device, path, from, to] = [word('device'), word('path'), word('from'), word('to')];
+  const [id, date, conflicts, state] = [word('bootId'), word('date'), word('conflicts'), word('state')];
+  const problem = word('problem');
+  if (fields.get('format') !== FORMAT || !isDigest(from) || !isDigest(to)) return undefined;
+  if (device === undefined || path === undefined || id === undefined || date === undefined) return undefined;
+  if (conflicts === undefined || !/^[\w-]+$/.test(conflicts) || (state !== 'open' && state !== 'failed'))
+    return undefined;
+  return { device, path, from, to, bootId: id, date, conflicts, state, ...(problem !== undefined && { problem }) };
+}
+
+function isDigest(text: string | undefined): text is string {
+  return text !== undefined && /^[0-9a-f]{64}$/.test(text);
+}
+
 /** Replaces the note as a whole; it is on the disk when this returns. */
 export function writePendingCarry(stateDirectory: string, pending: PendingCarry): void {
-  writeFileDurably(join(stateDirectory, FILE), `${JSON.stringify(pending, null, 2)}\n`, { mode: 0o600 });
+  writeFileDurably(join(stateDirectory, FILE), `${JSON.stringify({ format: FORMAT, ...pending }, null, 2)}\n`, {
+    mode: 0o600,
+  });
 }
 
 /** Takes the note away: what it speaks of is done, or no longer of use. */
@@ -79,4 +100,18 @@ export function judgePending(
   if (pending.to !== now.active) return 'stale';
   if (pending.state === 'failed') return 'failed';
   return pending.bootId === now.bootId ? 'at-shutdown' : 'unfinished';
+}
+
+/**
+ * What a person is told of a note; undefined when there is nothing to tell.
+ * @param standing what {@link judgePending} says.
+ */
+export function describePending(pending: PendingCarry, standing: CarryStanding): string | undefined {
+  const digits = pending.from.slice(0, 16);
+  const command = `holdfast overlay rebase --from ${digits}`;
+  if (standing === 'unfinished') {
+    return `What changed in the overlay after the upgrade of ${pending.date} is not in this system: the machine went off without shutting down. "${command}" carries it.`;
+  }
+  if (standing !== 'failed') return undefined;
+  return `What changed in the overlay after the upgrade of ${pending.date} could not be carried: ${pending.problem ?? 'the reason is unknown'}. Upgrade again, or in the new system: ${command}`;
 }

@@ -1,9 +1,9 @@
 // The actions that upgrade, rollback, reset and deploy share around the building of a slot: opening STATE, taking away
 // leftovers, hooks, the note of what is about to become a slot, and the last word.
 
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { TRANSITION_FILE } from '../slots/names.ts';
+import { OVERLAY_WORK_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import { type CopyMode, removeLeftovers } from '../slots/swap.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
@@ -54,6 +54,8 @@ export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, Switch
   'remove-leftovers': (action, { events }, { stateDirectory }) => {
     const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = [] } = action;
     const options = { keepDigests, keepRunning, keepOutgoing, keepFetched };
+    // What an earlier upgrade has left for the shutdown is of no use once another system becomes active.
+    rmSync(join(stateDirectory, OVERLAY_WORK_FILES.packages), { force: true });
     for (const name of removeLeftovers(stateDirectory, options)) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an earlier action` });
     }

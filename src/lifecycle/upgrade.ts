@@ -11,10 +11,13 @@ import type { InstallationState } from '../slots/state-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import type { AssessmentFacts } from './assessment.ts';
+import type { Override } from './boot-choice.ts';
 import type { BuildSlotAction } from './build-slot.ts';
+import type { Take } from './carry-engine.ts';
 import { fillActions } from './fill-actions.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
+import { type OverlayAction, type OverlayFacts, overlaySteps } from './overlay-actions.ts';
 import type { DeltaFacts } from './prepare-delta.ts';
 import {
   type Activate,
@@ -55,6 +58,10 @@ export interface UpgradeRequest {
   assess?: boolean;
   /** Take an older version than the installed one. */
   allowDowngrade?: boolean;
+  /** Whether an overlay's changes are carried to the new system; default `carry`. */
+  overlay?: 'carry' | 'leave';
+  /** Conflicts of the overlay with the image that somebody has decided. */
+  takes?: readonly Take[];
 }
 
 /** Everything that the plan depends on. */
@@ -77,6 +84,10 @@ export interface UpgradeFacts {
   /** Digests of which what an interrupted upgrade has fetched stays. */
   keepFetched?: readonly string[];
   assessment: AssessmentFacts;
+  /** The overlay of this machine; absent where it has none. */
+  overlay?: OverlayFacts | undefined;
+  /** A shutdown that could not carry the rest has made the passive system the default. */
+  putBack?: readonly Override[];
   warnings: string[];
 }
 
@@ -88,10 +99,12 @@ type SwitchAction =
   | CopyToPassive
   | Activate
   | (Action<'write-records'> & { movePassive: boolean })
+  | (Action<'clear-overrides'> & { overrides: readonly Override[] })
+  | Action<'drop-transition'>
   | (Action<'remove-old-pristines'> & { keepDigests: string[]; keepRunning: boolean })
   | NoteResult;
 
-export type UpgradeAction = BuildSlotAction | SwitchAction;
+export type UpgradeAction = BuildSlotAction | OverlayAction | SwitchAction;
 
 /** Only a system that has booted is worth keeping: from passive, recovery or live media the passive slot stays. */
 export function keepsRunning({ booted, activeUuid }: Pick<UpgradeFacts, 'booted' | 'activeUuid'>): boolean {
@@ -145,6 +158,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
   const digests = (slots: InstallationState) =>
     [slots.active?.digest, slots.passive?.digest].filter((digest) => digest !== undefined);
   const newDigest = facts.image.digest;
+  const overlay = overlaySteps(facts.overlay, request);
   const keepAfter = [newDigest, movePassive ? installed.active?.digest : installed.passive?.digest];
 
   const actions: UpgradeAction[] = [
@@ -162,11 +176,9 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       ? []
       : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest: newDigest }]),
     hookAction('after-upgrade-chroot', 'target', strictness),
-    {
-      kind: 'finish-transition',
-      summary: 'Check the new system',
-      label: request.labels?.slots.active ?? SLOT_LABELS.active,
-    },
+    ...overlay.beforeFinish,
+    finishAction(request),
+    ...overlay.afterFinish,
     hookAction('after-upgrade', 'host', strictness),
     { kind: 'note-transition', summary: 'Note what is about to become active' },
     ...(movePassive
@@ -186,8 +198,10 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
           : 'The first boot of the new system is a trial: it falls back unless it proves that it works',
       enabled: request.assess !== false,
     },
+    ...overlay.beforeSwitch,
     { kind: 'activate', summary: 'Switch: the new system becomes active', keepRunning },
     { kind: 'write-records', summary: 'Write state.yaml and the menu title', movePassive },
+    ...putBackActions(facts),
     hookAction('post-upgrade', 'host', strictness),
     {
       kind: 'remove-old-pristines',
@@ -195,7 +209,47 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       keepDigests: keepAfter.filter((digest) => digest !== undefined),
       keepRunning: keepRunning || replaced,
     },
+    ...overlay.atEnd,
     noteResult,
   ];
   return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };
+}
+
+function finishAction({ labels }: Pick<UpgradeRequest, 'labels'>): UpgradeAction {
+  const label = labels?.slots.active ?? SLOT_LABELS.active;
+  return { kind: 'finish-transition', summary: 'Check the new system', label };
+}
+
+function putBackActions({ putBack = [] }: Pick<UpgradeFacts, 'putBack'>): UpgradeAction[] {
+  if (putBack.length === 0) return [];
+  const summary = 'Boot the active system again: a shutdown had made the passive one the default';
+  return [{ kind: 'clear-overrides', summary, overrides: putBack }];
+}
+
+/**
+ * The part of an upgrade that shows what would become of an overlay: the new system is built, hooks and all, looked at,
+ * and thrown away. Pure.
+ */
+export function planOverlayPreview(request: UpgradeRequest, facts: UpgradeFacts): Plan<UpgradeAction> {
+  const { beforeFinish } = overlaySteps(facts.overlay, request);
+  const name = displayName(facts.image.source);
+  if (beforeFinish.length === 0) return { title: `Nothing to carry to ${name}`, actions: [] };
+  const digests = [facts.installed.active?.digest, facts.installed.passive?.digest];
+  return {
+    title: `What ${name} would make of the overlay`,
+    actions: [
+      openState(facts.stateDevice),
+      {
+        kind: 'remove-leftovers',
+        summary: 'Remove what an interrupted upgrade left',
+        keepDigests: digests.filter((digest) => digest !== undefined),
+        keepRunning: isReplaced(facts.booted, facts.activeUuid),
+        keepFetched: facts.keepFetched ?? [],
+      },
+      ...fillActions(facts, { sizeBytes: transitionSize(facts, request) }),
+      hookAction('after-upgrade-chroot', 'target', request.strictness),
+      ...beforeFinish,
+      { kind: 'drop-transition', summary: 'Throw the new system away' },
+    ],
+  };
 }

@@ -45,6 +45,17 @@ export const RECOVERY_SQUASHFS = 'cOS/recovery.squashfs';
 /** The slot file that is being built; nothing boots from it. */
 export const TRANSITION_FILE = 'cOS/transition.img';
 
+/**
+ * Where the views of overlays are put together, beside the slots that they are clones of. They have a slot's UUID, so no
+ * name ends as a slot file's does: the initramfs looks at all of those.
+ */
+export const OVERLAY_WORK_FILES = {
+  oldView: 'cOS/overlay-old',
+  newView: 'cOS/overlay-new',
+  /** The new base with the owner's packages, from which a shutdown starts again. */
+  packages: 'cOS/overlay-packages',
+} as const;
+
 /** What is being built of a recovery system that is a squashfs, beside the one that it replaces. */
 export const NEW_SQUASHFS = `${RECOVERY_SQUASHFS}.new`;
 

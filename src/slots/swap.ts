@@ -11,6 +11,7 @@ import {
   type Labels,
   LEAVING_FILE,
   OUTGOING_FILE,
+  OVERLAY_WORK_FILES,
   pristineFile,
   pristineIndexFile,
   RUNNING_FILE,
@@ -199,6 +200,8 @@ function isUnfinished(name: string): boolean {
   return (
     name === basename(TRANSITION_FILE) ||
     name === 'transition.squashfs' ||
+    name === basename(OVERLAY_WORK_FILES.oldView) ||
+    name === basename(OVERLAY_WORK_FILES.newView) ||
     name.endsWith('.img.new') ||
     name.endsWith('.index.new') ||
     name.endsWith('.squashfs.new')

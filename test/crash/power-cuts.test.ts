@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { crashTest } from '../../lab/crash/crash-test.ts';
 import { randomNumbers } from '../../lab/crash/cut-points.ts';
-import { SCENARIOS } from '../../lab/crash/scenarios.ts';
+import { TESTED } from '../../lab/crash/scenarios.ts';
 import { formatFailures, formatTable } from '../../lab/crash/table.ts';
 
 /** Every other recording starts from theirs. */
@@ -16,12 +16,12 @@ test('a machine survives a power cut at any instant of a command', async () => {
   // What fails is repeated with the printed seed.
   const seed = Number(process.env['HOLDFAST_CRASH_SEED'] ?? 1);
   const random = randomNumbers(seed);
-  const others = SCENARIOS.filter(({ name }) => !ALWAYS.includes(name))
+  const others = TESTED.filter(({ name }) => !ALWAYS.includes(name))
     .map((scenario) => ({ scenario, at: random() }))
     .sort((a, b) => a.at - b.at)
     .slice(0, OTHERS)
     .map(({ scenario }) => scenario.name);
-  const scenarios = SCENARIOS.filter(({ name }) => ALWAYS.includes(name) || others.includes(name));
+  const scenarios = TESTED.filter(({ name }) => ALWAYS.includes(name) || others.includes(name));
   const lines: string[] = [];
   const result = await crashTest({ scenarios, states: 60, seed, again: 3, boots: 2, log: (line) => lines.push(line) });
   console.log(`seed ${seed}, ${result.seconds.toFixed(0)} s\n${formatTable(result.rows)}`);

@@ -19,6 +19,18 @@ test('COWs of systems that are in a slot stay, however old they are, with what i
   expect(collectOverlays(members, new Set([A]), NOW)).toEqual({ remove: [], later: [] });
 });
 
+test('kept packages stay with their COW, and go with it', () => {
+  const packages = (digits: string): SetMember => ({
+    name: `p.${digits}.packages`,
+    kind: 'packages',
+    digits,
+    changedMs: OLD,
+  });
+  const members = [cow(A, OLD), packages(A), cow(B, OLD), packages(B)];
+  const { remove } = collectOverlays(members, new Set([A]), NOW);
+  expect(remove.map(({ name }) => name)).toEqual([`p.${B}`, `p.${B}.packages`]);
+});
+
 test('a COW whose system is gone goes after its days, with what is beside it', () => {
   const members = [cow(A, OLD), cow(B, OLD), beside('sidecar', B), beside('tries', B)];
   const { remove, later } = collectOverlays(members, new Set([A]), NOW);

@@ -13,7 +13,6 @@ import {
 const FROM = '1'.repeat(64);
 const TO = '2'.repeat(64);
 const PENDING: PendingCarry = {
-  format: 1,
   device: 'LABEL=KEEP',
   path: '/persist.img',
   from: FROM,
@@ -21,7 +20,6 @@ const PENDING: PendingCarry = {
   bootId: 'this-boot',
   date: '2026-11-21T10:00:00.000Z',
   conflicts: '20261121T100000Z',
-  packages: ['vim'],
   state: 'open',
 };
 
@@ -43,8 +41,10 @@ test('a note comes back as it was written, and is gone when it is taken away', (
 test.each([
   ['cut short', '{"format":1,'],
   ['of another format', JSON.stringify({ ...PENDING, format: 2 })],
-  ['with a base that is none', JSON.stringify({ ...PENDING, to: '../../etc/passwd' })],
-  ['far too large', JSON.stringify({ ...PENDING, problem: 'x'.repeat(100_000) })],
+  ['with a base that is none', JSON.stringify({ format: 1, ...PENDING, to: '../../etc/passwd' })],
+  ['with a place for losers outside of the set', JSON.stringify({ format: 1, ...PENDING, conflicts: '../..' })],
+  ['far too large', JSON.stringify({ format: 1, ...PENDING, problem: 'x'.repeat(100_000) })],
+  ['no object', 'null'],
 ])('a note that is %s is no note', (_, text) => {
   writeFileSync(join(directory, 'pending-overlay.json'), text);
   expect(readPendingCarry(directory)).toBeUndefined();

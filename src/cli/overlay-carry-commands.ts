@@ -1,0 +1,52 @@
+// The commands that carry what is in a root overlay to another system: names, flags, help and examples.
+
+import { Option } from 'commander';
+import { allowDowngrade, configDir, dryRun, imageOptions, output, strict } from './options.ts';
+import type { Define } from './program.ts';
+
+export function defineOverlayCarryCommands(define: Define): void {
+  define(
+    'plan',
+    'show what an image would make of the overlay: builds the new system, looks, and throws it away',
+    [
+      new Option('--to <image>', 'the image; default: the configured one'),
+      ...imageOptions(),
+      allowDowngrade(),
+      strict(),
+      configDir(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-plan.ts')).overlayPlanCommand,
+    {
+      root: true,
+      example: `  holdfast overlay plan --to oci-layout:/mnt/images:v2
+  holdfast overlay plan --to oci-layout:/mnt/images:v2 --json     every path, with its reason`,
+    },
+  );
+  define(
+    'rebase [set]',
+    'carry what was changed over another system to the one that runs',
+    [
+      new Option('--from <digits>', 'the fingerprint of that system, as "overlay list" shows it'),
+      strict(),
+      configDir(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-rebase.ts')).overlayRebaseCommand,
+    {
+      root: true,
+      example: `  holdfast overlay rebase                                  from the only other system
+  holdfast overlay rebase --from 3f9c1a7be0428d11
+  holdfast overlay rebase LABEL=KEEP:/persist-qemu.img     an overlay that isn't in use`,
+    },
+  );
+  define(
+    'finalise',
+    'carry what changed since an upgrade; a unit runs it at shutdown',
+    [...output()],
+    async () => (await import('./overlay-rebase.ts')).overlayFinaliseCommand,
+    { root: true, hidden: true },
+  );
+}
