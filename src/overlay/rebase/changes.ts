@@ -28,10 +28,11 @@ export async function findChanges(
   });
   const { candidates } = walked;
   candidates.sort((one, other) => comparePaths(one.path, other.path));
-  const close = candidates.filter(({ path }) => isCarried(path)).map(({ path }) => path);
-  const before = await readObjects(oldBase, close);
-  const after = await readObjects(oldView, close);
-  await addComparedDigests(trees, close, before, after, options.signal);
+  const close = candidates.filter(({ path }) => isCarried(path));
+  const there = (side: 'before' | 'after') => close.filter((one) => one[side] !== undefined).map(({ path }) => path);
+  const before = await readObjects(oldBase, there('before'));
+  const after = await readObjects(oldView, there('after'));
+  await addComparedDigests(trees, there('before'), before, after, options.signal);
   const names = linkNames(walked);
   const changes: Change[] = [];
   for (const candidate of candidates) {

@@ -24,6 +24,8 @@ export interface Fact {
   merged?: Uint8Array;
   /** Of a renamed object whose old name is still in the new base: that name's object there. */
   originInBase?: { target: TreePath; object: TreeObject };
+  /** Of a name that is gone since its object was renamed: the new name gets what the new base made of the old one. */
+  isFollowed?: true;
   /** Why it is left behind, whatever it is. */
   left?: 'packages' | 'stage-log';
 }
@@ -61,6 +63,8 @@ class Gatherer {
   readonly #options: FactOptions;
   readonly #newBase: NewBase;
   readonly #base = new Map<TreePath, TreeObject>();
+  /** Directories of the view whose place in the new base is behind an obstacle. */
+  readonly #behind = new Map<TreePath, TreePath>();
 
   constructor(trees: RebaseTrees, changes: Changes, options: FactOptions) {
     this.#trees = trees;
@@ -71,12 +75,16 @@ class Gatherer {
 
   async gather(): Promise<Facts> {
     const { changes } = this.#changes;
-    const targets = changes.map(({ path }) => this.#newBase.locate(path).target);
-    const children = this.#listRemoved(targets);
+    const places = changes.map(({ path }) => this.#newBase.locate(path));
+    const targets = places.map(({ target }) => target);
+    // What is behind something that is no directory is not there, even if that is a link which leads to something.
+    const isReachable = (index: number) => places[index]?.obstacle === undefined;
+    const reachable = targets.filter((_, index) => isReachable(index));
+    const children = this.#listRemoved(new Set(reachable));
     const unchangedNames = this.#locateUnchanged();
     const above = this.#locateAbove();
     await this.#readBase([
-      ...targets.filter((_, index) => isCarried(changes[index]?.path ?? '')),
+      ...targets.filter((_, index) => isReachable(index) && isCarried(changes[index]?.path ?? '')),
       ...[...children.values()].flat(),
       ...unchangedNames.values(),
       ...[...above.keys()].flatMap((target) => [...parentsOf(target), target]),
@@ -84,9 +92,11 @@ class Gatherer {
     ]);
     const facts: Fact[] = [];
     for (const [index, change] of changes.entries()) facts.push(await this.#factOf(change, targets[index] ?? ''));
-    const directories = await readObjects(this.#trees.oldView, new Set(above.values()));
+    const followed = new Set(facts.flatMap((fact) => (fact.originInBase ? [fact.change.origin?.path] : [])));
+    for (const fact of facts) if (followed.has(fact.change.path)) fact.isFollowed = true;
+    const directories = await readObjects(this.#trees.oldView, new Set([...above.values(), ...this.#behind.values()]));
     const viewDirectories = new Map<TreePath, { path: TreePath; object: TreeObject }>();
-    for (const [target, path] of above) {
+    for (const [target, path] of [...above, ...this.#behind]) {
       const object = directories.get(path);
       if (object?.type === 'directory') viewDirectories.set(target, { path, object });
     }
@@ -101,7 +111,8 @@ class Gatherer {
   async #factOf(change: Change, target: TreePath): Promise<Fact> {
     const { path, before, after } = change;
     const { packaged, stageWrites, signal } = this.#options;
-    const base = this.#base.get(target) ?? (isCarried(path) ? undefined : this.#newBase.look(target));
+    const isLooked = isCarried(path) || this.#newBase.locate(path).obstacle !== undefined;
+    const base = this.#base.get(target) ?? (isLooked ? undefined : this.#newBase.look(target));
     const fact: Fact = { change, class: classOf(path), target, base };
     if (!isCarried(path)) return fact;
     if (packaged?.has(path)) return { ...fact, left: 'packages' };
@@ -132,8 +143,8 @@ class Gatherer {
 
   #originOf({ origin }: Change, base: TreeObject | undefined): Fact['originInBase'] {
     if (origin === undefined || base !== undefined) return undefined;
-    const { target } = this.#newBase.locate(origin.path);
-    const object = this.#base.get(target);
+    const { target, obstacle } = this.#newBase.locate(origin.path);
+    const object = obstacle === undefined ? this.#base.get(target) : undefined;
     return object?.type === origin.object.type ? { target, object } : undefined;
   }
 
@@ -154,13 +165,14 @@ class Gatherer {
   }
 
   /** Everything below directories of the new base that the user removed or replaced. */
-  #listRemoved(targets: readonly TreePath[]): Map<TreePath, TreePath[]> {
+  #listRemoved(reachable: ReadonlySet<TreePath>): Map<TreePath, TreePath[]> {
     const prefix = prefixOf(this.#trees.newBase);
     const children = new Map<TreePath, TreePath[]>();
     const pending: TreePath[] = [];
-    for (const [index, { path, before, after }] of this.#changes.changes.entries()) {
-      const target = targets[index] ?? '';
-      if (!isCarried(path) || before?.type !== 'directory' || after?.type === 'directory') continue;
+    for (const { path, before, after } of this.#changes.changes) {
+      const { target } = this.#newBase.locate(path);
+      if (!reachable.has(target) || !isCarried(path) || before?.type !== 'directory' || after?.type === 'directory')
+        continue;
       if (this.#newBase.look(target)?.type === 'directory') pending.push(target);
     }
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
@@ -177,7 +189,8 @@ class Gatherer {
   #locateUnchanged(): Map<TreePath, TreePath> {
     const changed = new Set(this.#changes.changes.map(({ path }) => path));
     const names = this.#changes.linked.flat().filter((path) => !changed.has(path));
-    return new Map(names.map((path) => [path, this.#newBase.locate(path).target]));
+    const places = names.map((path) => [path, this.#newBase.locate(path)] as const);
+    return new Map(places.flatMap(([path, { target, obstacle }]) => (obstacle === undefined ? [[path, target]] : [])));
   }
 
   /** Directories above what the view has, by where they are in the new base. */
@@ -188,7 +201,9 @@ class Gatherer {
       if (after === undefined || !isCarried(path) || known.has(parentOf(path))) continue;
       for (const parent of parentsOf(path)) {
         known.add(parent);
-        above.set(this.#newBase.locate(parent).target, parent);
+        const { target, obstacle } = this.#newBase.locate(parent);
+        if (obstacle === undefined) above.set(target, parent);
+        else this.#behind.set(target, parent);
       }
     }
     return above;

@@ -9,7 +9,7 @@ import { look, prefixOf } from './walk.ts';
 export interface Location {
   /** In the new base; there may be nothing yet. */
   target: TreePath;
-  /** The topmost directory above that is something else in the new base. */
+  /** The topmost directory above that is something else in the new base: nothing of it can be behind that. */
   obstacle: TreePath | undefined;
 }
 

@@ -143,6 +143,7 @@ class Replayer {
   }
 
   #remove({ target }: Decision): void {
+    if (!this.#isDirectory(parentOf(target))) return;
     const stats = this.#lstat(target);
     if (stats === undefined) return;
     this.#enter(parentOf(target));
@@ -232,20 +233,30 @@ class Replayer {
 
   /** A directory that something is about to happen in. */
   #enter(directory: TreePath): void {
-    for (const path of [...parentsOf(directory), directory]) {
-      if (this.#real.has(path)) continue;
-      if (!this.#lstat(path)?.isDirectory()) {
-        throw new HoldfastError('HF-STATE', `${show(path)} is no directory in the tree that changes are carried to`, {
+    if (!this.#isDirectory(directory)) {
+      throw new HoldfastError(
+        'HF-STATE',
+        `${show(directory)} is no directory in the tree that changes are carried to`,
+        {
           hint: 'plan again: the tree is not the one that this was planned for',
-        });
-      }
-      this.#real.add(path);
+        },
+      );
     }
     if (this.#times.has(directory)) return;
     // What looks at a directory's time to know whether something in it is new must see that.
     const own = this.#lstat(directory)?.mtimeNs ?? 0n;
     const view = look(prefixOf(this.#plan.trees.oldView), directory);
     this.#times.set(directory, view?.isDirectory() && view.mtimeNs > own ? view.mtimeNs : own);
+  }
+
+  /** With all directories above it: no link is on the way. */
+  #isDirectory(directory: TreePath): boolean {
+    for (const path of [...parentsOf(directory), directory]) {
+      if (this.#real.has(path)) continue;
+      if (!this.#lstat(path)?.isDirectory()) return false;
+      this.#real.add(path);
+    }
+    return true;
   }
 
   #lstat(path: TreePath) {

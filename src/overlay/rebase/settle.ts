@@ -176,6 +176,14 @@ class Settler {
     decision.reason = reason;
     decision.rule = 'table';
     decision.wish = STAY;
+    if (decision.origin === undefined) return;
+    // What the new base made of the old name would have been under this one: it stays where it was.
+    for (const old of this.#byTarget.values()) {
+      if (old.path !== decision.origin || old.wish.want !== 'absent') continue;
+      old.outcome = 'conflict';
+      old.conflict = { kind: 'delete/modify', winner: 'new' };
+      old.wish = STAY;
+    }
   }
 }
 

@@ -55,6 +55,13 @@ export async function walkOne(directory: string, options: WalkOptions): Promise<
   return { entries: walk.result.entries };
 }
 
+/** A directory to be read, in those of the trees that have it. */
+interface Pending {
+  path: TreePath;
+  before: string | undefined;
+  after: string | undefined;
+}
+
 class Walk {
   readonly result: Walked = {
     candidates: [],
@@ -78,14 +85,14 @@ class Walk {
     const before = this.#before === undefined ? undefined : look(this.#before, '');
     const after = look(this.#after, '');
     this.#devices = { before: before?.dev, after: after?.dev };
-    const pending: TreePath[] = [];
+    const pending: Pending[] = [];
     this.#compare('', before, after, pending);
     let count = 0;
-    for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-      for (const name of this.#namesOf(path)) {
-        const child = joinPath(path, name);
-        const one = this.#before === undefined ? undefined : look(this.#before, child);
-        const other = look(this.#after, child, this.result.warnings);
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      for (const name of this.#namesOf(next)) {
+        const child = joinPath(next.path, name);
+        const one = next.before === undefined ? undefined : look(next.before, child);
+        const other = next.after === undefined ? undefined : look(next.after, child, this.result.warnings);
         this.#compare(child, one, other, pending);
         count += 1;
         if (count % PAUSE_ENTRIES !== 0) continue;
@@ -100,15 +107,12 @@ class Walk {
     this.#options.onProgress?.({ done: count, total: count, unit: 'files' });
   }
 
-  #namesOf(path: TreePath): Iterable<string> {
-    const after = list(this.#after, path);
-    if (this.#before === undefined) return after;
-    const names = new Set(list(this.#before, path));
-    for (const name of after) names.add(name);
-    return names;
+  #namesOf({ path, before, after }: Pending): Iterable<string> {
+    const names = after === undefined ? [] : list(after, path);
+    return before === undefined ? names : new Set([...list(before, path), ...names]);
   }
 
-  #compare(path: TreePath, one: BigIntStats | undefined, other: BigIntStats | undefined, pending: TreePath[]): void {
+  #compare(path: TreePath, one: BigIntStats | undefined, other: BigIntStats | undefined, pending: Pending[]): void {
     const { linkedBefore, linkedAfter, candidates, warnings } = this.result;
     if (one === undefined && other === undefined) return;
     if (other !== undefined && other.dev !== this.#devices.after) {
@@ -118,7 +122,10 @@ class Walk {
     if (other !== undefined) this.#options.onSeen?.(path, other);
     if (one !== undefined) noteLinks(linkedBefore, path, one);
     if (other !== undefined) noteLinks(linkedAfter, path, other);
-    if (one?.isDirectory() || other?.isDirectory()) pending.push(path);
+    // Only where it is a directory itself: a link of the same name would lead the walk somewhere else.
+    const inBefore = one?.isDirectory() ? this.#before : undefined;
+    const inAfter = other?.isDirectory() ? this.#after : undefined;
+    if (inBefore !== undefined || inAfter !== undefined) pending.push({ path, before: inBefore, after: inAfter });
     const isSame = one !== undefined && other !== undefined && one.ino === other.ino && one.ctimeNs === other.ctimeNs;
     if (!isSame && this.#before !== undefined) candidates.push({ path, before: one, after: other });
   }
