@@ -3,7 +3,7 @@
 
 import { HoldfastError } from '../system/errors.ts';
 import type { Root } from '../system/root.ts';
-import { findServiceManagers } from './init-selection.ts';
+import { findManagers } from './init-selection.ts';
 
 interface Requirement {
   what: string;
@@ -148,7 +148,7 @@ export function initrdOf(root: Root, { version }: Kernel): string | undefined {
  * @throws HoldfastError HF-NOT-BOOTABLE that lists everything that is missing, with its packages.
  */
 export function requireBootParts(root: Root, options: { initrd: boolean }): Kernel & { canBuildInitrd: boolean } {
-  const { systemd, openrc } = findServiceManagers(root);
+  const { systemd, openrc } = findManagers(root);
   const kernel = findKernel(root);
   const hasDracut = program('dracut').some((path) => root.exists(path));
   const hasInitrd = kernel !== undefined && initrdOf(root, kernel) !== undefined;

@@ -9,7 +9,7 @@ import { initPerformers } from './init-apply.ts';
 import { describeInitramfs, findInitramfsModule, type InitramfsModule } from './init-initramfs.ts';
 import { digestOf, inspectRoot } from './init-inspect.ts';
 import { type InitPlan, planInit } from './init-plan.ts';
-import { filesFor, findServiceManagers } from './init-selection.ts';
+import { filesFor, findManagers } from './init-selection.ts';
 import { OS_FILES } from './os-files.generated.ts';
 
 export interface InitializeOptions {
@@ -47,7 +47,7 @@ export async function initializeRoot(options: InitializeOptions): Promise<Initia
   }
   const found = inspectRoot(root, options.executable, { initrd: options.initrd });
   const initrd = found.canBuildInitrd;
-  const plan = planInit(filesFor(OS_FILES, findServiceManagers(root)), found, { initrd, digestOf });
+  const plan = planInit(filesFor(OS_FILES, findManagers(root)), found, { initrd, digestOf });
   for (const text of plan.notices) events({ type: 'notice', level: 'info', text });
   const initramfs = initrd ? 'holdfast' : await findInitramfsModule(root, found.initrdPath);
   const why = options.initrd ? 'the image has no dracut' : 'nobody asked for a new one (--no-initrd)';

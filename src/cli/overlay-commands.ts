@@ -148,6 +148,29 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     { root: true, hidden: true },
   );
   defineOverlayCarryCommands(define);
+  define(
+    'capture',
+    'write a stage file that does to any image what was done to this system by hand: packages and files, for review',
+    [
+      new Option('-o, --output <file>', 'where to write it; default: it is printed'),
+      new Option('--stage <name>', 'the stage that is to do it').default('after-upgrade-chroot'),
+      new Option('--max-size <size>', 'larger files are named in a comment only').default('64K'),
+      ...output(),
+    ],
+    async () => (await import('./overlay-capture.ts')).overlayCaptureCommand,
+    {
+      root: true,
+      example: `  holdfast overlay capture
+  holdfast overlay capture --output /oem/90_captured.yaml --stage after-install-chroot`,
+    },
+  );
+  define(
+    'keep-packages',
+    'keep the package files whose names are on standard input for the next upgrade (run by apt)',
+    [...output()],
+    async () => (await import('./overlay-keep-packages.ts')).overlayKeepPackagesCommand,
+    { root: true, hidden: true },
+  );
 }
 
 function base(description: string): Option {

@@ -6,13 +6,12 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../system/errors.ts';
 import type { Root } from '../../system/root.ts';
+import { packagesDirectory } from '../names.ts';
 import type { DatabaseName, KeptPackage, PackageStep } from './model.ts';
 import { fileDigest } from './owned.ts';
 
-/** The archive of a COW. */
-export function archiveOf(cow: string): string {
-  return `${cow}.packages`;
-}
+/** The archive of a COW: one for each base, since each has packages of its own. */
+export const archiveOf = packagesDirectory;
 
 /** What managers keep their downloads in, in a tree. */
 const CACHES: Readonly<Record<DatabaseName, readonly string[]>> = {
