@@ -75,6 +75,14 @@ export function renderAttachedOverlay(overlay: AttachedOverlay): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** What is wrong with the overlay of this boot, a sentence; undefined when all is as its owner wants it. */
+export function troubleOfOverlay(overlay: AttachedOverlay | undefined): string | undefined {
+  if (overlay?.reason === undefined || overlay.reason === 'skipped') return undefined;
+  const why = (overlay.message ?? overlay.reason).replace(/\.$/, '');
+  // The watch says while the system runs that it became full.
+  return overlay.used ? `The overlay of /: ${why}.` : `/ is without its overlay, changes are not kept: ${why}.`;
+}
+
 /** The record of this boot; undefined where no overlay was asked for. */
 export function readAttachedOverlay(root: Root = new Root('/')): AttachedOverlay | undefined {
   const text = root.readTextIfThere(OVERLAY_RECORD);

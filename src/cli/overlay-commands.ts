@@ -46,6 +46,13 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     },
   );
   define(
+    'status',
+    'show the overlay of this boot: used or why not, how full, for which systems; status 1 when something is wrong',
+    [new Option('--files', 'also list which files of / were changed'), ...output()],
+    async () => (await import('./overlay-status.ts')).overlayStatusCommand,
+    { root: true, example: '  holdfast overlay status\n  holdfast overlay status --files --json' },
+  );
+  define(
     'grow [set]',
     'make an overlay larger, also while the system runs on it',
     [

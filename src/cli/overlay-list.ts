@@ -22,13 +22,16 @@ export async function overlayListCommand({ reporter, undo }: CommandContext, [te
           `${basename(set)}  in ${dirname(set)}`,
           ...(members.length === 0
             ? ['  no files']
-            : members.map(({ digits, candidate }) => `  ${(digits ?? 'seed').padEnd(16)}  ${describe(candidate)}`)),
+            : members.map(
+                ({ digits, candidate }) => `  ${(digits ?? 'seed').padEnd(16)}  ${describeCandidate(candidate)}`,
+              )),
         ]),
   );
   return found.some(({ members }) => members.length > 0) || text === undefined ? 0 : 1;
 }
 
-function describe(candidate: Candidate): string {
+/** A file of a set in words. */
+export function describeCandidate(candidate: Candidate): string {
   if (candidate.kind !== 'file') return `not usable: it is ${candidate.kind === 'link' ? 'a link' : candidate.kind}`;
   const { sizeBytes, start, binding, tries } = candidate;
   const bound =

@@ -1,12 +1,14 @@
 // `holdfast overlay watch`: run by a unit while the root is a view. It grows the COW in time, and makes the root read-only
 // before an overflow would lose what is written. A COW that can't overflow needs no watch: it ends at once.
 
+import { writeAttachedOverlay } from '../boot/attached-overlay.ts';
+import { readBootReport } from '../lifecycle/boot-report.ts';
+import { refreshBanner } from '../lifecycle/login-banner.ts';
 import { growCow } from '../overlay/grow.ts';
+import { makeRootReadOnly } from '../overlay/root-read-only.ts';
 import { inspectRunning, type RunningOverlay } from '../overlay/running.ts';
 import { decideWatch, type WatchStep, watchIntervalMs } from '../overlay/watch-policy.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
-import { isReadOnly, mountAt } from '../system/mounts.ts';
-import { run } from '../system/process.ts';
 import { tellConsoles } from './console-line.ts';
 import type { CommandContext } from './program.ts';
 
@@ -57,7 +59,7 @@ export async function overlayWatchCommand(
       return 0;
     }
     if (signal.aborted) return 0;
-    await pause(watchIntervalMs(usedOf(running)), signal);
+    await pause(watchIntervalMs(usedOf(running), failedWith !== undefined), signal);
     if (signal.aborted) return 0;
   }
 }
@@ -89,23 +91,11 @@ async function perform(
 ): Promise<void> {
   if (step.step === 'grow' && attached.file !== undefined) await growCow(attached.file, step.toBytes, { signal });
   if (step.step === 'stop') await makeRootReadOnly();
-  if ((step.step === 'stop' || step.step === 'tell') && isNew) tellConsoles(step.message);
-}
-
-/**
- * What is open for writing keeps a root from an ordinary remount, and on a running system something always is. Then what
- * was written is put on the disk, and the file system is told to give up writing, as it does by itself after an error.
- */
-async function makeRootReadOnly(): Promise<void> {
-  const { status } = await run(['mount', '-o', 'remount,ro', '/']);
-  if (status === 0) return;
-  await run(['sync', '--file-system', '/'], { timeoutMs: 30_000 });
-  await run(['mount', '-o', 'remount,abort', '/']);
-  const root = mountAt('/');
-  if (root !== undefined && isReadOnly(root)) return;
-  throw new HoldfastError('HF-MOUNT', '/ could not be made read-only, and its overlay is almost full', {
-    hint: 'make room on the disk of the overlay, or reboot now',
-  });
+  if ((step.step === 'stop' || step.step === 'tell') && isNew) {
+    tellConsoles(`holdfast: ${step.message}`);
+    writeAttachedOverlay({ ...attached, reason: 'full', message: step.message });
+    refreshBanner(readBootReport());
+  }
 }
 
 function usedOf({ status }: RunningOverlay): number {

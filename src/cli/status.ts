@@ -4,6 +4,8 @@ import { describeAssessment } from '../lifecycle/assessment-report.ts';
 import { type BootReport, describeFailedSlot, describeFailedStage, describeLayout } from '../lifecycle/boot-report.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
+import { describeRunning } from '../overlay/describe-running.ts';
+import { troubleOf } from '../overlay/running.ts';
 import { INITRAMFS_STAGES, type StageFailure, type StageRecord } from '../stages/stagerecord.ts';
 import { oneLine } from '../system/oneline.ts';
 import type { CommandContext } from './program.ts';
@@ -30,6 +32,7 @@ export function statusLines(status: MachineStatus): string[] {
     ...boot.failedSlots.map((failed) => row('FAILED', describeFailedSlot(failed, boot.mode))),
     ...stageLines(boot),
     ...layoutLines(boot),
+    ...overlayLines(status.overlay),
     ...slots.flatMap((slot) => [slotLine(slot, status), ...trustLines(slot)]),
     ...lastActionLines(status.lastAction),
     ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
@@ -126,6 +129,15 @@ function layoutLines({ layout }: BootReport): string[] {
   if (layout.outcome === 'skipped') return [row('layout', `none: ${layout.reason ?? 'it was not asked for'}`)];
   const troubles = describeLayout(layout);
   return troubles.length === 0 ? [row('layout', 'as asked')] : troubles.map((trouble) => row('LAYOUT', trouble));
+}
+
+function overlayLines(overlay: MachineStatus['overlay']): string[] {
+  if (overlay === undefined) return [];
+  const trouble = troubleOf(overlay);
+  return [
+    row('overlay', oneLine(describeRunning(overlay), MAX_CHARACTERS)),
+    ...(trouble === undefined ? [] : [row('OVERLAY', oneLine(trouble, MAX_CHARACTERS))]),
+  ];
 }
 
 /** Who vouches for a slot's image; nothing where nobody could be asked: trees, layouts, what others installed. */

@@ -4,6 +4,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type AttachedOverlay, parseAttachedOverlay, troubleOfOverlay } from '../boot/attached-overlay.ts';
 import { type LayoutRecord, parseLayoutRecord } from '../boot/layout-record.ts';
 import { readFingerprint } from '../overlay/fingerprint.ts';
 import { SLOT_FILES } from '../slots/names.ts';
@@ -31,6 +32,8 @@ export interface BootReport {
   /** What was mounted, and what differs from the wish; undefined where no initramfs of ours mounted anything. */
   layout: LayoutRecord | undefined;
   failedSlots: readonly FailedSlot[];
+  /** What became of the root overlay; undefined where none was asked for. */
+  overlay?: AttachedOverlay | undefined;
   /** What became of this boot's assessment; undefined for an ordinary boot. */
   assessment?: AssessmentReport | undefined;
   /** What an upgrade could not carry of a root overlay, as a sentence. */
@@ -62,6 +65,7 @@ export function readBootReport(run = '/run'): BootReport {
     failedSlots: attempt(() => readFailedSlots(join(run, 'holdfast/boot_failure')), []).filter(
       ({ slot }) => slot !== mode,
     ),
+    ...attempt(() => readOverlay(join(run, 'cos/rootoverlay')), {}),
     ...attempt(() => readAssessment(join(run, REPORT_FILE)), {}),
     ...attempt(() => readCarry(join(run, 'initramfs/cos-state')), {}),
     logs: existsSync(join(run, 'holdfast/log')) ? join(run, 'holdfast/log') : undefined,
@@ -107,6 +111,11 @@ function readLayout(file: string): LayoutRecord | undefined {
   return text === undefined ? undefined : parseLayoutRecord(text);
 }
 
+function readOverlay(file: string): Pick<BootReport, 'overlay'> {
+  const text = textOf(file);
+  return text === undefined ? {} : { overlay: parseAttachedOverlay(text) };
+}
+
 function readAssessment(file: string): Pick<BootReport, 'assessment'> {
   const assessment = parseAssessmentReport(textOf(file) ?? '');
   return assessment === undefined ? {} : { assessment };
@@ -134,11 +143,13 @@ function textOf(file: string): string | undefined {
 }
 
 /** Everything that is wrong with this boot, a sentence each, without what programs printed: anybody may read it. */
-export function troublesOf({ stages, layout, failedSlots, mode, assessment, overlayCarry }: BootReport): string[] {
+export function troublesOf(report: BootReport): string[] {
+  const { stages, layout, failedSlots, mode, assessment, overlay, overlayCarry } = report;
   return [
     ...(overlayCarry === undefined ? [] : [overlayCarry]),
     ...[describeAssessment(assessment)].filter((sentence) => sentence !== undefined),
     ...failedSlots.map((failed) => describeFailedSlot(failed, mode)),
+    ...[troubleOfOverlay(overlay)].filter((sentence) => sentence !== undefined),
     ...describeLayout(layout),
     ...stages.filter(({ outcome }) => outcome === 'failed').map(describeFailedStage),
   ];

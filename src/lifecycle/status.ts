@@ -4,6 +4,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment } from '../boot/grub-environment.ts';
+import { inspectRunning, type RunningOverlay } from '../overlay/running.ts';
 import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
 import { locatePartitions, requirePartition } from '../slots/locate.ts';
 import {
@@ -46,6 +47,8 @@ export interface MachineStatus {
   /** Empty where no installed system can be looked at; `unknown` says why. */
   slots: SlotStatus[];
   stateFreeBytes?: number;
+  /** The root overlay; undefined where this boot was asked for none. */
+  overlay?: RunningOverlay;
   /** How the last action on this machine ended; undefined where none has left a record. */
   lastAction?: LastAction | undefined;
   problems: string[];
@@ -67,6 +70,7 @@ export async function inspectStatus(): Promise<MachineStatus> {
     problems: [...boot.problems],
     unknown: [],
   };
+  await inspectOverlay(status);
   try {
     await inspectSlots(status, undo, workDirectory);
   } catch (error) {
@@ -76,6 +80,17 @@ export async function inspectStatus(): Promise<MachineStatus> {
     status.problems.push(...(await undo.unwind(true)));
   }
   return status;
+}
+
+async function inspectOverlay(status: MachineStatus): Promise<void> {
+  if (status.boot.overlay === undefined) return;
+  try {
+    const overlay = await inspectRunning();
+    if (overlay !== undefined) status.overlay = overlay;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    status.unknown.push(`overlay: ${error.message}`);
+  }
 }
 
 async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirectory: string): Promise<void> {

@@ -1,7 +1,12 @@
 // How the overlay of this boot is: used or not and why, how full by the kernel's own words, and what the owner should do.
 
 import { lstatSync } from 'node:fs';
-import { type AttachedOverlay, BASE_DIRECTORY, readAttachedOverlay } from '../boot/attached-overlay.ts';
+import {
+  type AttachedOverlay,
+  BASE_DIRECTORY,
+  readAttachedOverlay,
+  troubleOfOverlay,
+} from '../boot/attached-overlay.ts';
 import { freeBytes } from '../system/filesystems.ts';
 import { isReadOnly, mountAt } from '../system/mounts.ts';
 import { sizeOfBase } from './fingerprint.ts';
@@ -46,15 +51,13 @@ export async function inspectRunning(): Promise<RunningOverlay | undefined> {
   return found;
 }
 
-/** What is wrong with it: a sentence, or undefined. For status and the login banner. */
+/** What is wrong with it: a sentence, or undefined. For `holdfast status`, which asks the kernel too. */
 export function troubleOf({ attached, status, rootReadOnly }: RunningOverlay): string | undefined {
-  if (!attached.used) {
-    if (attached.reason === 'skipped') return undefined;
-    return `The overlay is not used: ${attached.message ?? attached.reason ?? 'the reason is unknown'}.`;
-  }
-  if (status?.state === 'overflow') return 'The overlay is full; no more changes to / are kept. Make room and reboot.';
-  if (status !== undefined && status.state !== 'ok') return `The overlay is broken (${status.state}).`;
-  if (rootReadOnly && attached.permission === 'rw') {
+  if (status?.state === 'overflow') return 'The overlay of / is full: no more changes are kept. Make room and reboot.';
+  if (status !== undefined && status.state !== 'ok') return `The overlay of / is broken (${status.state}).`;
+  const trouble = troubleOfOverlay(attached);
+  if (trouble !== undefined) return trouble;
+  if (attached.used && rootReadOnly && attached.permission === 'rw') {
     return '/ was made read-only: its overlay is almost full, or its file system has an error.';
   }
   return undefined;

@@ -1,13 +1,14 @@
 // When a COW that fills is grown, and when the root is made read-only before it overflows. Pure. After an overflow growing
 // is too late for this boot, and without a journal writes are lost without a word; so it must happen before.
 
-import { CHUNK_BYTES } from './cow-geometry.ts';
-import { fullCoverBytes, grownBytes } from './sizes.ts';
+import { CHUNK_BYTES, entriesPerArea, isBadSize } from './cow-geometry.ts';
+import { fullCoverBytes, grownBytes, MIB } from './sizes.ts';
 import type { SnapshotStatus } from './snapshot-status.ts';
 
 export const LOG_AT = 0.7;
 export const GROW_AT = 0.85;
-export const STOP_AT = 0.95;
+/** So much is kept free for the next boot: it replays the journal into the view, which takes blocks too. */
+const KEPT = { part: 0.05, bytes: 8 * MIB, mostPart: 0.25 };
 
 export interface WatchFacts {
   status: SnapshotStatus;
@@ -48,13 +49,18 @@ export function decideWatch(facts: WatchFacts): WatchStep {
     if (toBytes > sizeBytes)
       return { step: 'grow', toBytes, message: `the overlay is ${percent} full: it is made larger` };
   }
-  if (used >= STOP_AT && !readOnly) {
+  if (status.totalBytes - status.allocatedBytes <= keptBytes(status.totalBytes) && !readOnly) {
     return {
       step: 'stop',
       message: `the overlay is ${percent} full and can’t grow: / is read-only now, so that nothing is lost`,
     };
   }
   return { step: 'log', message: `the overlay is ${percent} full` };
+}
+
+/** 8 MiB, at least a twentieth; of a small COW no more than a quarter. */
+export function keptBytes(totalBytes: number): number {
+  return Math.max(totalBytes * KEPT.part, Math.min(KEPT.bytes, totalBytes * KEPT.mostPart));
 }
 
 /** Whether a COW takes every chunk of its base. */
@@ -66,13 +72,15 @@ export function cannotOverflow(sizeBytes: number, baseBytes: number): boolean {
 function roomFor(sizeBytes: number, baseBytes: number, freeBytes: number): number {
   const wished = grownBytes(sizeBytes, baseBytes);
   if (wished - sizeBytes <= freeBytes) return wished;
-  const possible = sizeBytes + Math.floor(freeBytes / CHUNK_BYTES) * CHUNK_BYTES;
+  const chunks = Math.floor((sizeBytes + freeBytes) / CHUNK_BYTES);
+  const possible = (isBadSize(chunks, entriesPerArea(CHUNK_BYTES)) ? chunks - 1 : chunks) * CHUNK_BYTES;
   // A twentieth more gives the owner time to react; less would only be asked for again at once.
   return possible - sizeBytes >= sizeBytes / 20 ? possible : sizeBytes;
 }
 
-/** How long to wait before the next look: the fuller, the shorter. */
-export function watchIntervalMs(used: number): number {
+/** How long to wait before the next look: the fuller, the shorter; one that can't grow is lost in seconds. */
+export function watchIntervalMs(used: number, cannotGrow: boolean): number {
+  if (cannotGrow && used >= LOG_AT) return 200;
   if (used < 0.5) return 10_000;
   return used < LOG_AT ? 4_000 : 1_000;
 }

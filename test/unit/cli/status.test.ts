@@ -1,11 +1,13 @@
 // What `holdfast status` prints in each state of a machine, and the line that a failed stage puts on the console.
 
 import { expect, test } from 'vitest';
+import type { AttachedOverlay } from '../../../src/boot/attached-overlay.ts';
 import type { LayoutRecord } from '../../../src/boot/layout-record.ts';
 import { consoleLine } from '../../../src/cli/console-line.ts';
 import { statusLines } from '../../../src/cli/status.ts';
 import type { AssessmentReport } from '../../../src/lifecycle/assessment-report.ts';
 import type { MachineStatus } from '../../../src/lifecycle/status.ts';
+import type { RunningOverlay } from '../../../src/overlay/running.ts';
 import { BOOT_STAGES, type BootStage, type StageRecord } from '../../../src/stages/stagerecord.ts';
 
 const record = (stage: BootStage, changes: Partial<StageRecord> = {}): StageRecord => ({
@@ -56,6 +58,72 @@ const machine = (changes: Partial<MachineStatus> = {}, boot: Partial<MachineStat
   unknown: [],
   ...changes,
 });
+const overlay = (changes: Partial<RunningOverlay> = {}, attached: Partial<AttachedOverlay> = {}): RunningOverlay => ({
+  attached: {
+    used: true,
+    device: 'LABEL=KEEP',
+    path: '/p.img',
+    readonly: false,
+    permission: 'rw',
+    ...attached,
+  },
+  status: { state: 'ok', allocatedBytes: 118 << 20, totalBytes: 300 << 20, metadataBytes: 8192 },
+  sizeBytes: 300 << 20,
+  baseBytes: 3072 << 20,
+  freeBytes: 190 << 20,
+  cannotOverflow: false,
+  rootReadOnly: false,
+  ...changes,
+});
+
+test.each<[string, RunningOverlay, string[]]>([
+  ['a small overlay', overlay(), ['overlay    LABEL=KEEP:/p.img, 118 MiB of 300 MiB used (39 %), can grow by 190 MiB']],
+  [
+    'a full cover',
+    overlay({ cannotOverflow: true }),
+    ['overlay    LABEL=KEEP:/p.img, 118 MiB of 300 MiB used (39 %), can’t overflow'],
+  ],
+  [
+    'one that is full',
+    overlay({ status: { state: 'overflow' } }),
+    [
+      'overlay    LABEL=KEEP:/p.img, OVERFLOW, can grow by 190 MiB',
+      'OVERLAY    The overlay of / is full: no more changes are kept. Make room and reboot.',
+    ],
+  ],
+  [
+    'one that could not be used',
+    overlay({}, { used: false, reason: 'mismatch', message: 'it belongs to another system.' }),
+    [
+      'overlay    LABEL=KEEP:/p.img, not used (mismatch)',
+      'OVERLAY    / is without its overlay, changes are not kept: it belongs to another system.',
+    ],
+  ],
+  [
+    'one that was left out on purpose',
+    overlay({}, { used: false, reason: 'skipped', message: 'rd.cos.rootoverlay=0' }),
+    ['overlay    LABEL=KEEP:/p.img, not used (skipped)'],
+  ],
+  [
+    'a root that was made read-only',
+    overlay({ rootReadOnly: true }),
+    [
+      'overlay    LABEL=KEEP:/p.img, 118 MiB of 300 MiB used (39 %), can grow by 190 MiB, / is read-only',
+      'OVERLAY    / was made read-only: its overlay is almost full, or its file system has an error.',
+    ],
+  ],
+  [
+    'one that keeps new changes in memory',
+    overlay({ cannotOverflow: true }, { readonly: true }),
+    [
+      'overlay    LABEL=KEEP:/p.img, 118 MiB of 300 MiB used (39 %), can’t overflow, new changes are kept in memory only',
+    ],
+  ],
+])('%s', (_, running, expected) => {
+  const lines = statusLines(machine({ overlay: running })).filter((line) => /^overlay/i.test(line));
+  expect(lines).toEqual(expected);
+});
+
 const WELL = [
   'booted     active',
   'stages     rootfs, initramfs, fs, boot, network: ok',

@@ -100,6 +100,20 @@ test('a stage whose process is gone did not finish; one that runs is no trouble'
   ]);
 });
 
+test.each([
+  ['used=yes\nmessage=the file had holes\n', []],
+  ['used=no\nreason=skipped\nmessage=rd.cos.rootoverlay=0\n', []],
+  [
+    'used=no\nreason=device-missing\nmessage=/dev/sdb did not appear within 30 seconds.\n',
+    ['/ is without its overlay, changes are not kept: /dev/sdb did not appear within 30 seconds.'],
+  ],
+  ['used=no\nreason=mismatch\n', ['/ is without its overlay, changes are not kept: mismatch.']],
+  ['used=yes\nreason=full\nmessage=it is 97 % full\n', ['The overlay of /: it is 97 % full.']],
+])('a root overlay: %j', (text, sentences) => {
+  put('cos/rootoverlay', text);
+  expect(troublesOf(readBootReport(run))).toEqual(sentences);
+});
+
 test('slots that did not start, but not the one that runs', () => {
   put('cos/passive_mode', '1');
   put('holdfast/boot_failure', 'active:there is no /cOS/active.img;passive:it was tried before\n');
