@@ -143,7 +143,6 @@ async function findRenames(
     if (differences(before, after).includes('content')) continue;
     gone.delete(after.inode);
     change.origin = { path: from.path, object: before };
-    from.movedTo = path;
   }
 }
 

@@ -78,8 +78,7 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
     return conflict('add/add', 'both added it, differently');
   }
   if (view === undefined) {
-    if (change.movedTo !== undefined && base?.type === before.type)
-      return decided('deleted', applied, 'you renamed it');
+    if (fact.isFollowed === true) return decided('deleted', applied, 'you renamed it');
     if (base === undefined || isSame(before, base)) return decided(plain, applied, 'you deleted it');
     if (base.type !== before.type)
       return conflict('type', 'you deleted it, and the new image has something else there');

@@ -36,7 +36,7 @@ export interface Facts {
   baseObjects: ReadonlyMap<TreePath, TreeObject>;
   /** Directories of the view above changes, by their path in the new base. */
   viewDirectories: ReadonlyMap<TreePath, { path: TreePath; object: TreeObject }>;
-  /** Names in directories of the new base that the user removed or replaced. */
+  /** Names in directories of the new base that the view hasn't got. */
   children: ReadonlyMap<TreePath, readonly TreePath[]>;
   /** Where names are that share an object with a change and were not changed themselves. */
   unchangedNames: ReadonlyMap<TreePath, TreePath>;
@@ -164,15 +164,14 @@ class Gatherer {
     return result.outcome === 'merged' ? result.content : undefined;
   }
 
-  /** Everything below directories of the new base that the user removed or replaced. */
+  /** Everything below directories of the new base that the view hasn't got. */
   #listRemoved(reachable: ReadonlySet<TreePath>): Map<TreePath, TreePath[]> {
     const prefix = prefixOf(this.#trees.newBase);
     const children = new Map<TreePath, TreePath[]>();
     const pending: TreePath[] = [];
-    for (const { path, before, after } of this.#changes.changes) {
+    for (const { path, after } of this.#changes.changes) {
       const { target } = this.#newBase.locate(path);
-      if (!reachable.has(target) || !isCarried(path) || before?.type !== 'directory' || after?.type === 'directory')
-        continue;
+      if (!reachable.has(target) || !isCarried(path) || after?.type === 'directory') continue;
       if (this.#newBase.look(target)?.type === 'directory') pending.push(target);
     }
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {

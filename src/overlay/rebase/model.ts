@@ -24,8 +24,6 @@ export interface Change {
   after: TreeObject | undefined;
   /** Of an added path: the name that the same object had in the base and has no more. */
   origin?: { path: TreePath; object: TreeObject };
-  /** Of a deleted path: where the object is now. */
-  movedTo?: TreePath;
   /** It shared its inode with names that are still there, and does no more. */
   isSplit?: boolean;
 }
