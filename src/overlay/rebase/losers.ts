@@ -70,9 +70,9 @@ export async function saveLosers(
   for (const [index, { loser, from }] of losers.entries()) {
     if (loser.object?.type !== 'file') continue;
     loser.content = String(index + 1);
-    await keep(from, join(directory, loser.content), loser.object, options.signal);
+    await keepContent(from, join(directory, loser.content), loser.object, options.signal);
   }
-  writeList(
+  writeConflicts(
     directory,
     losers.map(({ loser }) => loser),
   );
@@ -107,7 +107,7 @@ export function markDone(directory: string, numbers?: ReadonlySet<number>): void
   const losers = listConflicts(directory);
   if (losers.length === 0) return;
   for (const loser of losers) if (numbers === undefined || numbers.has(loser.number)) loser.isDone = true;
-  writeList(directory, losers);
+  writeConflicts(directory, losers);
 }
 
 /** Removes everything that was kept. */
@@ -115,7 +115,16 @@ export function forgetConflicts(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
 
-async function keep(from: string, to: string, object: TreeObject, signal: AbortSignal | undefined): Promise<void> {
+/**
+ * Keeps one content, durably, for root alone.
+ * @param from with the directory that it is in, bytes as latin1.
+ */
+export async function keepContent(
+  from: string,
+  to: string,
+  object: TreeObject,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   rmSync(to, { force: true });
   const fd = openSync(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
@@ -126,7 +135,8 @@ async function keep(from: string, to: string, object: TreeObject, signal: AbortS
   }
 }
 
-function writeList(directory: string, losers: readonly Loser[]): void {
+/** Replaces the list as a whole. */
+export function writeConflicts(directory: string, losers: readonly Loser[]): void {
   const conflicts = losers.map(({ path, object, ...rest }) => ({
     ...textOfPath(path),
     ...rest,

@@ -106,20 +106,30 @@ function checkNothingLost({ oldBase, oldView, newBase, target }: Trees, plan: Re
       const isLinked = decision !== undefined && followsAnother(decision);
       if (!isLinked) expect(result, say).toBe(view);
     } else {
-      if (view !== before) expect(isThere(view, result, keptFace(path), decision), `yours of ${say}`).toBe(true);
-      if (next !== before)
-        expect(isThere(next, result, keptFace(path), decision, path, plan), `new of ${say}`).toBe(true);
+      const all = { sides: { before, view, next }, result, kept: keptFace(path), decision };
+      if (view !== before) expect(isThere(view, all), `yours of ${say}`).toBe(true);
+      if (next !== before) expect(isThere(next, all, { path, plan }), `new of ${say}`).toBe(true);
     }
   }
 }
 
+interface Faces {
+  before: string | undefined;
+  view: string | undefined;
+  next: string | undefined;
+}
+
+interface Found {
+  sides: Faces;
+  result: string | undefined;
+  kept: string | undefined;
+  decision: Decision | undefined;
+}
+
 function isThere(
   face: string | undefined,
-  result: string | undefined,
-  kept: string | undefined,
-  decision: Decision | undefined,
-  path?: string,
-  plan?: RebasePlan,
+  { sides, result, kept, decision }: Found,
+  { path, plan }: { path?: string; plan?: RebasePlan } = {},
 ): boolean {
   if (face === result || (face !== undefined && face === kept)) return true;
   if (decision !== undefined && followsAnother(decision)) return true;
@@ -130,9 +140,9 @@ function isThere(
     return decision?.conflict !== undefined || plan?.implied.some(({ target }) => target === path) === true;
   }
   // Both sides' changes of one object are in one result.
-  return (
-    decision !== undefined && ['merged', 'metadata', 'changed'].includes(decision.outcome) && isMixed(face, result)
-  );
+  if (decision === undefined) return false;
+  const isByField = decision.outcome === 'conflict' && decision.wish.want === 'object';
+  return (isByField || ['merged', 'metadata', 'changed'].includes(decision.outcome)) && isMixed(sides, result);
 }
 
 function isOfBase(wish: Decision['wish']): boolean {
@@ -144,9 +154,22 @@ function followsAnother({ wish, origin }: Decision): boolean {
   return origin !== undefined || (wish.want === 'object' && wish.linkTo !== undefined);
 }
 
-function isMixed(face: string, result: string | undefined): boolean {
-  const [one, other] = [face.split(' '), result?.split(' ') ?? []];
-  return one[0] === other[0];
+/** Every attribute of the result is one side's, and every line of either's own is in it. */
+function isMixed({ before, view, next }: Faces, result: string | undefined): boolean {
+  if (before === undefined || view === undefined || next === undefined || result === undefined) return false;
+  const [was, yours, theirs, now] = [before, view, next, result].map(partsOf);
+  if (was === undefined || yours === undefined || theirs === undefined || now === undefined) return false;
+  const isOneOf = (field: 'type' | 'mode' | 'uid' | 'gid') => {
+    const changed = [yours[field], theirs[field]].filter((value) => value !== was[field]);
+    return changed.length === 0 ? now[field] === was[field] : changed.includes(now[field]);
+  };
+  const own = [...yours.lines, ...theirs.lines].filter((line) => !was.lines.includes(line));
+  return (['type', 'mode', 'uid', 'gid'] as const).every(isOneOf) && own.every((line) => now.lines.includes(line));
+}
+
+function partsOf(face: string) {
+  const [, type, mode, uid, gid, content = ''] = /^(.) (\d*) (\d+):(\d+) ?([\s\S]*)$/.exec(face) ?? [];
+  return { type, mode, uid, gid, lines: content.split('\n') };
 }
 
 /** Each path is what was decided; what nobody decided about is the new image's. */

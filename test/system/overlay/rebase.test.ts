@@ -2,7 +2,7 @@
 // loser was kept. Needs root.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,8 +11,8 @@ import type { RebaseTrees } from '../../../src/overlay/rebase/model.ts';
 import { type PlanRebaseOptions, planRebase } from '../../../src/overlay/rebase/plan-rebase.ts';
 import { replay } from '../../../src/overlay/rebase/replay.ts';
 import { parseRules, takeRule } from '../../../src/overlay/rebase/rules.ts';
+import { takeConflict } from '../../../src/overlay/rebase/take-conflict.ts';
 import { runChecked } from '../../../src/system/process.ts';
-import type { Entry } from '../../unit/image/snapshot.ts';
 import { wholeSnapshot } from '../image/whole-snapshot.ts';
 import { type NodeSpec, type TreeSpec, writeTree } from './tree-spec.ts';
 
@@ -337,6 +337,50 @@ describe('a rebase', () => {
     expect(done.tree['home/lisa']?.owner).toBe('1000:1000');
   });
 
+  it('can be turned around afterwards, conflict by conflict, and back', async () => {
+    const mine = { ...file('mine'), mode: 0o4711, uid: 7, xattrs: { 'user.note': '01' } };
+    const done = await rebase(
+      { 'usr/a': file('1'), 'usr/gone': file('1'), 'etc/c': file('1') },
+      { 'usr/a': mine, 'usr/link': { link: 'mine' }, 'etc/c': file('mine') },
+      { 'usr/a': file('theirs'), 'usr/gone': file('2'), 'usr/link': { link: 'theirs' }, 'etc/c': file('theirs') },
+    );
+    const now = () => ['etc/c', 'usr/a', 'usr/gone', 'usr/link'].map((path) => shownIn(done.target, path));
+    expect(listConflicts(done.losers).map(({ number, path }) => `${number} ${path}`)).toEqual([
+      '1 etc/c',
+      '2 usr/a',
+      '3 usr/gone',
+      '4 usr/link',
+    ]);
+    const { '.': _, ...before } = await wholeSnapshot(done.target);
+    expect(now()).toEqual(['mine', 'theirs', '2', '-> theirs']);
+    const options = { root: done.target, warn: (text: string) => expect.unreachable(text) };
+    for (const number of [1, 2, 3, 4]) await takeConflict(done.losers, number, options);
+    expect(now()).toEqual(['theirs', 'mine', 'nothing', '-> mine']);
+    expect((await wholeSnapshot(done.target))['usr/a']).toEqual((await wholeSnapshot(done.trees.oldView))['usr/a']);
+    expect(listConflicts(done.losers).map(({ winner, isDone }) => [winner, isDone])).toEqual([
+      ['new', true],
+      ['user', true],
+      ['user', true],
+      ['user', true],
+    ]);
+    for (const number of [1, 2, 3, 4]) await takeConflict(done.losers, number, options);
+    expect(await wholeSnapshot(done.target)).toMatchObject(before);
+    await expect(takeConflict(done.losers, 5, options)).rejects.toThrow('there is no conflict 5');
+  });
+
+  it('leaves conflicts alone that have no place any more', async () => {
+    const done = await rebase({ 'usr/d/a': file('1') }, { 'usr/d/a': file('mine') }, { 'usr/d/a': file('theirs') });
+    rmSync(join(done.target, 'usr/d'), { recursive: true });
+    symlinkSync('/', join(done.target, 'usr/d'));
+    const taken = takeConflict(done.losers, 1, { root: done.target, warn: () => {} });
+    await expect(taken).rejects.toThrow('/usr/d is no directory of the system');
+    rmSync(join(done.target, 'usr/d'));
+    mkdirSync(join(done.target, 'usr/d/a/in'), { recursive: true });
+    const again = takeConflict(done.losers, 1, { root: done.target, warn: () => {} });
+    await expect(again).rejects.toThrow('/usr/d/a is a directory with files in it');
+    expect(listConflicts(done.losers)).toHaveLength(1);
+  });
+
   it('can be done on the tree that it was planned against, and again', async () => {
     const base = { 'etc/a': file('1\n2\n3\n4\n'), 'usr/m': file('x'), 'srv/gone': file('') };
     const view = { 'etc/a': file('one\n2\n3\n4\n'), 'usr/m': { ...file('x'), mode: 0o600 } };
@@ -610,10 +654,15 @@ function file(content: string) {
 }
 
 /** What is at a path afterwards. */
-function shown({ target, tree }: { target: string; tree: Record<string, Entry> }, path: string): string {
-  const entry = tree[path];
-  if (entry === undefined) return 'nothing';
-  return entry.type === 'symlink' ? `-> ${entry.target}` : text(target, path);
+function shown({ target }: { target: string }, path: string): string {
+  return shownIn(target, path);
+}
+
+function shownIn(directory: string, path: string): string {
+  const at = `${directory}/${path}`;
+  const stats = lstatSync(at, { throwIfNoEntry: false });
+  if (stats === undefined) return 'nothing';
+  return stats.isSymbolicLink() ? `-> ${readlinkSync(at)}` : text(directory, path);
 }
 
 /** user::rw-, user:1000:rw-, group::r--, mask::rw-, other::r-- */
