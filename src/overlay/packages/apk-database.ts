@@ -23,7 +23,8 @@ export function parseApkList(text: string, world: ReadonlySet<string>): Installe
   return text.split(/\n\n+/).flatMap((paragraph) => {
     const field = (letter: string) => new RegExp(`^${letter}:(.+)$`, 'm').exec(paragraph)?.[1];
     const [name, version, architecture] = [field('P'), field('V'), field('A')];
-    if (name === undefined || version === undefined) return [];
+    // A name that starts with anything else could be taken for an option.
+    if (name === undefined || version === undefined || !/^\w/.test(name)) return [];
     return [{ name, version, architecture: architecture ?? 'noarch', automatic: !world.has(name), held: false }];
   });
 }

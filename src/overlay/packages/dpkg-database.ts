@@ -49,7 +49,7 @@ export function parseDpkgFiles(text: string): string[] {
   const paths: string[] = [];
   for (const line of text.split('\n')) {
     const moved = /^(?:locally diverted|diverted by \S+) to: (\/.*)$/.exec(line)?.[1];
-    if (moved !== undefined) paths[paths.length - 1] = moved;
+    if (moved !== undefined) paths.splice(-1, 1, moved);
     // The root directory is "/."; "package diverts others to:" says nothing of this package's files.
     else if (/^\/[^.]|^\/\.[^/]/.test(line)) paths.push(line);
   }

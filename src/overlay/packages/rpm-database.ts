@@ -7,7 +7,7 @@ export function parseRpmList(text: string, automatic: ReadonlySet<string>): Inst
   return text.split('\n').flatMap((line) => {
     const [name = '', version = '', architecture = ''] = line.split('\t');
     // Keys of repositories are kept as packages without an architecture.
-    if (name === '' || name === 'gpg-pubkey' || version === '' || architecture === '(none)') return [];
+    if (!/^[\w]/.test(name) || name === 'gpg-pubkey' || version === '' || architecture === '(none)') return [];
     return [{ name, architecture, version: version.replace(/^0:/, ''), automatic: automatic.has(name), held: false }];
   });
 }

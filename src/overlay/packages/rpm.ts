@@ -16,7 +16,6 @@ export async function applyWithRpm(plan: PackagePlan, tree: PackageTree, transac
   const { staging, signal, onOutput } = transaction;
   const run = (...argv: [string, ...string[]]): Promise<RunResult> =>
     tree.run(argv, { env: PLAIN, signal, onLine: onOutput });
-  await remove(plan, run, transaction);
   const specs = plan.install.map((step) => staging.files.get(step.key) ?? specOf(step, step.wanted));
   if (specs.length > 0) {
     const result = await run(...installCommand(tree, specs, plan.unresolved));
@@ -34,6 +33,7 @@ export async function applyWithRpm(plan: PackagePlan, tree: PackageTree, transac
       });
     }
   }
+  await remove(plan, run, transaction);
   await check(plan, run);
 }
 
