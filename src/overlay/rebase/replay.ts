@@ -53,6 +53,8 @@ export async function replay(plan: RebasePlan, options: ReplayOptions): Promise<
     return await replayer.run();
   } catch (error) {
     throw explained(error);
+  } finally {
+    replayer.end();
   }
 }
 
@@ -91,19 +93,24 @@ class Replayer {
     await this.#liftFlags(decisions);
     this.#enter('');
     await this.#stage(others);
-    for (const decision of removed.toReversed()) this.#remove(decision);
     for (const { target, alsoLost } of decisions) {
       if (alsoLost === undefined) continue;
       this.#enter(parentOf(target));
       this.#tree.remove(target);
     }
+    for (const decision of removed.toReversed()) this.#remove(decision);
     for (const task of directories) this.#makeDirectory(task);
     const placed: Task[] = [];
     for (const task of others) if (this.#put(task)) placed.push(task);
     for (const task of others) if (task.wish.linkTo !== undefined) this.#link(task, task.wish.linkTo);
-    this.#staged.end();
+    this.end();
     await this.#furnish([...placed, ...directories]);
     return { applied: removed.length + directories.length + others.length, writtenBytes: this.#staged.writtenBytes };
+  }
+
+  /** Nothing that was made aside stays. */
+  end(): void {
+    this.#staged.end();
   }
 
   /** What is immutable can't be replaced, nor anything in it. */

@@ -29,6 +29,7 @@ const WINNERS: Readonly<Record<string, Winner>> = { mine: 'user', image: 'new' }
  * @throws HoldfastError HF-CONFIG.
  */
 export function parseRules(text: string, file: string): Rule[] {
+  if (text.split('\n').every((line) => /^\s*(#|$)/.test(line))) return [];
   let document: unknown;
   try {
     document = load(text);

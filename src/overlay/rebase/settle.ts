@@ -176,6 +176,7 @@ class Settler {
     decision.reason = reason;
     decision.rule = 'table';
     decision.wish = STAY;
+    delete decision.alsoLost;
     if (decision.origin === undefined) return;
     // What the new base made of the old name would have been under this one: it stays where it was.
     for (const old of this.#byTarget.values()) {
