@@ -284,6 +284,18 @@ export class Machine {
     }
   }
 
+  /** Plugs in another SCSI disk while the machine is on (one of its disks must be on that bus). It is gone after a reset. */
+  async plugIn(file: string, scsiId: number): Promise<void> {
+    const { monitor } = this.#requireOn();
+    const node = `plugged${scsiId}`;
+    await monitor.execute('blockdev-add', {
+      driver: 'raw',
+      'node-name': node,
+      file: { driver: 'file', filename: file },
+    });
+    await monitor.execute('device_add', { driver: 'scsi-hd', bus: 'scsi.0', drive: node, 'scsi-id': scsiId });
+  }
+
   /**
    * Presses the power button and waits until the guest has shut down.
    * @throws HoldfastError HF-COMMAND with the console's end when it doesn't; the machine then still runs.

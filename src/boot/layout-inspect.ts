@@ -77,7 +77,7 @@ export async function inspectLayout(
       rootSource: root.source,
       rootType: root.type,
       rootReadOnly: root.options.includes('ro'),
-      rootKeepsChanges: attached?.used === true && attached.permission === 'rw',
+      rootOverlay: rootOverlay(root, attached),
       devices,
       realPaths,
       directories,
@@ -88,6 +88,13 @@ export async function inspectLayout(
     imageIdentity:
       isWritable || identity === undefined ? undefined : `${identity} ${slotFileStamp(options.runDirectory)}`,
   };
+}
+
+/** The record counts only for a root that device-mapper made. */
+function rootOverlay({ source }: Mount, attached: AttachedOverlay | undefined): LayoutFound['rootOverlay'] {
+  if (attached?.used !== true || attached.permission !== 'rw' || !/^\/dev\/(?:mapper\/|dm-)/.test(source))
+    return undefined;
+  return attached.readonly ? 'memory' : 'kept';
 }
 
 /** Where a path of the new root is now; what lies below /run is there already, since /run moves into the new root. */

@@ -25,8 +25,11 @@ export interface LayoutFound {
   /** `overlay` on live media, whose root is writable already. */
   rootType: string;
   rootReadOnly: boolean;
-  /** The root is an overlay that keeps its changes: it becomes writable, and nothing has to be put over its directories. */
-  rootKeepsChanges: boolean;
+  /**
+   * The root is a writable overlay, so nothing has to be put over its directories: its changes are `kept`, or in `memory`
+   * until the next boot.
+   */
+  rootOverlay: 'kept' | 'memory' | undefined;
   /** By the device as the settings spell it. What isn't in here wasn't found. */
   devices: ReadonlyMap<string, FoundDevice>;
   /** Where the paths of the settings (and /tmp) are when the image's links are followed; those that differ. */
@@ -74,7 +77,7 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
   const actions: LayoutAction[] = [];
   const live = found.rootType === 'overlay';
   /** Every place of it can be written to without our help. */
-  const open = live || found.rootKeepsChanges;
+  const open = live || found.rootOverlay !== undefined;
   const { overlayDirectory, mounted } = found;
   const stateTarget = found.realPaths.get(settings.stateTarget) ?? settings.stateTarget;
   const ephemeralName = uniqueNames();
@@ -86,8 +89,9 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     isBelow(path, '/run') ||
     [...writable.keys()].some((at) => isBelow(path, at));
 
-  if (found.rootKeepsChanges && found.rootReadOnly) {
-    actions.push({ kind: 'make-root-writable', summary: 'Make the root writable: an overlay keeps its changes' });
+  if (found.rootOverlay !== undefined && found.rootReadOnly) {
+    const where = found.rootOverlay === 'kept' ? 'an overlay keeps its changes' : 'its changes go to memory';
+    actions.push({ kind: 'make-root-writable', summary: `Make the root writable: ${where}` });
   }
   if (settings.debugRw && found.rootReadOnly && !open) {
     notices.push('the root stays read-only whatever fstab says: its image is attached so; rd.cos.debugrw is needed');
@@ -107,7 +111,7 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     actions.push({ kind: 'mount-overlay', summary, path, name, persistent: false, requires: overlayDirectory });
     writable.set(path, { ephemeral: true });
   };
-  const unkept = (otherwise: string) => (found.rootKeepsChanges ? 'is kept in the root overlay' : otherwise);
+  const unkept = (otherwise: string) => (found.rootOverlay === 'kept' ? 'is kept in the root overlay' : otherwise);
   const instead = (path: string) => (open ? {} : { ephemeral: ephemeralName(path) });
 
   const makeVolume = ({ path, volume }: Extract<Place, { is: 'volume' }>) => {
@@ -192,7 +196,7 @@ export function planLayout(settings: LayoutSettings, found: LayoutFound): Layout
     source: found.rootSource,
     mountPoint: '/',
     type: 'auto',
-    options: [settings.debugRw || found.rootKeepsChanges ? 'rw' : 'ro'],
+    options: [settings.debugRw || found.rootOverlay !== undefined ? 'rw' : 'ro'],
   };
   const entries = [...(live ? [] : [root]), ...adopted];
   const write = settings.writeFstab;

@@ -122,12 +122,15 @@ export async function findDevices(
 
   const deadline = Date.now() + options.timeoutMs;
   let found = await look();
-  let seen = partitionsNow();
+  // udev makes the links of a device some time after the kernel lists it.
+  const partitionsAndLinks = () =>
+    [partitionsNow(), ...names.filter((name) => deviceAt(name) !== undefined)].join('\n');
+  let seen = partitionsAndLinks();
   const complete = () => names.every((name) => found.devices.has(name) || options.missing?.has(name));
   while (!complete() && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, Math.max(1, deadline - Date.now()))));
     // Devices are asked only when there are others, and once more at the end.
-    const now = partitionsNow();
+    const now = partitionsAndLinks();
     if (now === seen && Date.now() < deadline) continue;
     seen = now;
     found = await look();

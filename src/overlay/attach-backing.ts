@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import type { FoundDevice } from '../boot/layout.ts';
 import { findDevices } from '../boot/volumes.ts';
 import { deviceNumber } from '../slots/block-device.ts';
+import { PARTITION_LABELS } from '../slots/names.ts';
 import type { EventSink } from '../system/events.ts';
 import { probeFilesystem } from '../system/filesystems.ts';
 import { isReadOnly, listMounts, mount, mountAt, unmount } from '../system/mounts.ts';
@@ -34,8 +35,6 @@ export interface BackingOptions {
 export interface Backing {
   /** `/dev/vdb`. */
   source: string;
-  /** Names of the device as its superblock has them, for dracut's default path. */
-  identity: { label?: string; uuid?: string };
   /** Nothing can be written to it. */
   readOnly: boolean;
 }
@@ -61,6 +60,14 @@ export async function mountBacking(undo: UndoStack, options: BackingOptions): Pr
       'use COS_PERSISTENT or another disk',
     );
   }
+  const { label } = await probeFilesystem(source);
+  if (label === PARTITION_LABELS.recovery) {
+    throw new AttachRefusal(
+      'state-partition',
+      `${options.device} is the recovery partition, which upgrades freeze for a moment; the root can't live on it`,
+      'use COS_PERSISTENT or another disk',
+    );
+  }
   const there = mounts.find((each) => each.device === number && each.rootPath === '/');
   if (there !== undefined) {
     // OEM, which the stages of the initramfs use: one file system, mounted once more.
@@ -80,8 +87,7 @@ export async function mountBacking(undo: UndoStack, options: BackingOptions): Pr
       'rd.live.overlay.readonly uses what is stored and keeps new changes in memory',
     );
   }
-  const { label, uuid } = await probeFilesystem(source);
-  return { source, readOnly, identity: { ...(label !== undefined && { label }), ...(uuid !== undefined && { uuid }) } };
+  return { source, readOnly };
 }
 
 function realSource(source: string): string {
@@ -92,11 +98,11 @@ async function waitForDevice(options: BackingOptions): Promise<FoundDevice> {
   const { device, argument, events } = options;
   const look = (timeoutMs: number) =>
     findDevices([device], { bootDevice: mountAt(options.stateDirectory)?.source, timeoutMs });
-  const name = device.startsWith('/') ? device : `a device with the ${device}`;
+  const name = device.startsWith('/') ? device : `device with the ${device}`;
   let found = (await look(0)).devices.get(device);
   if (found === undefined && argument.waitSeconds > 0) {
     const seconds = argument.waitSeconds;
-    events({ type: 'notice', level: 'info', text: `waiting up to ${seconds} s for the overlay’s disk: ${name}` });
+    events({ type: 'notice', level: 'info', text: `waiting up to ${seconds} s for the overlay’s disk, ${device}` });
     found = (await look(seconds * 1000)).devices.get(device);
   }
   if (found === undefined) {
@@ -120,7 +126,7 @@ async function checkBacking(source: string, marks: string, { events, signal }: B
       if (stream === 'stderr') events({ type: 'notice', level: 'info', text: text.replace(/^holdfast: /, '') });
     },
   });
-  const mark = join(marks, basename(source));
+  const mark = join(marks, basename(realpathSync(source)));
   if (!existsSync(mark)) return;
   const status = Number.parseInt(readFileSync(mark, 'utf8'), 10);
   // fsck(8): 4 and more are errors that are left, and 124 is timeout(1)'s.

@@ -10,6 +10,7 @@ import {
   lstatSync,
   openSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
@@ -18,11 +19,12 @@ import { HoldfastError, messageOf } from '../system/errors.ts';
 import { freeBytes, probeFilesystem } from '../system/filesystems.ts';
 import { AttachRefusal } from './attach-refusal.ts';
 import { readBinding, writeBinding } from './binding.ts';
+import { inspectCandidate } from './candidate.ts';
 import { type Choice, chooseCow } from './choose.ts';
-import { createBlankCow, fillHoles, truncate } from './cow-create.ts';
-import { readCow } from './cow-read.ts';
+import { createBlankCow, extendCow, fillHoles, truncate } from './cow-create.ts';
+import { type CowContent, readCow } from './cow-read.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import { asideFile, cowFile, sidecarFile, unfinishedFile } from './names.ts';
+import { asideFile, cowFile, sidecarFile, triesFile, unfinishedFile } from './names.ts';
 import { inspectSet } from './overlay-set.ts';
 
 export interface SetOptions {
@@ -62,7 +64,7 @@ export async function prepareCow(options: SetOptions): Promise<ChosenCow> {
   const warnings: string[] = [];
   if (!readOnly) takeUpUnfinished(options);
   if (options.reset && readOnly) warnings.push('rd.live.overlay.reset does nothing beside rd.live.overlay.readonly');
-  else if (options.reset) await beginAnew(options);
+  else if (options.reset) warnings.push(...(await beginAnew(options)));
   const choice = choose(options);
   if (!choice.use) throw new AttachRefusal(choice.reason, choice.message, choice.hint);
   const { file } = choice;
@@ -77,12 +79,18 @@ export async function prepareCow(options: SetOptions): Promise<ChosenCow> {
   }
   const { blank } = content;
   if (readOnly) return { file, blank, begun: false, chunkSectors: choice.chunkSectors, warnings };
-  if (choice.cutToBytes !== undefined) truncate(file, choice.cutToBytes);
+  if (choice.cutToBytes !== undefined) await leaveBadSize(file, choice.cutToBytes, content);
   if (choice.allocateBytes > 0) await orNoSpace(fillHoles(file));
   if (blank) await bind(file, options, 'building');
   else if (choice.bind !== 'already') await bind(file, options, 'ready');
   const all = [...warnings, ...choice.warnings];
   return { file, blank, begun: blank, chunkSectors: choice.chunkSectors, warnings: all };
+}
+
+/** A chunk less; where a crash or another program has put something into the last one, a chunk more. */
+async function leaveBadSize(file: string, cutToBytes: number, { newChunks, chunkBytes }: CowContent): Promise<void> {
+  if (newChunks.every((chunk) => (chunk + 1) * chunkBytes <= cutToBytes)) truncate(file, cutToBytes);
+  else await orNoSpace(extendCow(file, cutToBytes + 2 * chunkBytes));
 }
 
 function choose({ mountPoint, path, shown, fingerprint, adopt }: SetOptions): Choice {
@@ -155,26 +163,53 @@ function refuseLinks(mountPoint: string, path: string): void {
   }
 }
 
+/** Less than this isn't worth beginning with. */
+const SMALLEST_RESET_BYTES = 32 << 20;
+
 /** dracut's rd.live.overlay.reset, but what was there is kept: the COW of this base is set aside and a blank one takes over. */
-async function beginAnew(options: SetOptions): Promise<void> {
+async function beginAnew(options: SetOptions): Promise<string[]> {
   const { mountPoint, path, fingerprint, now } = options;
   const set = join(mountPoint, path);
   const own = cowFile(set, fingerprint);
-  const old = lstatSync(own, { throwIfNoEntry: false })?.isFile() ? own : boundSeed(set, fingerprint);
-  if (old === undefined) return;
+  const old = lstatSync(own, { throwIfNoEntry: false })?.isFile() ? own : seedOfThisBase(set, fingerprint);
+  if (old === undefined) return [];
   const blank = unfinishedFile(own);
-  await orNoSpace(createBlankCow(blank, lstatSync(old).size));
-  const aside = asideFile(old, now);
-  if (existsSync(sidecarFile(old))) renameSync(sidecarFile(old), sidecarFile(aside));
+  // Of a reset that was cut off; nothing of it is used.
+  rmSync(blank, { force: true });
+  const wanted = lstatSync(old).size;
+  // Both must fit: a smaller one does until there is room to grow.
+  const room = Math.floor(freeBytes(mountPoint) * 0.9);
+  const size = room < wanted && room >= SMALLEST_RESET_BYTES ? room : wanted;
+  await orNoSpace(createBlankCow(blank, size));
+  const aside = freeAside(old, now);
+  // The changes before what says whose they are: without it they could be found only by their name.
   renameSync(old, aside);
+  if (existsSync(sidecarFile(old))) renameSync(sidecarFile(old), sidecarFile(aside));
+  rmSync(triesFile(old), { force: true });
   renameSync(blank, own);
   fsyncPath(dirname(own));
+  const mib = (bytes: number) => `${Math.floor(bytes / (1 << 20))} MiB`;
+  return [
+    `what was in the overlay is kept in ${aside}`,
+    ...(size < wanted ? [`beside it there was room for ${mib(size)} only, where ${mib(wanted)} were`] : []),
+  ];
 }
 
-function boundSeed(set: string, fingerprint: Fingerprint): string | undefined {
-  const binding = readBinding(sidecarFile(set));
-  const isOurs = binding !== undefined && !('problem' in binding) && binding.fingerprint === fingerprint;
-  return isOurs && lstatSync(set, { throwIfNoEntry: false })?.isFile() ? set : undefined;
+/** A machine without a clock is always at the same time when it boots; what was set aside before must not be replaced. */
+function freeAside(cow: string, now: Date): string {
+  for (let time = now.getTime(); ; time += 1000) {
+    const aside = asideFile(cow, new Date(time));
+    if (!existsSync(aside) && !existsSync(sidecarFile(aside))) return aside;
+  }
+}
+
+/** The seed file when it is bound to this base, or is a COW that is bound to none. */
+function seedOfThisBase(set: string, fingerprint: Fingerprint): string | undefined {
+  const seed = inspectCandidate(set);
+  if (seed.kind !== 'file') return undefined;
+  const { binding, start } = seed;
+  if (binding === undefined) return start.kind === 'cow' || start.kind === 'bad-header' ? set : undefined;
+  return !('problem' in binding) && binding.fingerprint === fingerprint ? set : undefined;
 }
 
 async function orNoSpace(work: Promise<unknown>): Promise<void> {

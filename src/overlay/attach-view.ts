@@ -2,14 +2,16 @@
 // become the root. Everything it made is taken away again when one of these says no.
 
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { readLayoutArguments } from '../boot/command-line.ts';
+import { parseCommandLine, readLayoutArguments } from '../boot/command-line.ts';
 import type { EventSink } from '../system/events.ts';
+import { freeBytes } from '../system/filesystems.ts';
 import { mount, unmount } from '../system/mounts.ts';
 import type { UndoStack } from '../system/plan.ts';
 import { run, runChecked, tailOf } from '../system/process.ts';
 import { findProgram } from '../system/tools.ts';
 import { AttachRefusal } from './attach-refusal.ts';
 import { bootableProblem } from './bootable-view.ts';
+import { CHUNK_BYTES, entriesPerArea, isBadSize } from './cow-geometry.ts';
 import { createMapping, linearTable, readOnlySnapshotTable, snapshotStatus, snapshotTable } from './device-mapper.ts';
 import { sizeOfBase } from './fingerprint.ts';
 import { hasJournal, isExt, readExtFeatures } from './view-features.ts';
@@ -35,7 +37,9 @@ export interface ViewOptions {
   readOnly: boolean;
   /** The COW holds nothing yet. */
   blank: boolean;
-  /** The kernel command line, for fsck.mode. */
+  /** The root stays read-only (`ro`). */
+  rootReadOnly: boolean;
+  /** The kernel command line, for fsck.mode and init. */
   commandLine: string;
   events: EventSink;
   signal?: AbortSignal | undefined;
@@ -68,7 +72,7 @@ export async function buildView(undo: UndoStack, options: ViewOptions): Promise<
   }
   await checkView(view, options);
   await addJournal(view, options);
-  await tryView(view);
+  await tryView(view, options);
   return view;
 }
 
@@ -88,11 +92,11 @@ async function attach(undo: UndoStack, file: string, { readOnly }: { readOnly: b
 async function memoryCow(undo: UndoStack): Promise<string> {
   await mount('tmpfs', MEMORY_DIRECTORY, { type: 'tmpfs', options: ['size=20%', 'mode=700', 'nr_inodes=16'] });
   undo.onFailure(`unmount ${MEMORY_DIRECTORY}`, () => unmount(MEMORY_DIRECTORY));
-  const { stdout } = await run(['stat', '--file-system', '--format=%b %S', MEMORY_DIRECTORY]);
-  const [blocks = 0, size = 0] = stdout.split(' ').map(Number);
   const file = `${MEMORY_DIRECTORY}/cow`;
   writeFileSync(file, '', { mode: 0o600 });
-  truncateSync(file, Math.max(1, Math.floor((blocks * size) / (1 << 20))) * (1 << 20) - 4096);
+  // The tmpfs has its own bookkeeping in the last of it; a size that breaks a full snapshot is one chunk too many.
+  const chunks = Math.floor(freeBytes(MEMORY_DIRECTORY) / CHUNK_BYTES) - 1;
+  truncateSync(file, (isBadSize(chunks, entriesPerArea(CHUNK_BYTES)) ? chunks - 1 : chunks) * CHUNK_BYTES);
   return await attach(undo, file, { readOnly: false });
 }
 
@@ -136,20 +140,26 @@ async function addJournal(view: string, { events, signal }: ViewOptions): Promis
   events({ type: 'notice', level: 'warning', text: `the overlay gets no journal (tune2fs, status ${status}): ${why}` });
 }
 
-async function tryView(view: string): Promise<void> {
+/** As the boot will do it: read-only first, writable by the layout. */
+async function tryView(view: string, { commandLine, rootReadOnly }: ViewOptions): Promise<void> {
   mkdirSync(TRIAL_DIRECTORY, { recursive: true });
-  const mounted = await run(['mount', '-o', 'ro', view, TRIAL_DIRECTORY], { timeoutMs: 120_000 });
-  if (mounted.status !== 0) {
-    const why = mounted.stderr.trim().replace(/\s+/g, ' ');
-    throw new AttachRefusal('unmountable', `the root with the overlay can’t be mounted: ${why}`);
-  }
+  await mountOrRefuse(['mount', '-o', 'ro', view, TRIAL_DIRECTORY]);
   let problem: string | undefined;
   try {
-    problem = await bootableProblem(TRIAL_DIRECTORY);
+    const init = parseCommandLine(commandLine).findLast(({ key }) => key === 'init')?.value;
+    problem = await bootableProblem(TRIAL_DIRECTORY, init);
+    if (problem === undefined && !rootReadOnly) await mountOrRefuse(['mount', '-o', 'remount,rw', TRIAL_DIRECTORY]);
   } finally {
     await unmount(TRIAL_DIRECTORY);
   }
   if (problem !== undefined) {
     throw new AttachRefusal('not-bootable', `with its changes the root can’t start: ${problem}`);
   }
+}
+
+async function mountOrRefuse(argv: readonly [string, ...string[]]): Promise<void> {
+  const { status, stderr } = await run(argv, { timeoutMs: 120_000 });
+  if (status === 0) return;
+  const why = stderr.trim().replace(/\s+/g, ' ');
+  throw new AttachRefusal('unmountable', `the root with the overlay can’t be mounted: ${why}`);
 }

@@ -1,7 +1,7 @@
 // `holdfast overlay attach`, in the initramfs: makes the root out of the slot's image and the owner's COW, or says why not. It
 // never throws for what it finds: whatever goes wrong, the boot goes on without the overlay, unless the owner wants it to fail.
 
-import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   type AttachedOverlay,
@@ -10,7 +10,7 @@ import {
   writeAttachedOverlay,
 } from '../boot/attached-overlay.ts';
 import { parseCommandLine } from '../boot/command-line.ts';
-import { writeFileDurably } from '../system/durable.ts';
+import { overwriteInPlace, writeFileDurably } from '../system/durable.ts';
 import { messageOf } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
 import { probeFilesystem } from '../system/filesystems.ts';
@@ -134,6 +134,7 @@ async function attachAsArgued(
     cow: chosen.blank && argument.readOnly ? undefined : chosen.file,
     chunkSectors: chosen.chunkSectors,
     readOnly: argument.readOnly,
+    rootReadOnly: argument.rootReadOnly,
     blank: chosen.blank,
     commandLine,
     events,
@@ -144,7 +145,7 @@ async function attachAsArgued(
     await runChecked(['sync', view]);
     finishBeginning(chosen.file);
   }
-  if (!readOnly) markAttempt(chosen);
+  if (!readOnly) tryToMark(chosen, events);
   return { view, warnings: chosen.warnings };
 }
 
@@ -158,10 +159,19 @@ async function dracutsPath({ liveDirectory }: OverlayArguments): Promise<string>
   return path;
 }
 
-/** A unit takes the mark away once the system is up (overlay-booted); three that stay mean that this view doesn't boot. */
-function markAttempt({ file }: ChosenCow): void {
+/**
+ * A unit sets the mark to 0 once the system is up (overlay-booted); 3 means that this view doesn't boot. It is overwritten in
+ * place, which a full disk can't refuse; a mark that can't be made is no reason to do without the changes.
+ */
+function tryToMark({ file }: ChosenCow, events: EventSink): void {
   const mark = triesFile(file);
-  writeFileDurably(mark, `${readTries(mark) + 1}\n`, { mode: 0o600 });
+  const count = Buffer.from(`${readTries(mark) + 1}\n`);
+  try {
+    if (lstatSync(mark, { throwIfNoEntry: false })?.isFile()) overwriteInPlace(mark, count);
+    else writeFileDurably(mark, count, { mode: 0o600 });
+  } catch (error) {
+    events({ type: 'notice', level: 'warning', text: `${mark} could not be written: ${messageOf(error)}` });
+  }
 }
 
 function tryQuarantine(file: string, note: string, events: EventSink): void {

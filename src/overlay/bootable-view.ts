@@ -8,12 +8,15 @@ import { Root } from '../system/root.ts';
 /** Where the initramfs looks for one (holdfast-check). */
 const INITS = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd', '/sbin/init', '/etc/init', '/bin/init'];
 
-/** One clause that says what is missing, or undefined. Runs systemd's own version check in the tree. */
-export async function bootableProblem(directory: string): Promise<string | undefined> {
+/**
+ * One clause that says what is missing, or undefined. Runs systemd's own version check in the tree.
+ * @param asked the `init=` of the kernel command line, which comes first.
+ */
+export async function bootableProblem(directory: string, asked?: string): Promise<string | undefined> {
   const root = new Root(directory);
   if (statOf(root, '/proc')?.isDirectory() !== true) return 'there is no /proc';
   if (!isExecutable(root, '/usr/bin/holdfast')) return 'there is no /usr/bin/holdfast that can be run';
-  const init = INITS.find((path) => isExecutable(root, path));
+  const init = [...(asked?.startsWith('/') ? [asked] : []), ...INITS].find((path) => isExecutable(root, path));
   if (init === undefined) return 'there is no init that can be run';
   if (!init.endsWith('/systemd')) return undefined;
   const { status } = await root.run([init, '--version'], { timeoutMs: 60_000 });

@@ -22,9 +22,16 @@ export interface BlockDevice {
  * @param sys instead of /sys/class/block, for tests.
  */
 export function describeBlockDevice(path: string, sys = '/sys/class/block'): BlockDevice {
-  const name = basename(existsSync(path) ? realpathSync(path) : path);
+  const name = kernelName(path);
   const below: string[] = [];
   return { path, name, disk: diskOf(name, sys, below), below };
+}
+
+/** By its number: a name in /dev/mapper may be a node of its own and no link to `dm-N`. */
+function kernelName(path: string): string {
+  const node = `/sys/dev/block/${deviceNumber(path) ?? 'none'}`;
+  if (existsSync(node)) return basename(realpathSync(node));
+  return basename(existsSync(path) ? realpathSync(path) : path);
 }
 
 /**

@@ -28,11 +28,14 @@ async function makeSlot(program: string | undefined): Promise<void> {
 }
 
 /** Runs the script; what the link leads to, the record, and whether the base is still mounted. */
-async function attach(commandLine = '', { args = [] as string[], shell = 'dash', hasSlot = true } = {}) {
+async function attach(
+  commandLine = '',
+  { args = [] as string[], shell = 'dash', hasSlot = true, mode = 'active' } = {},
+) {
   const result = await host.run('overlay', args, {
     commandLine,
     shell,
-    before: `mkdir /run/holdfast; ${hasSlot ? `ln -s '${slot}' /run/holdfast/slot.img` : ''}`,
+    before: `mkdir /run/holdfast /run/cos; touch /run/cos/${mode}_mode; ${hasSlot ? `ln -s '${slot}' /run/holdfast/slot.img` : ''}`,
     after: `
       root=$(readlink /run/holdfast/root) || root=none
       case $root in /dev/loop*) echo "root $(losetup -n -O BACK-FILE,RO "$root" | tr -s ' ')" ;; *) echo "root $root" ;; esac
@@ -53,6 +56,7 @@ const record = (reason: string, message: string) => [
   'readonly=no',
   'permission=ro',
 ];
+const refused = record('mismatch', 'another base');
 /** Says no, as the program does. */
 const REFUSES = (status: number) => `#!/bin/sh
 mkdir -p /run/cos
@@ -87,6 +91,13 @@ describe('the root', () => {
     ['isn’t there', undefined, 'failed', 'holdfast overlay attach ended with status 127'],
     ['ends well and leaves nothing', '#!/bin/sh\n', 'failed', 'holdfast overlay attach ended with status 0'],
     ['doesn’t end', '#!/bin/sh\nexit 124\n', 'timeout', 'holdfast overlay attach did not end in time'],
+    ['is killed', '#!/bin/sh\nexit 137\n', 'failed', 'holdfast overlay attach was killed'],
+    [
+      'dies after it has said that all is well',
+      '#!/bin/sh\nmkdir -p /run/cos; echo used=yes > /run/cos/rootoverlay; exit 1\n',
+      'failed',
+      'holdfast overlay attach ended with status 1',
+    ],
   ])('is the slot alone when the program %s', async (_, program, reason, message) => {
     await makeSlot(program);
     const { status, said, left } = await attach();
@@ -102,9 +113,20 @@ describe('the root', () => {
   });
 });
 
+test('what the program has decided counts more than the word on the command line', async () => {
+  await makeSlot(REFUSES(3));
+  expect(await attach('rd.cos.rootoverlay.require')).toMatchObject({ status: 0, left: [PLAIN(), ...refused] });
+});
+
+test('the recovery system never has one, whatever its file is called', async () => {
+  await makeSlot(REFUSES(4));
+  const { status, left } = await attach('', { mode: 'recovery' });
+  expect([status, left]).toEqual([0, [PLAIN()]]);
+});
+
 describe('no root', () => {
   test.each([
-    ['rd.cos.rootoverlay.require', 3],
+    ['rd.cos.rootoverlay.require', 4],
     ['', 4],
   ])('%j, and the program ends with status %d', async (commandLine, status) => {
     await makeSlot(REFUSES(status));
@@ -112,6 +134,13 @@ describe('no root', () => {
     expect(result.status).toBe(1);
     expect(result.left).toContain('root none');
     expect(result.left).toContain('failure: the root overlay is required and can not be used: another base');
+  });
+
+  test('when it is required and the program crashes', async () => {
+    await makeSlot('#!/bin/sh\nexit 139\n');
+    expect((await attach('rd.cos.rootoverlay.require')).left).toContain(
+      'failure: the root overlay is required and can not be used: holdfast overlay attach ended with status 139',
+    );
   });
 
   test('without an image', async () => {
@@ -123,7 +152,10 @@ describe('no root', () => {
 describe('plain, after the script was ended', () => {
   test('leaves a link that is missing', async () => {
     await makeSlot(REFUSES(4));
-    expect(await attach('', { args: ['plain'] })).toEqual({ status: 0, said: '', left: [PLAIN()] });
+    expect(await attach('', { args: ['plain'] })).toMatchObject({
+      status: 0,
+      left: [PLAIN(), ...record('timeout', 'holdfast-overlay was ended')],
+    });
   });
 });
 
@@ -135,30 +167,34 @@ describe('the scripts of the running system', () => {
     const env = { ...process.env, HOLDFAST_RECORD: join(host.directory, 'record') };
     const result = await run(['sh', join(OS, 'usr/lib/holdfast/overlay-booted')], { env });
     expect([result.status, result.stderr]).toEqual([0, '']);
-    return (await runChecked(['ls', host.directory])).split('\n').filter((name) => name.startsWith('cow'));
+    return readFileSync(`${cow()}.tries`, 'utf8');
   }
-  test('the mark goes when the overlay is used, and only then', async () => {
-    expect(await booted('yes')).toEqual(['cow']);
-    expect(await booted('no')).toEqual(['cow', 'cow.tries']);
+  test('the count begins anew when the overlay is used, and only then', async () => {
+    expect(await booted('yes')).toBe('0\n');
+    expect(await booted('no')).toBe('2\n');
   });
 
   test.each([
-    ['used=yes', 'fsfreeze --freeze /backing\n'],
-    ['used=no', ''],
-    [undefined, ''],
-  ])('%s: the disk below is frozen, or not', async (text, called) => {
+    ['used=yes', 'ro,relatime', 'sync\nfsfreeze --freeze /backing\n'],
+    // Something keeps it writable: what it has in memory must still get through.
+    ['used=yes', 'rw,errors=remount-ro', ''],
+    ['used=no', 'ro', ''],
+    [undefined, 'ro', ''],
+  ])('%s on a root that is %s: the disk below is frozen, or not', async (text, options, called) => {
     const program = join(host.directory, 'freeze');
     const script = readFileSync(join(OS, 'usr/lib/systemd/system-shutdown/holdfast-overlay'), 'utf8');
     const bin = join(host.directory, 'bin');
-    writeFileSync(join(bin, 'fsfreeze'), `#!/bin/sh\necho "fsfreeze $*" >> '${host.directory}/calls'\n`, {
-      mode: 0o755,
-    });
+    const call = `#!/bin/sh\necho "\${0##*/}\${*:+ $*}" >> '${host.directory}/calls'\n`;
+    for (const name of ['fsfreeze', 'sync']) writeFileSync(join(bin, name), call, { mode: 0o755 });
+    const mounts = `rootfs / rootfs rw 0 0\n/dev/dm-0 / ext4 ${options} 0 0\nx /y ext4 rw 0 0\n`;
+    writeFileSync(join(host.directory, 'mounts'), mounts);
     writeFileSync(program, script.replace('export PATH=', `export PATH=${bin}:`));
     if (text !== undefined) writeFileSync(join(host.directory, 'record'), `${text}\nreason=x\n`);
     const env = {
       PATH: '/usr/bin',
       HOLDFAST_RECORD: join(host.directory, 'record'),
       HOLDFAST_BACKING: '/backing',
+      HOLDFAST_MOUNTS: join(host.directory, 'mounts'),
     };
     const result = await run(['sh', program], { env });
     expect([result.status, result.stderr]).toEqual([0, '']);

@@ -2,13 +2,23 @@
 // overlay and a kernel command line. Loop devices, mounts, e2fsck and tune2fs are real; dmsetup is a stand-in, since a test
 // machine need not have device-mapper: its snapshot is a copy of the base, and a blank COW gets the kernel's header.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bunProgram } from '../../../lab/executable.ts';
 import { type AttachedOverlay, parseAttachedOverlay } from '../../../src/boot/attached-overlay.ts';
 import { mount, unmount } from '../../../src/system/mounts.ts';
 import { run, runChecked } from '../../../src/system/process.ts';
+import { findProgram } from '../../../src/system/tools.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 const MODULE = join(import.meta.dirname, '../../../os/usr/lib/dracut/modules.d/99holdfast');
@@ -28,26 +38,38 @@ export interface Attached {
 
 const DMSETUP = `#!/bin/sh
 # Stand-in: dmsetup create [--readonly] NAME < TABLE, remove NAME, status NAME.
+export PATH="$RIG/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 readonly='' name='' action=$1
+# A node and no link, as libdevmapper makes it where it doesn't wait for udev.
+node() {
+    mknod "/dev/mapper/$name" b $(tr : ' ' < "/sys/class/block/\${1##*/}/dev")
+    echo "$1" > "$RIG/$name.loop"
+}
 for word; do case $word in --readonly) readonly=' read-only' ;; --*) ;; *) name=$word ;; esac; done
+origin_loop() {
+    case $origin in
+        /dev/mapper/*) origin=$(cat "$RIG/\${origin##*/}.loop") ;;
+    esac
+    basename "$origin"
+}
 case $action in
     create)
         read -r start sectors target origin cow mode chunk
-        echo "$name: $start $sectors $target $(cat /sys/block/$(basename "$(readlink -f "$origin")")/loop/backing_file) $mode $chunk$readonly" >> "$RIG/tables"
+        echo "$name: $start $sectors $target $(cat /sys/block/$(origin_loop)/loop/backing_file) $mode $chunk$readonly" >> "$RIG/tables"
         [ ! -e "$RIG/no-device-mapper" ] || { echo "device-mapper: no such target" >&2; exit 1; }
         if [ "$target" = snapshot ]; then
             dd if="$origin" of="$RIG/$name.img" bs=1M conv=sparse 2> /dev/null
             if [ -z "$readonly" ] && [ "$(head -c 4 "$cow" | tr -d '\\000')" = '' ]; then
                 printf 'SnAp\\001\\000\\000\\000\\001\\000\\000\\000\\010\\000\\000\\000' | dd of="$cow" conv=notrunc 2> /dev/null
             fi
-            ln -s "$(losetup --find --show "$RIG/$name.img")" "/dev/mapper/$name"
+            node "$(losetup --find --show "$RIG/$name.img")"
         else
-            ln -s "$origin" "/dev/mapper/$name"
+            node "$origin"
         fi
         ;;
     remove)
         echo "remove $name" >> "$RIG/tables"
-        case $name in live-base) ;; *) losetup --detach "$(readlink "/dev/mapper/$name")" ;; esac
+        case $name in live-base) ;; *) losetup --detach "$(cat "$RIG/$name.loop")" ;; esac
         rm "/dev/mapper/$name"
         ;;
     status) echo "0 65536 snapshot \${SNAPSHOT_STATUS:-16/100 8}" ;;
@@ -56,7 +78,8 @@ esac
 
 /** The host's own, with a note of what is attached: loop devices outlive a namespace, and the host's are others' business. */
 const LOSETUP = `#!/bin/sh
-said=$(PATH=/usr/sbin:/sbin:/usr/bin:/bin losetup "$@") || exit
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+said=$(losetup "$@") || exit
 case $* in
     *--show*) echo "$said" | tee -a "$RIG/loops" ;;
     --detach*) sed -i "\\|^$2$|d" "$RIG/loops" ;;
@@ -72,6 +95,18 @@ export class AttachRig {
   /** More environment for the next run. */
   environment: Record<string, string> = {};
 
+  /** Only what the dracut module installs is there, beside the stand-ins. */
+  private linkPrograms(): void {
+    const lines = readFileSync(join(MODULE, 'module-setup.sh'), 'utf8').replaceAll('\\\n', ' ').split('\n');
+    const names = lines.flatMap((line) => /^ *inst_multiple(?: -o)? (.*)$/.exec(line)?.[1]?.trim().split(/ +/) ?? []);
+    for (const name of ['sh', ...names]) {
+      const found = findProgram(name);
+      if (found !== undefined && !existsSync(join(this.directory, 'bin', name))) {
+        symlinkSync(found, join(this.directory, 'bin', name));
+      }
+    }
+  }
+
   /** A slot that can start, and a disk of 64 MiB without files. */
   static async make(label: string): Promise<AttachRig> {
     const rig = new AttachRig();
@@ -81,6 +116,7 @@ export class AttachRig {
     rig.program('losetup', LOSETUP);
     rig.program('holdfast-fsck', `#!/bin/sh\nexec sh '${MODULE}/holdfast-fsck.sh' "$@"\n`);
     rig.program('modprobe', '#!/bin/sh\n');
+    rig.linkPrograms();
     writeFileSync(
       join(rig.directory, 'library/arguments.sh'),
       readFileSync(join(MODULE, 'holdfast-arguments.sh'), 'utf8'),
@@ -95,6 +131,7 @@ export class AttachRig {
 
   /** A program that is found before the host's. */
   program(name: string, text: string): void {
+    rmSync(join(this.directory, 'bin', name), { force: true });
     writeFileSync(join(this.directory, 'bin', name), text, { mode: 0o755 });
   }
 
@@ -157,7 +194,7 @@ export class AttachRig {
       ln -s /run/initramfs/cos-state/cOS/active.img /run/holdfast/slot.img
       ${before}
       set +e
-      '${bunProgram()}' '${MAIN}' overlay attach
+      PATH='${directory}/bin' '${bunProgram()}' '${MAIN}' overlay attach
       status=$?
       exec > '${directory}/left'
       cat /run/cos/rootoverlay
@@ -173,7 +210,6 @@ export class AttachRig {
     const result = await run(['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script], {
       env: {
         ...process.env,
-        PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`,
         RIG: directory,
         HOLDFAST_LIBRARY: join(directory, 'library'),
         HOLDFAST_CMDLINE: join(directory, 'cmdline'),

@@ -22,7 +22,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readBinding } from '../../../src/overlay/binding.ts';
 import { serialiseCowHeader } from '../../../src/overlay/cow-header.ts';
 import { readFingerprint } from '../../../src/overlay/fingerprint.ts';
-import { runChecked } from '../../../src/system/process.ts';
+import { run, runChecked } from '../../../src/system/process.ts';
 import { AttachRig } from './attach-rig.ts';
 
 const LABEL = `HF-${process.pid}`;
@@ -252,6 +252,75 @@ describe('what can’t be used is left as it is', () => {
   });
 });
 
+describe('what nobody would expect', () => {
+  test('a full disk: the changes are used, though no try can be counted', async () => {
+    await rig.putBlank('p');
+    const words = `rd.live.overlay=${rig.disk}:/p`;
+    await rig.attach(words);
+    await rig.onDisk(async (disk) => {
+      rmSync(join(disk, 'p.tries'));
+      await run(['dd', 'if=/dev/zero', `of=${join(disk, 'full')}`, 'bs=64K']);
+      await run(['dd', 'if=/dev/zero', `of=${join(disk, 'fuller')}`, 'bs=1K']);
+    });
+    const result = await rig.attach(words);
+    expect([result.status, result.overlay.used]).toEqual([0, true]);
+    expect(result.said).toMatch(/p\.tries could not be written: ENOSPC/);
+  });
+
+  test('reset twice at the same second, after one that was cut off, and after failed tries', async () => {
+    await rig.putBlank('p');
+    const words = `rd.live.overlay=${rig.disk}:/p rd.live.overlay.reset`;
+    const own = `p.${readFingerprint(rig.slot).slice(0, 16)}`;
+    await rig.attach(`rd.live.overlay=${rig.disk}:/p`);
+    // On a machine without a clock each boot is at the same time: what was set aside must not be replaced.
+    const taken = Array.from({ length: 300 }, (_, second) => {
+      const time = new Date(Date.now() + second * 1000).toISOString().replace(/[-:]|\.\d+/g, '');
+      return `p.aside-${time}`;
+    });
+    await rig.onDisk((disk) => {
+      writeFileSync(join(disk, `${own}.new`), 'of before');
+      for (const name of taken) writeFileSync(join(disk, name), 'mine');
+    });
+    for (let round = 0; round < 3; round++) {
+      expect((await rig.attach(words)).overlay).toMatchObject({ used: true, file: at(own) });
+      await rig.onDisk((disk) => {
+        expect(readFileSync(join(disk, `${own}.tries`), 'utf8')).toBe('1\n');
+        writeFileSync(join(disk, `${own}.tries`), '2\n');
+      });
+    }
+    await rig.onDisk((disk) => {
+      for (const name of taken) expect(readFileSync(join(disk, name), 'utf8')).toBe('mine');
+      const names = readdirSync(disk).filter((name) => /\.aside-\d+T\d+Z$/.test(name));
+      expect(names.filter((name) => !taken.includes(name))).toHaveLength(3);
+    });
+  });
+
+  test('a COW of a bad size whose last chunk is in use grows by one instead', async () => {
+    const bytes = (257 * 4 + 1) * 4096;
+    await rig.onDisk((disk) => {
+      putHeader(join(disk, 'p'), { entry: [5n, 257n * 4n], bytes });
+    });
+    expect((await rig.attach(`rd.live.overlay=${rig.disk}:/p`)).overlay.used).toBe(true);
+    await rig.onDisk((disk) => expect(statSync(join(disk, 'p')).size).toBe(bytes + 4096));
+  });
+
+  test('an init of its own, named on the command line', async () => {
+    await rig.makeSlot(['proc/', 'usr/bin/holdfast', 'opt/init']);
+    await rig.putBlank('p');
+    expect((await rig.attach(`rd.live.overlay=${rig.disk}:/p`)).overlay.reason).toBe('not-bootable');
+    expect((await rig.attach(`rd.live.overlay=${rig.disk}:/p init=/opt/init`)).overlay.used).toBe(true);
+  });
+
+  test('a link to the disk that is made late', async () => {
+    await rig.putBlank('p');
+    const result = await rig.attach('rd.live.overlay=/dev/mapper/late-link:/p rd.cos.rootoverlay.wait=20', {
+      before: `( until [ -s '${rig.directory}/waits' ]; do sleep 0.1; done; ln -s '${rig.disk}' /dev/mapper/late-link ) > /dev/null 2>&1 &
+        ( sleep 1; echo 1 > '${rig.directory}/waits' ) > /dev/null 2>&1 &`,
+    });
+    expect(result.overlay).toMatchObject({ used: true, device: '/dev/mapper/late-link' });
+  });
+});
+
 describe('a view that can’t be the root', () => {
   test('e2fsck gives up: it is marked, and the next boot doesn’t try', async () => {
     await rig.putBlank('p');
@@ -260,7 +329,7 @@ describe('a view that can’t be the root', () => {
     const result = await rig.attach(`rd.live.overlay=${rig.disk}:/p`);
     expect(result.overlay).toMatchObject({ reason: 'fsck', message: expect.stringContaining('UNEXPECTED') });
     expect(result.tables.slice(-2)).toEqual(['remove live-rw', 'remove live-base']);
-    rmSync(join(rig.directory, 'bin/e2fsck'));
+    rig.program('e2fsck', '#!/bin/sh\nexit 0\n');
     expect((await rig.attach(`rd.live.overlay=${rig.disk}:/p`)).overlay).toMatchObject({
       reason: 'quarantined',
       message: expect.stringContaining('UNEXPECTED'),
@@ -340,9 +409,16 @@ test('a partition that is mounted already is used where it is', async () => {
 
 function putHeader(
   file: string,
-  options: { valid?: boolean; entry?: readonly [bigint, bigint]; fp?: string; state?: string; tries?: number },
+  options: {
+    valid?: boolean;
+    entry?: readonly [bigint, bigint];
+    fp?: string;
+    state?: string;
+    tries?: number;
+    bytes?: number;
+  },
 ): void {
-  const cow = Buffer.alloc(12 << 20);
+  const cow = Buffer.alloc(options.bytes ?? 12 << 20);
   serialiseCowHeader(8, { valid: options.valid ?? true }).copy(cow);
   if (options.entry !== undefined) {
     cow.writeBigUInt64LE(options.entry[0], 4096);

@@ -17,7 +17,7 @@ const found = (changes: Partial<LayoutFound> = {}): LayoutFound => ({
   rootSource: '/dev/loop0',
   rootType: 'ext4',
   rootReadOnly: true,
-  rootKeepsChanges: false,
+  rootOverlay: undefined,
   devices: new Map([
     ['LABEL=COS_OEM', OEM],
     ['LABEL=COS_PERSISTENT', PERSISTENT],
@@ -364,7 +364,7 @@ test.each([
 });
 
 describe('a root that keeps its changes', () => {
-  const OVERLAY = { rootSource: '/dev/mapper/live-rw', rootKeepsChanges: true };
+  const OVERLAY = { rootSource: '/dev/mapper/live-rw', rootOverlay: 'kept' as const };
 
   test('becomes writable, and nothing is put over its directories but volumes and persistent paths', () => {
     const { steps, notices, actions } = plan('PERSISTENT_STATE_PATHS="/var/log"', OVERLAY);
@@ -384,6 +384,16 @@ describe('a root that keeps its changes', () => {
         entries: [{ source: '/dev/mapper/live-rw', mountPoint: '/', type: 'auto', options: ['rw'] }],
       }),
     );
+  });
+
+  test('or has them in memory, does not keep what a missing volume would have kept', () => {
+    const { steps, notices } = plan('', {
+      ...OVERLAY,
+      rootOverlay: 'memory',
+      devices: new Map([['LABEL=COS_OEM', OEM]]),
+    });
+    expect(steps[0]).toBe('Make the root writable: its changes go to memory');
+    expect(notices).toEqual(['LABEL=COS_PERSISTENT was not found; /usr/local is not kept over a reboot']);
   });
 
   test('that is writable already is left so', () => {

@@ -28,11 +28,12 @@ link_plain() {
 
 # not_used REASON MESSAGE: unless the program has said it itself.
 not_used() {
-    if [ ! -s "$record" ]; then
-        mkdir -p /run/cos
-        printf 'used=no\nreason=%s\nmessage=%s\nreadonly=no\npermission=ro\n' "$1" "$2" > "$record"
-        say "the root overlay is not used ($1): $2"
-    fi
+    _first=''
+    if [ -s "$record" ]; then read -r _first < "$record"; fi
+    [ "$_first" != used=no ] || return 0
+    mkdir -p /run/cos
+    printf 'used=no\nreason=%s\nmessage=%s\nreadonly=no\npermission=ro\n' "$1" "$2" > "$record"
+    say "the root overlay is not used ($1): $2"
 }
 
 # Runs the program from the image that it is about.
@@ -49,11 +50,13 @@ attach() {
     [ "$_status" -ne 0 ] || [ ! -b "$link" ] || return 0
     umount "$base" && losetup --detach "$_loop"
     case $_status in
-        124 | 137) not_used timeout "holdfast overlay attach did not end in time" ;;
-        *) not_used failed "holdfast overlay attach ended with status $_status" ;;
+        # It has decided, and said so.
+        3) require='' ;;
+        4) require=1 ;;
+        124) not_used timeout "holdfast overlay attach did not end in time" ;;
+        137) not_used failed "holdfast overlay attach was killed" ;;
     esac
-    # It has said why this machine must not start without its overlay.
-    [ "$_status" -ne 4 ] || require=1
+    not_used failed "holdfast overlay attach ended with status $_status"
     return 1
 }
 
@@ -62,7 +65,14 @@ if [ -b "$link" ]; then exit 0; fi
 mkdir -p /run/holdfast
 if [ "${1-}" = plain ]; then
     # A start that had to fail has said so.
-    [ -s /run/holdfast/failure ] || link_plain
+    [ ! -s /run/holdfast/failure ] || exit 0
+    not_used timeout "holdfast-overlay was ended"
+    link_plain
+    exit
+fi
+# Recovery is what repairs overlays; holdfast-slot has said that it uses none.
+if [ -e /run/cos/recovery_mode ]; then
+    link_plain
     exit
 fi
 rm -f "$record"
