@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import type { Image } from '../image/image.ts';
+import { writeArgument } from '../overlay/grub-argument.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import {
@@ -27,13 +28,14 @@ import { formatPartition, makerOf, wipePartition } from '../slots/wipe.ts';
 import { linkDurably, writeFileDurably } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { mount, mountAt, unmount } from '../system/mounts.ts';
-import type { Performers, Plan } from '../system/plan.ts';
+import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { forgetAssessment } from './assessment.ts';
 import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { recordFailure } from './last-action.ts';
+import { removePendingCarry } from './pending-carry.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
 import { openRebuildSource } from './rebuild-source.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
@@ -261,6 +263,7 @@ const performers: Performers<RebuildAction, RebuildState> = {
         context.events({ type: 'notice', level: 'info', text });
       }
     });
+    if (request.action === 'reset') await asWarning(context, () => setOverlayAside(context, state));
   },
 
   wipe: ({ role, device }, context, { session, oemDirectory }) =>
@@ -284,6 +287,15 @@ const performers: Performers<RebuildAction, RebuildState> = {
       removeLeftovers(stateDirectory, { keepDigests, keepRunning });
     }),
 };
+
+/** The new system is what the recovery system is, and nothing over it. What was written over the old one stays on its disk. */
+async function setOverlayAside(context: ApplyContext, { stateDirectory, owner }: RebuildState): Promise<void> {
+  removePendingCarry(stateDirectory);
+  if (!(await writeArgument({ stateDirectory, oemDirectory: owner.oem }, undefined))) return;
+  const text =
+    'the root overlay is not used any more: what it holds stays on its disk until you remove it (holdfast overlay list, drop)';
+  context.events({ type: 'notice', level: 'info', text });
+}
 
 function mountedPersistent({ partitions, workDirectory }: Session): string | undefined {
   const own = join(workDirectory, 'persistent');

@@ -21,6 +21,7 @@ import * as seenIndex from '../overlay/rebase/seen-index.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
+import { REMOVED, readWrittenFiles } from '../system/written-files.ts';
 import type { Carried } from './find-overlay.ts';
 
 /** Directories. The old two are read-only. */
@@ -85,6 +86,7 @@ export async function planCarry(
     changes,
     mergers: { mergeText, mergeRecords },
     packaged: owned,
+    stageWrites: stageWritesOf(trees.oldView),
     signal,
   };
   let rebase = await planRebase(trees, { ...options, rules });
@@ -111,6 +113,12 @@ function ruleOf({ number, winner }: Take, conflicts: ReturnType<typeof conflicts
   throw new HoldfastError('HF-USAGE', `there is no conflict ${number}`, {
     hint: `the report has ${conflicts.length}; see holdfast overlay plan`,
   });
+}
+
+/** What is in the view only because a stage wrote it there: the step does so again, if it still exists. */
+function stageWritesOf(oldView: string): Map<string, string> {
+  const written = [...readWrittenFiles(new Root(oldView))].filter(([, digest]) => digest !== REMOVED);
+  return new Map(written.map(([path, digest]) => [Buffer.from(path.slice(1), 'utf8').toString('latin1'), digest]));
 }
 
 /** The owner's rules, as they are in the view that is carried. */

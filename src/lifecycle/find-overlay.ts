@@ -8,6 +8,7 @@ import { readOverlayArguments, splitOverlayPlace } from '../overlay/argument.ts'
 import { chooseCow } from '../overlay/choose.ts';
 import { readCow } from '../overlay/cow-read.ts';
 import { type Fingerprint, parseFingerprint, readFingerprint, sizeOfBase } from '../overlay/fingerprint.ts';
+import { argumentOf } from '../overlay/grub-argument.ts';
 import { inspectSet } from '../overlay/overlay-set.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { RUNNING_FILE, SLOT_FILES } from '../slots/names.ts';
@@ -71,7 +72,7 @@ export async function findOverlay(session: Session, options: FindOptions): Promi
   if (attached?.used && device !== undefined && path !== undefined && backing !== undefined) {
     return findRunning(session, { ...attached, device, path, backing }, options);
   }
-  const text = namedOverlay(attached, options);
+  const text = namedOverlay(session, attached, options);
   return text === undefined ? undefined : findStored(session, text, options);
 }
 
@@ -121,24 +122,22 @@ function grownBytes(): number {
 }
 
 /** The argument of this boot, whether or not it was followed, else the one that GRUB passes. */
-function namedOverlay(attached: AttachedOverlay | undefined, options: FindOptions): string | undefined {
+function namedOverlay(
+  { booted }: Pick<Session, 'booted'>,
+  attached: AttachedOverlay | undefined,
+  options: FindOptions,
+): string | undefined {
   const { device, path } = attached ?? {};
   if (device !== undefined && path !== undefined) return `${device}:${path}`;
+  const { tool, owner } = readBootVariables(options.stateDirectory, options.oemDirectory);
   const own = readOverlayArguments(new Root('/').readTextIfThere('/proc/cmdline') ?? '');
-  const stored = readOverlayArguments(extraCommandLine(options));
+  const stored = argumentOf(tool, owner, booted.slot === 'passive' ? 'passive' : 'active');
+  // Also of a boot that was told to go without.
   for (const { text } of [own, stored]) {
     const place = text?.slice(text.indexOf('=') + 1);
     if (place !== undefined && !['none', 'None', 'NONE'].includes(place)) return place;
   }
   return undefined;
-}
-
-/** What GRUB appends for the slots that use an overlay. */
-function extraCommandLine({ stateDirectory, oemDirectory }: FindOptions): string {
-  const { tool, owner } = readBootVariables(stateDirectory, oemDirectory);
-  return ['extra_cmdline', 'extra_passive_cmdline', 'extra_active_cmdline']
-    .map((name) => owner.get(name) ?? tool.get(name) ?? '')
-    .join(' ');
 }
 
 async function findStored(session: Session, text: string, options: FindOptions): Promise<FoundOverlay> {
