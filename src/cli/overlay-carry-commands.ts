@@ -43,6 +43,24 @@ export function defineOverlayCarryCommands(define: Define): void {
     },
   );
   define(
+    'conflicts [verb] [numbers...]',
+    'list what lost when the overlay was carried; "show", "take" or "done" with numbers of the list',
+    [
+      new Option('--set <set>', 'an overlay that isn’t in use: DEVICE:/PATH'),
+      new Option('--of <id>', 'of an earlier carrying; default: the latest'),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./overlay-conflicts.ts')).overlayConflictsCommand,
+    {
+      root: true,
+      example: `  holdfast overlay conflicts
+  holdfast overlay conflicts show 1
+  holdfast overlay conflicts take 1      what lost, in the place of what is there
+  holdfast overlay conflicts done        nothing of it is needed any more`,
+    },
+  );
+  define(
     'finalise',
     'carry what changed since an upgrade; a unit runs it at shutdown',
     [...output()],

@@ -3,8 +3,10 @@
 
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
+import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { SLOT_FILES } from '../slots/names.ts';
+import type { Deployment } from '../slots/state-file.ts';
 import { activateTransition, copyActiveToPassive, removeAtOnce, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
@@ -136,6 +138,13 @@ function carriedOf(found: FoundOverlay | undefined): Carried | undefined {
   return cow === undefined ? undefined : { ...found, set, from, view, cow };
 }
 
+function newRecord(state: UpgradeState): Deployment {
+  const { session, overlay, carry } = state;
+  const record = newDeployment(state, { now: session.now, fromAction: 'upgrade' });
+  if (overlay === undefined || carry?.sealed === undefined) return record;
+  return { ...record, overlay: `${overlay.device}:${overlay.path}, carried from ${shortFingerprint(overlay.from)}` };
+}
+
 const performers: Performers<UpgradeAction, UpgradeState> = {
   ...buildSlotPerformers,
   ...carryPerformers,
@@ -145,8 +154,7 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
 
   'note-transition': (_, __, state) => {
     const { session, stateDirectory, installation } = state;
-    const deployment = newDeployment(state, { now: session.now, fromAction: 'upgrade' });
-    writeTransitionNote(session, stateDirectory, installation.state, deployment);
+    writeTransitionNote(session, stateDirectory, installation.state, newRecord(state));
   },
 
   'copy-to-passive': ({ mode }, _, { stateDirectory, session }) =>
@@ -177,7 +185,7 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
     const { active, passive, recovery } = facts.installed;
     const newPassive = movePassive ? active : passive;
     await writeStateFiles(session, context, stateDirectory, {
-      active: newDeployment(state, { now: session.now, fromAction: 'upgrade' }),
+      active: newRecord(state),
       ...(newPassive === undefined ? {} : { passive: newPassive }),
       ...(recovery === undefined ? {} : { recovery }),
     });

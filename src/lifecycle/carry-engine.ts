@@ -4,9 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
-import { mergeRecords } from '../overlay/merge/records.ts';
-import { mergeText } from '../overlay/merge/text.ts';
 import { applyPackages } from '../overlay/packages/apply.ts';
+import { describePackages } from '../overlay/packages/describe.ts';
 import { archiveOf } from '../overlay/packages/kept.ts';
 import type { PackagePlan } from '../overlay/packages/model.ts';
 import { planPackages } from '../overlay/packages/plan.ts';
@@ -84,7 +83,6 @@ export async function planCarry(
   const owned = new Set(packages?.owned.map(({ path }) => path));
   const options = {
     changes,
-    mergers: { mergeText, mergeRecords },
     packaged: owned,
     stageWrites: stageWritesOf(trees.oldView),
     signal,
@@ -103,7 +101,7 @@ export async function planCarry(
     packages,
     rebase,
     rules: all,
-    report: reportLines(rebase, { heading: headingOf(overlay), packages: packageLines(packages) }),
+    report: reportLines(rebase, { heading: headingOf(overlay), packages: packages === undefined ? [] : describePackages(packages) }),
   };
 }
 
@@ -133,22 +131,6 @@ function ownRules(oldView: string): Rule[] {
 
 function headingOf({ device, path, from }: Carried): string {
   return `overlay ${device}:${path}, changes over ${shortFingerprint(from)}`;
-}
-
-function packageLines(plan: PackagePlan | undefined): string[] {
-  if (plan === undefined) return [];
-  const atHand = new Set(plan.files.map(({ key }) => key));
-  return [
-    ...plan.install.map(({ key, name, wanted }) => {
-      const where = atHand.has(key) ? 'archived file' : 'from a repository';
-      return `install ${name} ${wanted ?? ''} (${where})`;
-    }),
-    ...plan.remove.map(({ name }) => `remove ${name}`),
-    ...plan.conflicts.map(
-      ({ name, kind, winner }) => `${kind} ${name}: ${winner === 'user' ? 'yours' : 'the new image’s'}`,
-    ),
-    ...plan.skipped.map(({ name, reason }) => `leave ${name}: ${reason}`),
-  ];
 }
 
 /** Everything that was decided, for programs. */

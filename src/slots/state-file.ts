@@ -42,6 +42,8 @@ export interface Deployment {
   versionFrom?: (typeof VERSION_NAMES)[number];
   /** The image's own label for its version, which is known before it is unpacked. */
   imageVersion?: string;
+  /** The root overlay that was carried to it, and from which base; absent where none was. */
+  overlay?: string;
 }
 
 /** `transition` is what is about to become a slot: written before the switch, so that a power cut loses no record. */
@@ -60,6 +62,7 @@ const slotSchema = z.looseObject({
   version: z.coerce.string().optional(),
   versionFrom: z.enum(VERSION_NAMES).optional().catch(undefined),
   imageVersion: z.coerce.string().optional(),
+  overlay: z.string().max(8192).optional(),
   // elemental-toolkit 2.x writes the digest here.
   digest: z.string().optional(),
   active: z.boolean().optional(),
@@ -100,7 +103,7 @@ export function parseState(text: string): InstallationState {
 
 function toDeployment(entry: SlotEntry): Deployment {
   const digest = entry['source-metadata']?.digest ?? entry.digest;
-  const { source, layers, uuid, date, fromAction, verified, fs, os, version, versionFrom, imageVersion } = entry;
+  const { source, layers, uuid, date, fromAction, verified, fs, os, version, versionFrom, imageVersion, overlay } = entry;
   return {
     source,
     layers,
@@ -114,6 +117,7 @@ function toDeployment(entry: SlotEntry): Deployment {
     ...(version === undefined ? {} : { version }),
     ...(versionFrom === undefined ? {} : { versionFrom }),
     ...(imageVersion === undefined ? {} : { imageVersion }),
+    ...(overlay === undefined ? {} : { overlay }),
   };
 }
 

@@ -19,6 +19,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rollback } from '../../../src/lifecycle/apply-rollback.ts';
 import { previewOverlay, type UpgradeResult, upgrade } from '../../../src/lifecycle/apply-upgrade.ts';
+import { rebaseOverlay } from '../../../src/lifecycle/rebase-overlay.ts';
 import type { UpgradeRequest } from '../../../src/lifecycle/upgrade.ts';
 import type { DiskImage } from './disk-image.ts';
 import { machineTraces } from './disk-image.ts';
@@ -174,7 +175,7 @@ test('an upgrade carries every kind of change, attribute by attribute, and leave
   expect(conflicts.length).toBeGreaterThanOrEqual(2);
 });
 
-test('rolled back, the machine finds what it had, and what it wrote since can be carried there', async () => {
+test('rolled back, the machine finds what it had', async () => {
   await keep.change(disk, 'active', (root) => writeFileSync(join(root, 'etc/later'), 'in version 2\n'));
   const before = await keep.files();
   await disk.withPartitions(ALL_LABELS, () => rollback({ command: 'test', now: LATER }));
@@ -184,6 +185,30 @@ test('rolled back, the machine finds what it had, and what it wrote since can be
     expect(readFileSync(join(root, 'usr/share/vendor'), 'utf8')).toBe('mine\n');
     expect(existsSync(join(root, 'etc/later'))).toBe(false);
   });
+});
+
+test('what was changed over the old system since can be carried to the new one', async () => {
+  await upgraded({ tag: 'v2', force: true });
+  await keep.change(disk, 'passive', (root) => writeFileSync(join(root, 'etc/since'), 'in version 1\n'));
+  await keep.change(disk, 'active', (root) => writeFileSync(join(root, 'etc/own'), 'in version 2\n'));
+  const old = await keep.cowOf(disk, 'passive');
+  const before = await keep.files();
+  const request = { set: keep.place, from: old.slice(-16, -8), strict: false };
+  const run = (dryRun: boolean) =>
+    disk.withPartitions(ALL_LABELS, () => rebaseOverlay(request, { command: 'test', now: LATER, dryRun }));
+  expect(await run(true)).toMatchObject({ outcome: 'planned', live: false });
+  expect(await keep.files()).toEqual(before);
+  expect(await run(false)).toMatchObject({ outcome: 'ok', warnings: [] });
+  expect((await keep.files())[old]).toBe(before[old]);
+  await keep.look(disk, 'active', (root) => {
+    expect(readFileSync(join(root, 'etc/os-release'), 'utf8')).toContain('Tiny 2');
+    expect(readFileSync(join(root, 'etc/since'), 'utf8')).toBe('in version 1\n');
+    expect(readFileSync(join(root, 'etc/own'), 'utf8')).toBe('in version 2\n');
+    expect(readFileSync(join(root, 'srv/data/file'), 'utf8')).toBe('written by hand\n');
+  });
+  await expect(
+    disk.withPartitions(ALL_LABELS, () => rebaseOverlay({ ...request, from: 'ffff' }, { command: 'test', now: LATER })),
+  ).rejects.toMatchObject({ code: 'HF-USAGE' });
 });
 
 test('three upgrades in a row keep the edits of every generation', async () => {
