@@ -40,10 +40,13 @@ export async function overlayConflictsCommand(
   const chosen = numbers.map(numberOf);
   if (verb === 'list') return list(context, carryings);
   const latest = carryings.at(-1);
-  if (latest === undefined) throw new HoldfastError('HF-USAGE', 'there are no conflicts', { hint: `none below ${conflictsDirectory(set)}` });
+  if (latest === undefined)
+    throw new HoldfastError('HF-USAGE', 'there are no conflicts', { hint: `none below ${conflictsDirectory(set)}` });
   if (verb === 'done') return done(context, latest, chosen, flags);
   if (chosen.length === 0) {
-    throw new HoldfastError('HF-USAGE', `which conflict? ${verb} takes its number`, { hint: 'holdfast overlay conflicts' });
+    throw new HoldfastError('HF-USAGE', `which conflict? ${verb} takes its number`, {
+      hint: 'holdfast overlay conflicts',
+    });
   }
   for (const number of chosen) requireConflict(latest, number);
   return verb === 'show' ? show(context, latest, chosen) : take(context, latest, chosen, flags);
@@ -68,7 +71,9 @@ async function setOf({ undo }: CommandContext, { set }: ConflictsFlags, write: b
   if (set !== undefined) return (await openSet(undo, set, { write })).set;
   const { used, backing, path } = readAttachedOverlay() ?? {};
   if (used && backing !== undefined && path !== undefined) return join(backing, path);
-  throw new HoldfastError('HF-STATE', 'this system does not run from an overlay', { hint: 'name one: --set DEVICE:/PATH' });
+  throw new HoldfastError('HF-STATE', 'this system does not run from an overlay', {
+    hint: 'name one: --set DEVICE:/PATH',
+  });
 }
 
 /** The latest one last. */
@@ -79,7 +84,9 @@ function carryingsOf(set: string, only: string | undefined): Carrying[] {
     .filter((id) => /^\w[\w-]*$/.test(id) && lstatSync(join(directory, id)).isDirectory() && (only ?? id) === id)
     .map((id) => ({ id, directory: join(directory, id), losers: listConflicts(join(directory, id)) }));
   if (only === undefined || carryings.length > 0) return carryings;
-  throw new HoldfastError('HF-USAGE', `there are no conflicts of ${only}`, { hint: `there is ${ids.join(', ') || 'none'}` });
+  throw new HoldfastError('HF-USAGE', `there are no conflicts of ${only}`, {
+    hint: `there is ${ids.join(', ') || 'none'}`,
+  });
 }
 
 function list({ reporter }: CommandContext, carryings: readonly Carrying[]): number {
@@ -110,7 +117,9 @@ function jsonOf(loser: Loser): Record<string, unknown> {
 function requireConflict({ losers, id }: Carrying, number: number): Loser[] {
   const found = losers.filter((loser) => loser.number === number);
   if (found.length > 0) return found;
-  throw new HoldfastError('HF-USAGE', `there is no conflict ${number} in ${id}`, { hint: 'holdfast overlay conflicts' });
+  throw new HoldfastError('HF-USAGE', `there is no conflict ${number} in ${id}`, {
+    hint: 'holdfast overlay conflicts',
+  });
 }
 
 async function show({ reporter }: CommandContext, carrying: Carrying, numbers: readonly number[]): Promise<number> {
@@ -129,27 +138,32 @@ async function show({ reporter }: CommandContext, carrying: Carrying, numbers: r
     const lost = join(carrying.directory, content);
     const now = root.resolve(nameOf(loser), { followLast: false });
     const difference = await run(['diff', '--unified', '--', existsSync(now) ? now : '/dev/null', lost]);
-    lines.push(...difference.stdout.split('\n').slice(2).filter((line) => line !== ''));
+    lines.push(
+      ...difference.stdout
+        .split('\n')
+        .slice(2)
+        .filter((line) => line !== ''),
+    );
   }
   reporter.result({ id: carrying.id, conflicts: numbers, text: lines }, lines);
   return 0;
 }
 
 async function take(
-  { reporter }: CommandContext,
+  { reporter, signal }: CommandContext,
   carrying: Carrying,
   numbers: readonly number[],
   { dryRun }: ConflictsFlags,
 ): Promise<number> {
   const lines: string[] = [];
+  const warn = (text: string) => reporter.events({ type: 'notice', level: 'warning', text });
   for (const number of numbers) {
     const names = requireConflict(carrying, number).map(nameOf).join(', ');
     if (dryRun) {
       lines.push(`Would put what lost in the place of ${names}.`);
       continue;
     }
-    await takeConflict(carrying.directory, number, '/');
-    markDone(carrying.directory, new Set([number]));
+    await takeConflict(carrying.directory, number, { root: '/', signal, warn });
     lines.push(`${names}: what had lost is in place.`);
   }
   reporter.result({ id: carrying.id, taken: numbers, dryRun: dryRun ?? false }, lines);

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { applyPackages } from '../overlay/packages/apply.ts';
-import { describePackages } from '../overlay/packages/describe.ts';
+import { describePackageConflicts, describePackages } from '../overlay/packages/describe.ts';
 import { archiveOf } from '../overlay/packages/kept.ts';
 import type { PackagePlan } from '../overlay/packages/model.ts';
 import { planPackages } from '../overlay/packages/plan.ts';
@@ -101,7 +101,11 @@ export async function planCarry(
     packages,
     rebase,
     rules: all,
-    report: reportLines(rebase, { heading: headingOf(overlay), packages: packages === undefined ? [] : describePackages(packages) }),
+    report: reportLines(rebase, {
+      heading: headingOf(overlay),
+      packages: packages === undefined ? [] : describePackages(packages),
+      closing: packages === undefined ? [] : describePackageConflicts(packages),
+    }),
   };
 }
 

@@ -178,7 +178,8 @@ async function regenerate(
   for (const argv of plan.rebase.regenerate) {
     const result = await root.run(argv, { signal: context.signal });
     // Of a program that the new system doesn't have nobody waits for the cache.
-    if (result.status !== 0 && result.status !== 127) context.warn(`${argv.join(' ')} failed in the new view: ${result.stderr.trim()}`);
+    if (result.status !== 0 && result.status !== 127)
+      context.warn(`${argv.join(' ')} failed in the new view: ${result.stderr.trim()}`);
   }
   await unfurnish();
 }

@@ -103,7 +103,8 @@ export function parseState(text: string): InstallationState {
 
 function toDeployment(entry: SlotEntry): Deployment {
   const digest = entry['source-metadata']?.digest ?? entry.digest;
-  const { source, layers, uuid, date, fromAction, verified, fs, os, version, versionFrom, imageVersion, overlay } = entry;
+  const { source, layers, uuid, date, fromAction, verified, fs, os, version, versionFrom, imageVersion, overlay } =
+    entry;
   return {
     source,
     layers,
