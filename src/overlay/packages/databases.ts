@@ -17,8 +17,8 @@ export const DATABASES: readonly Database[] = [
     name: 'dpkg',
     signs: ['/var/lib/dpkg/status'],
     records: [
-      ...['arch', 'available', 'available-old', 'cmethopt', 'info', 'lock', 'lock-frontend', 'methlock', 'methods'],
-      ...['parts', 'status', 'status-old', 'triggers', 'updates'],
+      ...['arch', 'available', 'available-old', 'cmethopt', 'diversions-old', 'info', 'lock', 'lock-frontend'],
+      ...['methlock', 'methods', 'parts', 'status', 'status-old', 'statoverride-old', 'triggers', 'updates'],
     ]
       .map((name) => `/var/lib/dpkg/${name}`)
       // Which packages are there for others only: part of the same record, and lists that are fetched anew.

@@ -6,7 +6,8 @@ import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { TreePath } from '../../image/targettree.ts';
 import type { Root } from '../../system/root.ts';
-import type { PackagedEntry, PackageStep } from './model.ts';
+import { madeByScripts } from './made-by-scripts.ts';
+import type { DatabaseName, PackagedEntry, PackageStep } from './model.ts';
 
 export interface OwnedPath {
   key: string;
@@ -19,6 +20,9 @@ export interface Ownership {
   absent: TreePath[];
 }
 
+/** In place of a package's key where several may have their part in it. */
+export const MADE_BY_SCRIPTS = 'dpkg';
+
 export type Contents = ReadonlyMap<string, readonly PackagedEntry[]>;
 
 interface Side {
@@ -27,7 +31,12 @@ interface Side {
 }
 
 /** Looks at the files of each package of the delta in the old base and in the view. */
-export async function findOwned(steps: readonly PackageStep[], base: Side, view: Side): Promise<Ownership> {
+export async function findOwned(
+  database: DatabaseName,
+  steps: readonly PackageStep[],
+  base: Side,
+  view: Side,
+): Promise<Ownership> {
   const owned = new Map<TreePath, string>();
   const absent = new Set<TreePath>();
   const [inBase, inView] = [new Directories(base.root), new Directories(view.root)];
@@ -55,6 +64,14 @@ export async function findOwned(steps: readonly PackageStep[], base: Side, view:
         !absent.has(treePath(path))
       )
         owned.set(treePath(path), key);
+    }
+  }
+  if (database === 'dpkg') {
+    const files = steps.flatMap(({ key }) => [base, view].flatMap(({ contents }) => contents.get(key) ?? []));
+    const names = new Set(steps.map(({ name }) => name));
+    const packaged = new Set(files.map(({ path }) => path));
+    for (const path of madeByScripts(base.root, view.root, packaged, names)) {
+      owned.set(treePath(inView.pathOf(path)), MADE_BY_SCRIPTS);
     }
   }
   const sorted = [...owned].map(([path, key]) => ({ key, path })).sort((a, b) => (a.path < b.path ? -1 : 1));

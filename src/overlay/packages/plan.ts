@@ -62,6 +62,7 @@ export async function planPackages(trees: PackageTrees, options: PlanOptions = {
       hasKernel(key, inView) || hasKernel(key, inBase) ? 'the kernel comes with its image' : undefined,
   });
   const { owned, absent } = await findOwned(
+    is.database,
     delta,
     { root: base.root, contents: inBase },
     { root: view.root, contents: inView },

@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureBaseTar } from '../../../lab/demo/base.ts';
+import { bindMount, unmount } from '../../../src/system/mounts.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { Root } from '../../../src/system/root.ts';
 
@@ -31,6 +32,7 @@ export interface LabPackage {
 export class PackageTrees {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-package-trees-'));
   readonly archive = join(this.directory, 'archive');
+  readonly #mounts: string[] = [];
 
   constructor() {
     mkdirSync(this.archive);
@@ -68,6 +70,15 @@ export class PackageTrees {
       await runChecked(['cp', '--archive', join(source, path), join(target, path)]);
     }
     return this.tree(to);
+  }
+
+  /** A tree as the running system shows its base: mounted, and nothing can be written. */
+  async showReadOnly(name: string): Promise<string> {
+    const at = join(this.directory, `${name}-read-only`);
+    await bindMount(join(this.directory, name), at);
+    await runChecked(['mount', '-o', 'remount,bind,ro', at]);
+    this.#mounts.push(at);
+    return at;
   }
 
   /** Builds a package file; returns its path. */
@@ -125,7 +136,8 @@ export class PackageTrees {
     return runChecked(['chroot', tree.directory, ...argv], { env: environment });
   }
 
-  remove(): void {
+  async remove(): Promise<void> {
+    for (const at of this.#mounts) await unmount(at);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -10,6 +10,7 @@ import { type PackageServer, servePackages } from '../../../lab/packages/server.
 import { applyPackages } from '../../../src/overlay/packages/apply.ts';
 import type { PackagePlan } from '../../../src/overlay/packages/model.ts';
 import { planPackages } from '../../../src/overlay/packages/plan.ts';
+import { planRebase } from '../../../src/overlay/rebase/plan-rebase.ts';
 import { HoldfastError } from '../../../src/system/errors.ts';
 import type { Root } from '../../../src/system/root.ts';
 import { PackageTrees } from './package-trees.ts';
@@ -17,6 +18,7 @@ import { PackageTrees } from './package-trees.ts';
 const trees = new PackageTrees();
 let files: Record<'tool' | 'lib' | 'old' | 'oldUser' | 'up1' | 'up2' | 'up3', string>;
 let servers: PackageServer[] = [];
+let base: string;
 
 beforeAll(async () => {
   await trees.unpackBase();
@@ -33,8 +35,10 @@ beforeAll(async () => {
         '/etc/lab-tool/plain.conf': 'packaged\n',
       },
       links: { '/usr/share/lab-tool/link': '/usr/bin/lab-tool' },
-      // What invoke-rc.d asks before it starts a service.
-      postinst: '/usr/sbin/policy-rc.d ssh start 2>/dev/null || echo $? >/answer',
+      // What invoke-rc.d asks before it starts a service, and what a package makes beside its files.
+      postinst: `/usr/sbin/policy-rc.d ssh start 2>/dev/null || echo $? >/answer
+update-alternatives --install /usr/bin/lab-alternative lab-alternative /usr/bin/lab-tool 10
+dpkg-divert --package lab-tool --rename --divert /usr/lib/lab-diverted --add /usr/lib/lab-divert`,
     }),
     lib: await trees.build('lab-lib', { version: '1.0', files: { '/usr/lib/lab-lib': 'lib\n' } }),
     old: await trees.build('lab-old', {
@@ -50,8 +54,8 @@ beforeAll(async () => {
     up2: await trees.build('lab-up', { version: '2.0', files: { '/usr/lib/lab-up': '2\n' } }),
     up3: await trees.build('lab-up', { version: '3.0', files: { '/usr/lib/lab-up': '3\n' } }),
   };
-  const base = await trees.copyTree('clean', 'base');
-  await trees.install(base, files.old, files.up1);
+  await trees.install(await trees.copyTree('clean', 'base'), files.old, files.up1);
+  base = await trees.showReadOnly('base');
   const view = await trees.copyTree('base', 'view');
   await trees.install(view, files.lib, files.tool, files.up2);
   await trees.run(view, 'dpkg', '--purge', 'lab-old');
@@ -82,7 +86,7 @@ function keep(...paths: string[]): void {
 async function plan(): Promise<PackagePlan> {
   const at = (name: string) => join(trees.directory, name);
   const made = await planPackages(
-    { oldBase: at('base'), oldView: at('view'), newBase: at('next') },
+    { oldBase: base, oldView: at('view'), newBase: at('next') },
     { archive: trees.archive },
   );
   if (made === undefined) throw new Error('there is nothing to do');
@@ -95,6 +99,15 @@ const carry = (made: PackagePlan, newArchive?: string) =>
     trees: { oldBase: join(trees.directory, 'base'), oldView: join(trees.directory, 'view') },
     newArchive,
   });
+
+/** Paths that the file replay writes, but for logs. */
+async function carriedFiles({ owned }: PackagePlan): Promise<string[]> {
+  const at = (name: string) => join(trees.directory, name);
+  const packaged = new Set(owned.map(({ path }) => path));
+  const rebase = await planRebase({ oldBase: base, oldView: at('view'), newBase: at('next') }, { packaged });
+  const carried = rebase.decisions.filter(({ outcome }) => !['package', 'skipped', 'converged'].includes(outcome));
+  return carried.map(({ path }) => path).filter((path) => !path.startsWith('var/log/'));
+}
 
 const statusOf = async (tree: Root, ...names: string[]) => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: these are dpkg-query's own placeholders
@@ -127,9 +140,11 @@ it('installs from kept files without a network, removes, and leaves what the own
   ]);
   expect(made.unresolved).toEqual([]);
   expect(made.owned.map(({ path }) => path)).toEqual([
+    'etc/alternatives/lab-alternative',
     'etc/lab-old.conf',
     'etc/lab-tool',
     'etc/lab-tool/plain.conf',
+    'usr/bin/lab-alternative',
     'usr/bin/lab-in-bin',
     'usr/bin/lab-old',
     'usr/bin/lab-tool',
@@ -137,7 +152,12 @@ it('installs from kept files without a network, removes, and leaves what the own
     'usr/lib/lab-up',
     'usr/share/lab-tool',
     'usr/share/lab-tool/link',
+    'var/lib/dpkg/alternatives/lab-alternative',
+    'var/lib/dpkg/diversions',
   ]);
+  // Foretold without the packages, the file replay is what it will be with them.
+  const replayed = ['answer', 'etc/lab-tool/edited.conf', 'usr/share/lab-tool/edited'];
+  expect(await carriedFiles(made)).toEqual(replayed);
   expect(made.absent).toEqual(['usr/share/lab-tool/removed']);
   expect(JSON.parse(JSON.stringify(made))).toEqual(made);
 
@@ -154,6 +174,7 @@ it('installs from kept files without a network, removes, and leaves what the own
   expect(next.readText('/etc/lab-tool/edited.conf')).toBe('packaged\n');
   expect(next.exists('/usr/share/lab-tool/removed')).toBe(false);
   expect((next.lstat('/usr/bin/lab-tool')?.mode ?? 0) & 0o7777).toBe(0o700);
+  expect(await carriedFiles(made)).toEqual(replayed);
   // No service was started, and nothing of ours is left.
   expect(next.readText('/answer')).toBe('101\n');
   expect(next.exists('/usr/sbin/policy-rc.d')).toBe(false);

@@ -80,7 +80,7 @@ it('installs, removes, keeps what is needed, and follows a newer image', async (
   const next = await trees.copyTree('base', 'next');
   await rpm(next, '-U', ...NEW.slice(1).map((file) => `/out/${file}`));
   const plan = await planPackages(
-    { oldBase: at('base'), oldView: at('view'), newBase: at('next') },
+    { oldBase: await trees.showReadOnly('base'), oldView: at('view'), newBase: at('next') },
     { archive: trees.archive },
   );
   if (plan === undefined) throw new Error('there is nothing to do');
