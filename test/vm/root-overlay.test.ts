@@ -325,6 +325,27 @@ describe('other boots of the same machine', () => {
     await guest.powerCut();
   });
 
+  test('an overlay for every boot brings an entry without it into the menu', async () => {
+    await hda.withMounted(
+      'COS_OEM',
+      async (oem) => {
+        const argument = `${DEMO_KERNEL_ARGUMENTS} rd.live.overlay=/dev/sdb:/persist-hda.img`;
+        await runChecked(['grub-editenv', join(oem, 'grubenv'), 'set', `extra_cmdline=${argument}`]);
+      },
+      { writable: true },
+    );
+    machine = await Machine.boot({
+      disks: disks(hda.file, hdb),
+      logFile: join(directory, 'console-without.log'),
+      network: 'restricted',
+      bootMenu: 'keep',
+    });
+    await machine.waitFor('without overlay');
+    machine.send(`${'\u000e'.repeat(3)}\r`);
+    await machine.waitFor('the root overlay is not used (skipped): rd.cos.rootoverlay=0 is on the kernel command line');
+    await machine.powerCut();
+  });
+
   test('this machine is as it was', () => {
     expect(machineTraces()).toEqual(before);
   });
