@@ -1,7 +1,7 @@
 // Power cuts while a view is written to: one guest's writes are recorded, and the disk is rebuilt as it was at any
 // instant, between two flushes too, where a disk may have done any of the writes that nobody had waited for.
 
-import { closeSync, copyFileSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBlankCow } from '../../src/overlay/cow-create.ts';
 import { fullCoverBytes } from '../../src/overlay/sizes.ts';
@@ -102,6 +102,8 @@ export async function forEachCut(
   try {
     for (const point of chooseCutPoints(log, states, recording.seed)) {
       const image = join(scratch, 'state.img');
+      // Another file each time: a loop device that is still being given back would be taken for this one's.
+      rmSync(image, { force: true });
       replay.makeState(point, image);
       await look({
         name: point.name,

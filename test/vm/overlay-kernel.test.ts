@@ -12,12 +12,17 @@ import { ensureExecutable } from '../../lab/executable.ts';
 import { judgeCut } from '../../lab/overlay/cut-view.ts';
 import type { Filled } from '../../lab/overlay/inside/block-experiments.ts';
 import { CHUNK_BYTES, chunkData, countIntact, someChunks } from '../../lab/overlay/inside/chunks.ts';
+import { wrongFiles } from '../../lab/overlay/inside/rounds.ts';
 import { type CutRecording, forEachCut, type KINDS, recordRounds, seedOf } from '../../lab/overlay/power-cuts.ts';
 import { DISK_DIRECTORY, makeDisk, SnapshotGuest } from '../../lab/overlay/snapshot-guest.ts';
+import { writeBinding } from '../../src/overlay/binding.ts';
 import { dataCapacity, isBadSize } from '../../src/overlay/cow-geometry.ts';
 import { type CowContent, fillLevel, readCow } from '../../src/overlay/cow-read.ts';
 import { createCowFromDifference } from '../../src/overlay/difference.ts';
+import { readFingerprint, sizeOfBase } from '../../src/overlay/fingerprint.ts';
 import { writeFlatImage } from '../../src/overlay/flat-image.ts';
+import { sidecarFile } from '../../src/overlay/names.ts';
+import { repairCow } from '../../src/overlay/rewrite.ts';
 import { fullCoverBytes } from '../../src/overlay/sizes.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { runChecked } from '../../src/system/process.ts';
@@ -93,6 +98,8 @@ describe('the power fails while a view is written to', () => {
 describe('in the guest', () => {
   const written = new Map<string, { status: string; digest: string }>();
   const filled = new Map<string, Filled>();
+  /** Names of COWs, and the last round that was synced. */
+  const broken = new Map<string, number>();
 
   beforeAll(async () => {
     const base = randomBytes(BASE_BYTES);
@@ -229,6 +236,18 @@ describe('in the guest', () => {
     expect(seen.freeBytes).toBeLessThan(1 << 20);
   });
 
+  test.each(['P', 'PO'] as const)(
+    'a file system in a COW with %s that is too small for it is written to until that ends',
+    async (persistence) => {
+      const cow = await blank(`broken-${persistence}`, 2300);
+      const options = { base: inGuest('ext4.base'), cow, persistence, seed: 8, enough: 200 };
+      const seen = await guest.experiment('writeUntilFull', options);
+      expect(seen.status, seen.error).toBe(persistence === 'P' ? 'snapshot Invalid' : 'snapshot Overflow');
+      expect(seen.synced).toBeGreaterThan(5);
+      broken.set(`broken-${persistence}`, seen.synced);
+    },
+  );
+
   test('the watch makes a COW larger while the root runs on it: nothing is lost, and nothing stops', async () => {
     const cow = await blank('watched', SMALL_CHUNKS);
     const seen = await guest.experiment('watchOverlay', { base: inGuest('root.base'), cow, enough: 200 });
@@ -289,6 +308,40 @@ describe('in the guest', () => {
         await writeFlatImage({ base: join(mounted, 'base'), cow: join(mounted, name), to: flat });
         const chunks = someChunks(BASE_CHUNKS - 1, BASE_CHUNKS - 1, 3);
         expect(countIntact(flat, chunks.slice(0, acknowledged), 3), name).toBe(acknowledged);
+      }
+    } finally {
+      await unmount(mounted);
+    }
+  });
+
+  test('a repair brings back everything that was synced before a COW was full or invalid', async () => {
+    const mounted = join(directory, 'mounted');
+    await mount(join(directory, 'disk.img'), mounted, { options: ['loop'] });
+    try {
+      const base = join(mounted, 'ext4.base');
+      const sizeBytes = sizeOfBase(base);
+      const place = { file: base, name: 'the base', sizeBytes, fingerprint: readFingerprint(base) };
+      expect([...broken.keys()]).toHaveLength(2);
+      for (const [name, synced] of broken) {
+        const file = join(mounted, name);
+        const created = new Date().toISOString();
+        const binding = { fingerprint: place.fingerprint, baseSizeBytes: sizeBytes, created, filesystem: 'ext4' };
+        writeBinding(sidecarFile(file), { ...binding, state: 'quarantined' });
+        const scratch = join(directory, 'scratch');
+        const sizeFor = () => fullCoverBytes(sizeBytes);
+        const result = await repairCow({ file, base: place, scratch, sizeFor, tell: say, now: new Date() });
+        expect(result.aside, name).toBeDefined();
+        expect(requireCow(await readCow(file, { baseBytes: sizeBytes })).valid, name).toBe(true);
+        const flat = join(directory, 'flat');
+        await writeFlatImage({ base, cow: file, to: flat });
+        const view = join(directory, 'view');
+        mkdirSync(view, { recursive: true });
+        await mount(flat, view, { options: ['loop'] });
+        try {
+          expect(wrongFiles(join(view, 'rounds'), synced, 8), name).toEqual([]);
+        } finally {
+          await unmount(view);
+        }
       }
     } finally {
       await unmount(mounted);

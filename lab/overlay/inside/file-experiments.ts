@@ -123,6 +123,32 @@ function note({ device, at }: Notes, text: string): void {
   }
 }
 
+/** Writes rounds until the COW takes no more. @returns the last round of which all was synced, and how it ended. */
+export function writeUntilFull(options: ViewOptions & { seed: number; enough: number }): {
+  synced: number;
+  error: string;
+  status: string;
+} {
+  const seen = { synced: 0, error: 'none', status: '' };
+  try {
+    withView(options, (snapshot) => {
+      const directory = join(VIEW, 'rounds');
+      mkdirSync(directory, { recursive: true });
+      try {
+        for (; seen.synced < options.enough; seen.synced++) {
+          for (const { name, data } of roundOf(seen.synced + 1, options.seed)) apply(directory, name, data);
+          command('sync', '--file-system', VIEW);
+        }
+      } finally {
+        seen.status = snapshot.status();
+      }
+    });
+  } catch (error) {
+    seen.error = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+  return seen;
+}
+
 /**
  * What a boot does with a view that was cut off: reads it, checks it, looks at the rounds' files, and goes on writing.
  * @returns what is wrong with the files, and the view before and after.
