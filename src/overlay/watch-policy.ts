@@ -44,12 +44,13 @@ export function decideWatch(facts: WatchFacts): WatchStep {
   const used = status.allocatedBytes / status.totalBytes;
   const percent = `${Math.floor(used * 100)} %`;
   if (used < LOG_AT) return { step: 'none' };
-  if (used >= GROW_AT && !facts.cannotGrow) {
+  const isShort = status.totalBytes - status.allocatedBytes <= keptBytes(status.totalBytes);
+  if ((used >= GROW_AT || isShort) && !facts.cannotGrow) {
     const toBytes = roomFor(sizeBytes, baseBytes, freeBytes);
     if (toBytes > sizeBytes)
       return { step: 'grow', toBytes, message: `the overlay is ${percent} full: it is made larger` };
   }
-  if (status.totalBytes - status.allocatedBytes <= keptBytes(status.totalBytes) && !readOnly) {
+  if (isShort && !readOnly) {
     return {
       step: 'stop',
       message: `the overlay is ${percent} full and can’t grow: / is read-only now, so that nothing is lost`,

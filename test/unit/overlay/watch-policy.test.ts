@@ -37,6 +37,7 @@ test.each<[number, Partial<WatchFacts>, string]>([
   // 16 MiB: a quarter is kept, which is less than 8 MiB.
   [0.74, { sizeBytes: 16 * MIB, cannotGrow: true }, 'log'],
   [0.76, { sizeBytes: 16 * MIB, cannotGrow: true }, 'stop'],
+  [0.76, { sizeBytes: 16 * MIB }, 'grow'],
   // 100 MiB: 8 MiB are kept.
   [0.91, { sizeBytes: 100 * MIB, cannotGrow: true }, 'log'],
   [0.93, { sizeBytes: 100 * MIB, cannotGrow: true }, 'stop'],
