@@ -108,7 +108,7 @@ function changeOf(
   const isSplit = (names.before.get(path) ?? []).some((name) => names.there.has(name) && !now.includes(name));
   const isJoined = now.length > 1 && before.inode !== after.inode;
   if (differences(before, after).length === 0 && !isSplit && !isJoined) return undefined;
-  return { path, kind: 'changed', before, after, ...(isSplit && { isSplit }) };
+  return { path, kind: 'changed', before, after, ...(isSplit && { isSplit }), ...(isJoined && { isJoined }) };
 }
 
 /** Of paths that are never carried, by what the walk saw. */
@@ -146,7 +146,9 @@ async function findRenames(
   }
 }
 
-/** What a new view costs: files that have several names count once. */
+const BLOCK = 4096;
+
+/** What a new view costs, in whole blocks: files that have several names count once. */
 function costOf(changes: readonly Change[]): { changedBytes: number; addedEntries: number } {
   const counted = new Set<bigint>();
   let changedBytes = 0;
@@ -154,7 +156,7 @@ function costOf(changes: readonly Change[]): { changedBytes: number; addedEntrie
   for (const { path, kind, after } of changes) {
     if (after === undefined || !isCarried(path)) continue;
     if (kind === 'added') addedEntries += 1;
-    if (!counted.has(after.inode)) changedBytes += after.storedBytes;
+    if (!counted.has(after.inode)) changedBytes += Math.ceil(after.storedBytes / BLOCK) * BLOCK;
     counted.add(after.inode);
   }
   return { changedBytes, addedEntries };

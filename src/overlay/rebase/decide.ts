@@ -10,7 +10,7 @@ import { mergeFields } from './merge-fields.ts';
 import type { ConflictKind, Decision, Winner, Wish } from './model.ts';
 import { withOwners } from './owners.ts';
 import { type Rule, ruleFor } from './rules.ts';
-import { differences, type TreeObject } from './tree-object.ts';
+import { differences, NO_XATTRS, type TreeObject } from './tree-object.ts';
 
 export interface Policy {
   rules: readonly Rule[];
@@ -54,7 +54,12 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
 
   const applied = applyWish(path, view);
   const plain = view === undefined ? 'deleted' : before === undefined ? 'added' : 'changed';
-  if (isSame(view, base) && change.isSplit !== true) return decided('converged', stay, 'the new image has it as well');
+  const isRelinked = change.isSplit === true || change.isJoined === true;
+  if (!isRelinked && before !== undefined && after !== undefined && view !== undefined) {
+    const fields = differences(before, after);
+    if (fields.length === 1 && fields[0] === 'time') return decideTime(fact, view, decided);
+  }
+  if (isSame(view, base) && !isRelinked) return decided('converged', stay, 'the new image has it as well');
   if (treatment === 'always-user') return decided(plain, applied, because, `class:${fact.class}`);
 
   const conflict = (
@@ -104,7 +109,7 @@ function decideBoth(
   decided: Decided,
   conflict: Conflict,
 ): Decision {
-  const { path, before, after, origin, isSplit } = change;
+  const { path, before, after, origin, isSplit, isJoined } = change;
   if (before === undefined || after === undefined) return conflict('add/add', 'both added it, differently');
   const result = mergeFields({ before, after, view, base: base.object, isMerged: merged !== undefined });
   const wish = (object: TreeObject): Wish => {
@@ -119,9 +124,10 @@ function decideBoth(
     const what = result.inConflict.map((field) => field.replace('xattr:', '')).join(', ');
     return conflict('both-changed', `both changed its ${what}`, wish(result.ofUser), wish(result.ofBase));
   }
-  const isNothingNew = isSame(result.ofUser, base.object) && origin === undefined && isSplit !== true;
+  const isNothingNew =
+    isSame(result.ofUser, base.object) && origin === undefined && isSplit !== true && isJoined !== true;
   if (isNothingNew) return decided('converged', { want: 'base' }, 'the new image has it as well');
-  if (isSplit === true && isSame(result.ofUser, base.object) && base.object.links === 1) {
+  if (isSplit === true && isJoined !== true && isSame(result.ofUser, base.object) && base.object.links === 1) {
     return decided('converged', { want: 'base' }, 'the new image has it as well');
   }
   if (origin !== undefined)
@@ -130,9 +136,32 @@ function decideBoth(
   return decided(
     'metadata',
     wish(result.ofUser),
-    isSplit === true ? 'you made it a file of its own' : 'you changed it',
+    isSplit === true
+      ? 'you made it a file of its own'
+      : isJoined === true
+        ? 'you linked it to another file'
+        : 'you changed it',
   );
 }
+
+/** The user only touched it: that is carried, but it never stands against anything. */
+function decideTime({ target, base, change }: Fact, view: TreeObject, decided: Decided): Decision {
+  const { before } = change;
+  const isUnchanged =
+    before !== undefined && base !== undefined && isSame({ ...before, ...FACE }, { ...base, ...FACE });
+  if (!isUnchanged || base.mtimeNs === view.mtimeNs) {
+    return decided('converged', { want: 'base' }, 'you changed its time only');
+  }
+  const object = { ...base, mtimeNs: view.mtimeNs };
+  return decided(
+    'metadata',
+    { want: 'object', object, content: { from: 'base', path: target } },
+    'you changed its time',
+  );
+}
+
+/** Attributes that a touched file takes from the new base. */
+const FACE = { mode: 0, uid: 0, gid: 0, flags: '', xattrs: NO_XATTRS };
 
 /** Account files: what the merge of all of them says about this one. */
 function decideRecord(

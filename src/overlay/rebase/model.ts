@@ -25,7 +25,9 @@ export interface Change {
   /** Of an added path: the name that the same object had in the base and has no more. */
   origin?: { path: TreePath; object: TreeObject };
   /** It shared its inode with names that are still there, and does no more. */
-  isSplit?: boolean;
+  isSplit?: true;
+  /** It is one more name of what it was not before. */
+  isJoined?: true;
 }
 
 /** All that the user changed. */
@@ -36,7 +38,7 @@ export interface Changes {
   linked: readonly (readonly TreePath[])[];
   /** Looked at in both trees. */
   entries: number;
-  /** Content of added and changed files: at most so much is written in a new view. */
+  /** Blocks of added and changed files, in bytes: at most so much content is written in a new view. */
   changedBytes: number;
   /** Names that a new view gets in addition. */
   addedEntries: number;

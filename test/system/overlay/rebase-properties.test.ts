@@ -45,7 +45,8 @@ interface Trees {
 
 /** Edits a view and a new base, and hands them out. */
 async function withTrees(ofUser: readonly Edit[], ofImage: readonly Edit[], use: (trees: Trees) => Promise<void>) {
-  sh('cp', at('base.img'), at('view.img'));
+  // A new file each time: somebody else's mount namespace may hold on to the old one.
+  sh('cp', '--remove-destination', at('base.img'), at('view.img'));
   sh('mount', '-o', 'loop', at('view.img'), at('view'));
   try {
     for (const name of ['next', 'target', 'again', 'losers']) rmSync(at(name), { recursive: true, force: true });

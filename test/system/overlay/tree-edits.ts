@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import fc from 'fast-check';
-import { comparePaths } from '../../../src/overlay/rebase/tree-order.ts';
+import { comparePaths, parentsOf } from '../../../src/overlay/rebase/tree-order.ts';
 import { errnoOf } from '../../../src/system/errors.ts';
 
 const KINDS = [
@@ -178,6 +178,9 @@ export function listTree(directory: string): string[] {
 
 /** What is at a path, as short text, but for times. */
 export function faceOf(directory: string, path: string): string | undefined {
+  // Nothing is behind a link, wherever it leads.
+  const parents = parentsOf(path).map((parent) => lookAt(bytes(directory, parent)));
+  if (parents.some((parent) => !parent?.isDirectory())) return undefined;
   const at = bytes(directory, path);
   const stats = lookAt(at);
   if (stats === undefined) return undefined;
