@@ -7,6 +7,7 @@ import { readBinding } from '../overlay/binding.ts';
 import { setOrDefault } from '../overlay/default-set.ts';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { cowFile, sidecarFile } from '../overlay/names.ts';
+import { lockSet } from '../overlay/set-lock.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { labelsOf } from './lifecycle-options.ts';
@@ -45,7 +46,8 @@ export async function overlayAdoptCommand(
     signal,
     progress: progressOf(context),
   };
-  await requireAdoptable(request);
+  if (flags.dryRun !== true) await lockSet(undo, place.set);
+  const state = await requireAdoptable(request);
   const where = `${base.name} (${shortFingerprint(base.fingerprint)})`;
   if (flags.dryRun) {
     reporter.result({ outcome: 'planned', file, base: base.name }, [
@@ -53,7 +55,10 @@ export async function overlayAdoptCommand(
     ]);
     return 0;
   }
-  const binding = await adoptCow(request);
-  reporter.result({ outcome: 'ok', file, base: base.name, binding }, [`${file} belongs to ${where} now.`]);
+  const binding = await adoptCow(request, state);
+  reporter.result({ outcome: 'ok', file, base: base.name, binding }, [
+    `${file} belongs to ${where} now.`,
+    ...(state === 'ready' ? [] : [`It is held back until holdfast overlay repair ${place.shown} has looked at it.`]),
+  ]);
   return 0;
 }

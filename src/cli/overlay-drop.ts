@@ -6,6 +6,7 @@ import { openBase } from '../overlay/base-place.ts';
 import { setOrDefault } from '../overlay/default-set.ts';
 import { type DropChoice, dropFiles, planDrop } from '../overlay/drop.ts';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
+import { lockSet } from '../overlay/set-lock.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { labelsOf, runOptions } from './lifecycle-options.ts';
@@ -54,6 +55,7 @@ export async function overlayDropCommand(context: CommandContext, [text]: string
       hint: 'holdfast overlay drop --dry-run lists them; --yes removes them',
     });
   }
+  await lockSet(undo, place.set);
   // First: a boot with the argument and without the file would only warn.
   await disable();
   await dropFiles(items, { erase: flags.erase ?? false, signal, progress: progressOf(context) });

@@ -48,7 +48,7 @@ export async function overlayRepairCommand(
     context,
     request,
     result,
-    `Repaired: ${formatBytes(changedBytes)} of changes${what.length > 0 ? `; ${what.join('; ')}` : ', nothing was lost'}.`,
+    `Written anew: ${formatBytes(changedBytes)} of changes were found${what.map((text) => `; ${text}`).join('')}.`,
     `The file as it was is kept: ${aside}`,
   );
 }

@@ -41,7 +41,6 @@ export async function overlayWatchCommand(
     // The same words every second would fill a journal.
     const isNew = message !== '' && withoutDigits(message) !== withoutDigits(last);
     last = message;
-    if (isNew) events({ type: 'notice', level: step.step === 'grow' ? 'info' : 'warning', text: message });
     if (flags.dryRun !== true) {
       try {
         await perform(step, running, isNew, signal);
@@ -49,9 +48,10 @@ export async function overlayWatchCommand(
         if (step.step !== 'grow') throw error;
         failedWith = running.freeBytes ?? 0;
         events({ type: 'notice', level: 'warning', text: `the overlay can’t grow: ${messageOf(error)}` });
-        if (flags.once !== true) continue;
       }
     }
+    // After it was done: what could not be done is an error, with words of its own.
+    if (isNew) events({ type: 'notice', level: step.step === 'grow' ? 'info' : 'warning', text: message });
     if (flags.once === true || flags.dryRun === true) {
       reporter.result({ outcome: 'ok', ...step, status: running.status }, [
         message === '' ? 'There is room in the overlay.' : message,

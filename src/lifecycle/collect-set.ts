@@ -4,6 +4,7 @@
 import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readFingerprint, shortFingerprint } from '../overlay/fingerprint.ts';
+import { memberOf, sidecarFile } from '../overlay/names.ts';
 import { listSetFiles } from '../overlay/overlay-set.ts';
 import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import { messageOf } from '../system/errors.ts';
@@ -67,7 +68,8 @@ export function makeRoomInSet(set: string, bases: ReadonlySet<string>, wantedByt
 
 function membersOf(set: string): SetMember[] {
   return listSetFiles(set).flatMap(({ file, member }): SetMember[] => {
-    if (member.kind === 'conflicts') return [];
+    // The sidecar of what was set aside goes with it.
+    if (member.kind === 'conflicts' || member.kind === 'aside-sidecar') return [];
     const stat = lstatSync(file, { throwIfNoEntry: false });
     if (stat === undefined) return [];
     return [{ name: basename(file), kind: member.kind, digits: member.digits, changedMs: stat.mtimeMs }];
@@ -76,7 +78,9 @@ function membersOf(set: string): SetMember[] {
 
 function removeMember(set: string, name: string, why: string): string {
   try {
-    rmSync(join(dirname(set), name), { force: true, recursive: true });
+    const file = join(dirname(set), name);
+    rmSync(file, { force: true, recursive: true });
+    if (memberOf(set, name)?.kind === 'aside') rmSync(sidecarFile(file), { force: true });
     return `${name} was removed: ${why}`;
   } catch (error) {
     return `${name} could not be removed: ${messageOf(error)}`;

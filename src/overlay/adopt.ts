@@ -5,8 +5,9 @@ import { rmSync } from 'node:fs';
 import { HoldfastError } from '../system/errors.ts';
 import { probeFilesystem } from '../system/filesystems.ts';
 import { run, tailOf } from '../system/process.ts';
+import { digestBase } from './base-digest.ts';
 import type { BasePlace } from './base-place.ts';
-import { type Binding, writeBinding } from './binding.ts';
+import { type Binding, type BindingState, writeBinding } from './binding.ts';
 import type { Work } from './byte-file.ts';
 import { requireScratchRoom } from './check.ts';
 import { readCow } from './cow-read.ts';
@@ -27,24 +28,38 @@ export interface AdoptRequest extends Work {
 }
 
 /**
- * Looks whether a COW can belong to a base.
+ * Looks whether a COW can belong to a base. What is forced is bound all the same, but held back until a repair has looked
+ * at all of it.
+ * @returns the state to bind it with.
  * @throws HoldfastError HF-STATE that says why not, unless it is forced; HF-LOCKED while it is in use.
  */
-export async function requireAdoptable({ file, base, binding, force, scratch, ...work }: AdoptRequest): Promise<void> {
+export async function requireAdoptable({
+  file,
+  base,
+  binding,
+  force,
+  scratch,
+  ...work
+}: AdoptRequest): Promise<BindingState> {
   await requireUnused(file);
+  if (binding?.state === 'building') {
+    throw new HoldfastError('HF-STATE', `${file} was never finished: its making was broken off`, {
+      hint: 'make it again; holdfast overlay drop removes it',
+    });
+  }
+  if (force) return 'quarantined';
   const content = requireContent(await readCow(file, { baseBytes: base.sizeBytes }), file);
   if (!content.valid) {
     throw new HoldfastError('HF-STATE', `the kernel has marked ${file} invalid`, {
       hint: 'adopt it with --force, then repair it',
     });
   }
-  if (force) return;
   if (binding !== undefined && binding.fingerprint !== base.fingerprint) {
     throw new HoldfastError(
       'HF-STATE',
       `${file} belongs to ${shortFingerprint(binding.fingerprint)}, not to ${base.name}`,
       {
-        hint: 'over another system it shows a mixture of both; --force binds it all the same',
+        hint: 'over another system it shows a mixture of both; --force and then repair take what is right in it',
       },
     );
   }
@@ -53,15 +68,15 @@ export async function requireAdoptable({ file, base, binding, force, scratch, ..
     await writeFlatImage({ base: base.file, cow: file, to: scratch, ...work });
     if (!isSameFilesystem(readSuperblock(base.file), readSuperblock(scratch))) {
       throw new HoldfastError('HF-STATE', `${file} was made over another file system than that of ${base.name}`, {
-        hint: 'over this one it shows a mixture of both; --force binds it all the same',
+        hint: 'over this one it shows a mixture of both; --force and then repair take what is right in it',
       });
     }
     await run(['e2fsck', '-p', scratch], { signal: work.signal });
     const { status, stdout } = await run(['e2fsck', '-f', '-n', scratch], { signal: work.signal });
-    if (status === 0) return;
+    if (status === 0) return 'ready';
     throw new HoldfastError('HF-STATE', `${file} does not fit ${base.name}: together they are a damaged file system`, {
       outputTail: tailOf(stdout, 5),
-      hint: 'was it made over another image? --force binds it all the same',
+      hint: 'was it made over another image? --force and then repair take what is right in it',
     });
   } finally {
     rmSync(scratch, { force: true });
@@ -80,15 +95,22 @@ function isSameFilesystem(a: Buffer, b: Buffer): boolean {
   return CONSTANT.every(([at, bytes]) => a.subarray(at, at + bytes).equals(b.subarray(at, at + bytes)));
 }
 
-/** Writes the sidecar. */
-export async function adoptCow({ file, base, now }: AdoptRequest): Promise<Binding> {
+/** Writes the sidecar, with what an old one knew that still holds. */
+export async function adoptCow(
+  { file, base, now, binding: old, ...work }: AdoptRequest,
+  state: BindingState,
+): Promise<Binding> {
   const { type = 'ext4' } = await probeFilesystem(base.file);
+  const same = old?.fingerprint === base.fingerprint ? old : undefined;
   const binding: Binding = {
     fingerprint: base.fingerprint,
     baseSizeBytes: base.sizeBytes,
-    created: now.toISOString(),
-    state: 'ready',
+    baseSha256: same?.baseSha256 ?? (await digestBase(base.file, work)),
+    created: same?.created ?? now.toISOString(),
+    ...(same?.parent === undefined ? {} : { parent: same.parent }),
+    state,
     filesystem: type,
+    ...(state === 'quarantined' ? { note: 'it was adopted by force; a repair looks at all of it' } : {}),
   };
   writeBinding(sidecarFile(file), binding);
   return binding;

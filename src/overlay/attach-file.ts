@@ -181,7 +181,7 @@ async function beginAnew(options: SetOptions): Promise<string[]> {
   const room = Math.floor(freeBytes(mountPoint) * 0.9);
   const size = room < wanted && room >= SMALLEST_RESET_BYTES ? room : wanted;
   await orNoSpace(createBlankCow(blank, size));
-  const aside = freeAside(old, now);
+  const aside = asideFile(old, now, existsSync);
   // The changes before what says whose they are: without it they could be found only by their name.
   renameSync(old, aside);
   if (existsSync(sidecarFile(old))) renameSync(sidecarFile(old), sidecarFile(aside));
@@ -193,14 +193,6 @@ async function beginAnew(options: SetOptions): Promise<string[]> {
     `what was in the overlay is kept in ${aside}`,
     ...(size < wanted ? [`beside it there was room for ${mib(size)} only, where ${mib(wanted)} were`] : []),
   ];
-}
-
-/** A machine without a clock is always at the same time when it boots; what was set aside before must not be replaced. */
-function freeAside(cow: string, now: Date): string {
-  for (let time = now.getTime(); ; time += 1000) {
-    const aside = asideFile(cow, new Date(time));
-    if (!existsSync(aside) && !existsSync(sidecarFile(aside))) return aside;
-  }
 }
 
 /** The seed file when it is bound to this base, or is a COW that is bound to none. */

@@ -29,6 +29,10 @@ export interface Binding {
 
 const FORMAT = '1';
 const MAX_BYTES = 4096;
+const MAX_NOTE = 500;
+/** It is shown on consoles, and another line would be another key. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 /** The text of a sidecar. */
 export function serialiseBinding(binding: Binding): string {
@@ -42,7 +46,7 @@ export function serialiseBinding(binding: Binding): string {
     ['parent', parent],
     ['state', state],
     ['filesystem', filesystem],
-    ['note', note?.replace(/\s+/g, ' ').slice(0, 500)],
+    ['note', note?.replace(CONTROL, ' ').slice(0, MAX_NOTE)],
   ];
   return lines.flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}\n`)).join('');
 }
@@ -73,7 +77,7 @@ export function parseBinding(text: string): Binding | { problem: string } {
   if (baseSha256 !== undefined && !/^[0-9a-f]{64}$/.test(baseSha256)) {
     return { problem: `base_sha256 is ${shownValue(baseSha256)}` };
   }
-  const note = values.get('note');
+  const note = values.get('note')?.replace(CONTROL, ' ').slice(0, MAX_NOTE);
   return {
     fingerprint,
     baseSizeBytes: Number(size),

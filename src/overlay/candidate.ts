@@ -1,7 +1,7 @@
 // What is found about one file that may be the COW for a base: its kind, size, allocation, header, sidecar and failed
 // tries. Looked at without following links and without writing anything; choose.ts decides on it.
 
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { errnoOf } from '../system/errors.ts';
 import { type Binding, readBinding } from './binding.ts';
 import { CHUNK_BYTES } from './cow-geometry.ts';
@@ -55,17 +55,32 @@ export function inspectCandidate(file: string): Candidate {
   }
 }
 
-/** The number in a file of tries; 0 where there is none or it can't be understood. */
+/**
+ * The number in a file of tries; 0 where there is none. What can't be understood counts as many: a COW that boots fail with
+ * must not get away because its counter was damaged too.
+ */
 export function readTries(file: string): number {
+  let fd: number;
   try {
-    if (!lstatSync(file).isFile()) return 0;
-    const count = /^\d{1,3}$/m.exec(readFileSync(file, 'utf8').slice(0, 16))?.[0];
-    return count === undefined ? 0 : Number(count);
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return 0;
+    if (errnoOf(error) === 'ELOOP') return UNREADABLE_TRIES;
     throw error;
   }
+  try {
+    if (!fstatSync(fd).isFile()) return UNREADABLE_TRIES;
+    const bytes = Buffer.alloc(16);
+    const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, 0)).trim();
+    // A crash may leave it empty: the boot that was counted had hardly begun.
+    if (text === '') return 0;
+    return /^\d{1,9}$/.test(text) ? Number(text) : UNREADABLE_TRIES;
+  } finally {
+    closeSync(fd);
+  }
 }
+
+const UNREADABLE_TRIES = 999;
 
 /** How many of a file's bytes have no blocks yet, up to whole chunks: what would be taken from the disk while in use. */
 export function missingBytes({ sizeBytes, allocatedBytes }: { sizeBytes: number; allocatedBytes: number }): number {

@@ -130,7 +130,7 @@ function judgeBinding({ binding, start }: Extract<Candidate, { kind: 'file' }>, 
       what,
       outcome: 'problem',
       message: `${state}${note === undefined ? '' : `: ${note}`}`,
-      hint: 'holdfast overlay repair',
+      hint: state === 'building' ? 'it was never finished: drop it, and make it again' : 'holdfast overlay repair',
     };
   }
   if (base !== undefined && base.fingerprint !== fingerprint) {

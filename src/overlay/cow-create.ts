@@ -32,15 +32,21 @@ export async function createBlankCow(path: string, sizeBytes: number, work: Work
 }
 
 /**
- * Makes a COW longer, and the new part allocated; an existing COW may be in use meanwhile.
+ * Makes a COW longer, and the new part allocated; it may be in use meanwhile, but nobody else may make it longer.
+ * @param visibleBytes how much of it a loop device shows already: that part may hold data, whatever happens here.
  * @returns its new size.
  */
-export async function extendCow(path: string, sizeBytes: number, work: Work = {}): Promise<number> {
+export async function extendCow(path: string, sizeBytes: number, work: Work = {}, visibleBytes = 0): Promise<number> {
   const size = goodBytes(sizeBytes);
   const file = new ByteFile(path, 'write');
   try {
     const before = file.sizeBytes;
     if (size <= before) return before;
+    if (visibleBytes > before) {
+      throw new HoldfastError('HF-STATE', `${path} is shorter than the device that shows it: it was cut while in use`, {
+        hint: 'reboot without it, then holdfast overlay check',
+      });
+    }
     requireRoom(path, size - before);
     try {
       await allocate(file, before, size, work);

@@ -1,7 +1,7 @@
 // Makes the COW of a set for a base: how large, under which name, and whether there is room, decided first; then the
 // file, allocated, under another name, its sidecar, and last its own name. A COW that has its name is whole.
 
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fsyncPath } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
@@ -13,6 +13,7 @@ import { readBinding, writeBinding } from './binding.ts';
 import { createBlankCow } from './cow-create.ts';
 import { shortFingerprint } from './fingerprint.ts';
 import { cowFile, sidecarFile, unfinishedFile } from './names.ts';
+import { lockSet } from './set-lock.ts';
 import { fullCoverBytes, goodBytes, MIB, SMALLEST_COW_BYTES } from './sizes.ts';
 
 export interface CreateFacts {
@@ -27,7 +28,7 @@ export interface CreateFacts {
 }
 
 export type CreateAction =
-  | (Action<'create'> & { file: string; sizeBytes: number; rename: boolean })
+  | (Action<'create'> & { file: string; sizeBytes: number })
   | (Action<'digest'> & { base: string })
   | (Action<'bind'> & { file: string; base: string })
   | (Action<'name'> & { file: string });
@@ -82,7 +83,6 @@ export function planCreate(
       cost: { bytes: sizeBytes },
       file,
       sizeBytes,
-      rename: base !== undefined,
     },
   ];
   if (base !== undefined) {
@@ -90,9 +90,9 @@ export function planCreate(
     actions.push(
       { kind: 'digest', summary: `read the whole base (${base.name}), for later checks`, base: base.file },
       { kind: 'bind', summary: `bind it to the system ${short} (${base.name})`, file, base: base.file },
-      { kind: 'name', summary: `give it its name, ${basename(file)}`, file },
     );
   }
+  actions.push({ kind: 'name', summary: `give it its name, ${basename(file)}`, file });
   return {
     title: `Create the overlay ${shown}`,
     actions,
@@ -108,10 +108,22 @@ export function planCreate(
   };
 }
 
+/**
+ * An upgrade freezes the partition of the system images for a moment, and a root that is kept there would stand still.
+ * @throws HoldfastError HF-USAGE for a set on that partition.
+ */
+function refuseStatePartition(directory: string, base: BasePlace | undefined): void {
+  if (base === undefined || base.name.startsWith('/') || statSync(directory).dev !== statSync(base.file).dev) return;
+  throw new HoldfastError('HF-USAGE', 'an overlay can’t be on the partition with the system images', {
+    hint: 'use another disk or partition; COS_PERSISTENT is one: LABEL=COS_PERSISTENT:/persist.img',
+  });
+}
+
 /** Looks at what `planCreate` decides on. */
 export function inspectCreate(set: string, shown: string, base: BasePlace | undefined): CreateFacts {
   const directory = dirname(set);
   if (!existsSync(directory)) throw new HoldfastError('HF-IO', `there is no directory for ${shown}: make it first`);
+  refuseStatePartition(directory, base);
   const file = fileToCreate(set, base);
   const bound = readBinding(sidecarFile(set));
   const seedIsTaken =
@@ -128,16 +140,17 @@ export interface CreateState {
 }
 
 export const CREATE_PERFORMERS: Performers<CreateAction, CreateState> = {
-  create: async ({ file, sizeBytes, rename }, { undo, signal, progress }) => {
-    const at = rename ? unfinishedFile(file) : file;
-    // What a killed run left.
-    if (rename) rmSync(at, { force: true });
+  create: async ({ file, sizeBytes }, { undo, signal, progress }) => {
+    await lockSet(undo, file);
+    if (existsSync(file)) throw new HoldfastError('HF-STATE', `${file} was made by another process`);
+    const at = unfinishedFile(file);
+    // What a killed run left: nobody else is at it, by the lock.
+    rmSync(at, { force: true });
     undo.onFailure(`remove ${at}`, () => rmSync(at, { force: true }));
     await createBlankCow(at, sizeBytes, {
       signal,
       progress: (done, total) => progress({ done, total, unit: 'bytes' }),
     });
-    if (!rename) fsyncPath(dirname(at));
   },
   digest: async ({ base }, { signal, progress }, state) => {
     state.baseSha256 = await digestBase(base, {

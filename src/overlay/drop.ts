@@ -12,6 +12,8 @@ import { listSetFiles } from './overlay-set.ts';
 /** What to drop of a set: what belongs to these bases, or all of it. */
 export type DropChoice = { digits: readonly (string | undefined)[] } | 'all';
 
+const HOLDS_DATA: ReadonlySet<Member['kind']> = new Set(['cow', 'aside', 'unfinished']);
+
 export interface DropItem {
   file: string;
   kind: Member['kind'];
@@ -24,7 +26,7 @@ export function planDrop(set: string, choice: DropChoice): DropItem[] {
     if (choice === 'all') return true;
     return member.kind !== 'conflicts' && choice.digits.includes(member.digits);
   });
-  const isData = ({ member }: { member: Member }) => ['cow', 'aside', 'unfinished'].includes(member.kind);
+  const isData = ({ member }: { member: Member }) => HOLDS_DATA.has(member.kind);
   return chosen
     .sort((a, b) => Number(isData(b)) - Number(isData(a)))
     .map(({ file, member }) => ({ file, kind: member.kind, sizeBytes: lstatSync(file).size }));
@@ -39,12 +41,12 @@ export async function dropFiles(
   items: readonly DropItem[],
   { erase, ...work }: Work & { erase: boolean },
 ): Promise<void> {
-  for (const { file, kind } of items) if (kind === 'cow') await requireUnused(file);
+  for (const { file, kind } of items) if (HOLDS_DATA.has(kind)) await requireUnused(file);
   const total = items.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let done = 0;
   for (const { file, kind, sizeBytes } of items) {
     const isFile = lstatSync(file).isFile();
-    if (erase && isFile && ['cow', 'aside', 'unfinished'].includes(kind)) {
+    if (erase && isFile && HOLDS_DATA.has(kind)) {
       await overwrite(file, sizeBytes, { ...work, progress: (at) => work.progress?.(done + at, total) });
     }
     rmSync(file, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 // COW written in. The same bytes as the view that the kernel shows, and as its snapshot-merge leaves behind; needs no
 // device-mapper, so it works in containers, in recovery, and on another machine.
 
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync, statSync } from 'node:fs';
 import { cloneSlotFile } from '../slots/slot-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { breathe, STEP_BYTES, type Work, withFile } from './byte-file.ts';
@@ -31,10 +31,13 @@ export async function writeFlatImage({
   ...work
 }: FlatImageRequest): Promise<{ sizeBytes: number; changedBytes: number; dropped: number }> {
   const sizeBytes = sizeOfBase(base);
+  requireOther(to, [base, cow]);
   return await withFile(cow, 'read', async (source) => {
     const content = requireContent(readCowFrom(source, { baseBytes: sizeBytes, salvage }), cow);
     try {
       await cloneSlotFile(base, to);
+      // What the COW keeps from other eyes must not become readable here.
+      chmodSync(to, 0o600);
       await withFile(to, 'write', async (target) => {
         const total = content.count * content.chunkBytes;
         let done = 0;
@@ -56,6 +59,18 @@ export async function writeFlatImage({
     }
     return { sizeBytes, changedBytes: content.count * content.chunkBytes, dropped: content.dropped };
   });
+}
+
+/** The target is removed before it is written: it must be none of the sources, whatever names they have. */
+function requireOther(to: string, sources: readonly string[]): void {
+  const target = statSync(to, { throwIfNoEntry: false });
+  if (target === undefined) return;
+  for (const source of sources) {
+    const { dev, ino } = statSync(source);
+    if (dev === target.dev && ino === target.ino) {
+      throw new HoldfastError('HF-USAGE', `${to} is the same file as ${source}`, { hint: 'name a new file' });
+    }
+  }
 }
 
 /** The content of a COW that was read, or the error that it can't be. */

@@ -49,15 +49,26 @@ export function conflictsDirectory(set: string, id?: string): string {
   return id === undefined ? `${set}.conflicts` : `${set}.conflicts/${id}`;
 }
 
-/** The name under which a COW is kept that was set aside: `.aside-20260131T081500Z`. */
-export function asideFile(cow: string, now: Date): string {
-  return `${cow}.aside-${now.toISOString().replace(/[-:]|\.\d+/g, '')}`;
+/**
+ * The name under which a COW is kept that was set aside: `.aside-20260131T081500Z`. A machine without a clock begins every
+ * boot at the same time, so a name that is taken gets a number, `…Z-2`.
+ * @param isTaken whether a file of that name is there.
+ */
+export function asideFile(cow: string, now: Date, isTaken: (file: string) => boolean): string {
+  const first = `${cow}.aside-${now.toISOString().replace(/[-:]|\.\d+/g, '')}`;
+  let file = first;
+  for (let number = 2; isTaken(file) || isTaken(sidecarFile(file)); number++) file = `${first}-${number}`;
+  return file;
 }
+
+const ASIDE = String.raw`aside-(\d{8}T\d{6}Z(?:-\d{1,6})?)(\.bind)?`;
+const MEMBER = new RegExp(String.raw`^(?:\.([0-9a-f]{16}))?(?:\.(bind|tries|new|packages|${ASIDE}))?$`);
 
 /** What a name in the directory of a set is. `digits` are the 16 of the base; undefined for the set's own file, the seed. */
 export type Member =
   | { kind: 'cow' | 'sidecar' | 'tries' | 'unfinished' | 'packages'; digits: string | undefined }
-  | { kind: 'aside'; digits: string | undefined; at: string }
+  /** Set aside, or the sidecar of what was. */
+  | { kind: 'aside' | 'aside-sidecar'; digits: string | undefined; at: string }
   | { kind: 'conflicts' };
 
 /** Which part of the set at `set` a file name is; undefined for files that are none of it. */
@@ -65,10 +76,9 @@ export function memberOf(set: string, name: string): Member | undefined {
   const own = basename(set);
   if (!name.startsWith(own)) return undefined;
   if (name === `${own}.conflicts`) return { kind: 'conflicts' };
-  const [, digits, ending, at] =
-    /^(?:\.([0-9a-f]{16}))?(?:\.(bind|tries|new|packages|aside-(\d{8}T\d{6}Z)))?$/.exec(name.slice(own.length)) ?? [];
+  const [, digits, ending, at, bind] = MEMBER.exec(name.slice(own.length)) ?? [];
   if (name !== own && digits === undefined && ending === undefined) return undefined;
-  if (at !== undefined) return { kind: 'aside', digits, at };
+  if (at !== undefined) return { kind: bind === undefined ? 'aside' : 'aside-sidecar', digits, at };
   return { kind: KINDS.get(ending) ?? 'cow', digits };
 }
 

@@ -33,7 +33,7 @@ export function basesOf(set: string): string[] {
 /** The sets of a directory: every file with a sidecar belongs to one. Sorted. */
 export function findSets(directory: string): string[] {
   const names = namesIn(directory).flatMap((name) => {
-    const own = /^(.+?)(?:\.[0-9a-f]{16})?\.bind$/.exec(name)?.[1];
+    const own = /^(.+?)(?:\.[0-9a-f]{16})?(?:\.aside-[\dTZ-]+)?\.bind$/.exec(name)?.[1];
     return own === undefined ? [] : [join(directory, own)];
   });
   return [...new Set(names)];

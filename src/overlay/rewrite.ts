@@ -5,6 +5,7 @@ import { existsSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fsyncPath } from '../system/durable.ts';
 import { errnoOf, HoldfastError } from '../system/errors.ts';
+import { UndoStack } from '../system/plan.ts';
 import { commandFailed, run } from '../system/process.ts';
 import type { BasePlace } from './base-place.ts';
 import { type Binding, readBinding, writeBinding } from './binding.ts';
@@ -15,6 +16,7 @@ import { createCowFromDifference } from './difference.ts';
 import { writeFlatImage } from './flat-image.ts';
 import { requireUnused } from './in-use.ts';
 import { asideFile, sidecarFile, triesFile, unfinishedFile } from './names.ts';
+import { lockCow, lockSet } from './set-lock.ts';
 import { goodBytes } from './sizes.ts';
 
 export interface RewriteRequest extends Work {
@@ -39,7 +41,10 @@ export interface RewriteResult {
   aside: string | undefined;
 }
 
-/** Drops from a COW what equals its base. @throws HoldfastError HF-LOCKED while it is in use, HF-STATE when it is damaged. */
+/**
+ * Drops from a COW what equals its base.
+ * @throws HoldfastError HF-LOCKED while it is in use or changed by another process, HF-STATE when it is not in order.
+ */
 export async function compactCow(request: RewriteRequest): Promise<RewriteResult> {
   return await rewrite(request, { salvage: false, keep: undefined });
 }
@@ -49,7 +54,7 @@ export async function compactCow(request: RewriteRequest): Promise<RewriteResult
  * @throws HoldfastError HF-STATE when nothing of it is right, or its file system is beyond repair.
  */
 export async function repairCow(request: RewriteRequest & { now: Date }): Promise<RewriteResult> {
-  return await rewrite(request, { salvage: true, keep: asideFile(request.file, request.now) });
+  return await rewrite(request, { salvage: true, keep: asideFile(request.file, request.now, existsSync) });
 }
 
 async function rewrite(
@@ -57,12 +62,16 @@ async function rewrite(
   { salvage, keep }: { salvage: boolean; keep: string | undefined },
 ): Promise<RewriteResult> {
   const { file, base, scratch, sizeFor, tell, ...work } = request;
-  await requireUnused(file);
-  const binding = requireBinding(file, base);
-  requireScratchRoom(scratch, base.sizeBytes);
   const fresh = unfinishedFile(file);
-  rmSync(fresh, { force: true });
+  const undo = new UndoStack();
+  await lockSet(undo, file);
   try {
+    await lockCow(undo, file);
+    await requireUnused(file);
+    const binding = requireBinding(file, base);
+    await requireOrder(file, binding, salvage);
+    requireScratchRoom(scratch, base.sizeBytes);
+    rmSync(fresh, { force: true });
     tell('writing the system with its changes as an image');
     const { dropped, changedBytes } = await writeFlatImage({
       base: base.file,
@@ -88,11 +97,35 @@ async function rewrite(
     });
     const content = await readCow(fresh, { baseBytes: base.sizeBytes });
     if ('problem' in content) throw new HoldfastError('HF-IO', `${fresh}: ${content.problem.message}`);
+    if (content.count !== written.chunks)
+      throw new HoldfastError('HF-IO', `${fresh} doesn’t hold what was written to it`);
     swapIn(file, fresh, keep, { ...binding, state: 'ready' });
     return { sizeBytes: written.sizeBytes, changedBytes: written.changedBytes, dropped, repaired, aside: keep };
   } finally {
     rmSync(scratch, { force: true });
     rmSync(fresh, { force: true });
+    await undo.unwind(true);
+  }
+}
+
+/** What isn't whole yet is nobody's; and what is damaged is mended by a repair, which keeps it. */
+async function requireOrder(file: string, { state, note }: Binding, salvage: boolean): Promise<void> {
+  if (state === 'building') {
+    throw new HoldfastError('HF-STATE', `${file} was never finished: its making was broken off`, {
+      hint: 'make it again; holdfast overlay drop removes it',
+    });
+  }
+  if (salvage) return;
+  if (state !== 'ready') {
+    throw new HoldfastError('HF-STATE', `${file} is held back${note === undefined ? '' : `: ${note}`}`, {
+      hint: 'holdfast overlay repair first',
+    });
+  }
+  const content = await readCow(file);
+  if (!('problem' in content) && !content.valid) {
+    throw new HoldfastError('HF-STATE', `${file} was marked invalid by the kernel`, {
+      hint: 'holdfast overlay repair first',
+    });
   }
 }
 

@@ -10,6 +10,7 @@ import type { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
 import { splitOverlayPlace } from './argument.ts';
 import { problemOfSetPath } from './names.ts';
+import { problemOfWay } from './path-links.ts';
 
 export interface SetPlace {
   /** The set's path on this machine, as the tools open it. */
@@ -49,6 +50,8 @@ export async function openSet(
     await mount(device, mountPoint, { options: options.write ? ['rw', 'nodev', 'nosuid'] : ['ro', 'nodev', 'nosuid'] });
     undo.always(`unmount ${mountPoint}`, () => unmount(mountPoint));
   } else requireWritable(mounted, options);
+  const problem = problemOfWay(mountPoint, place.path);
+  if (problem !== undefined) throw new HoldfastError('HF-USAGE', `${text}: ${problem}`);
   return { set: join(mountPoint, place.path), shown: text, mountPoint, argument: text };
 }
 

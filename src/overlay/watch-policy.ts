@@ -48,7 +48,7 @@ export function decideWatch(facts: WatchFacts): WatchStep {
   if ((used >= GROW_AT || isShort) && !facts.cannotGrow) {
     const toBytes = roomFor(sizeBytes, baseBytes, freeBytes);
     if (toBytes > sizeBytes)
-      return { step: 'grow', toBytes, message: `the overlay is ${percent} full: it is made larger` };
+      return { step: 'grow', toBytes, message: `the overlay was ${percent} full: it gets more room` };
   }
   if (isShort && !readOnly) {
     return {

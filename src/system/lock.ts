@@ -12,8 +12,8 @@ import { packageHint } from './tools.ts';
 const CONFLICT_STATUS = 75;
 
 /**
- * Takes an exclusive lock on a directory for as long as the undo stack lives, waiting for whoever has it. For changes of
- * a moment to a file in it: nothing is written, so it leaves no trace.
+ * Takes an exclusive lock on a directory (or a file) for as long as the undo stack lives, waiting for whoever has it. For
+ * changes of a moment to a file in it: nothing is written, so it leaves no trace.
  * @throws HoldfastError HF-LOCKED when it isn't free within `waitSeconds`.
  */
 export async function lockDirectoryUntilEnd(undo: UndoStack, directory: string, waitSeconds: number): Promise<void> {

@@ -7,6 +7,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -14,6 +15,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -29,6 +31,8 @@ import { readCow } from '../../../src/overlay/cow-read.ts';
 import { writeCow } from '../../../src/overlay/cow-write.ts';
 import { changedChunks, createCowFromDifference } from '../../../src/overlay/difference.ts';
 import { readFingerprint, shortFingerprint } from '../../../src/overlay/fingerprint.ts';
+import { writeFlatImage } from '../../../src/overlay/flat-image.ts';
+import { growCow } from '../../../src/overlay/grow.ts';
 import { sidecarFile, triesFile } from '../../../src/overlay/names.ts';
 import { fullCoverBytes, MIB } from '../../../src/overlay/sizes.ts';
 import { createSlotFile, labelSlotFile } from '../../../src/slots/slot-file.ts';
@@ -345,6 +349,107 @@ describe('repair', () => {
       expect(readdirSync(root).filter((each) => each.includes('.new') || each.startsWith('.holdfast'))).toEqual([]);
     });
   });
+});
+
+describe('what is not in order', () => {
+  const state = (cow: string, word: string) => {
+    const sidecar = sidecarFile(cow);
+    writeFileSync(sidecar, readFileSync(sidecar, 'utf8').replace('state=ready', `state=${word}`));
+  };
+  test.each<[string, string, (cow: string) => void, string]>([
+    ['compact', 'quarantined', (cow) => state(cow, 'quarantined'), 'overlay repair first'],
+    ['compact', 'invalid', (cow) => patch(cow, Buffer.alloc(4), 4), 'overlay repair first'],
+    ['compact', 'unfinished', (cow) => state(cow, 'building'), 'never finished'],
+    ['repair', 'unfinished', (cow) => state(cow, 'building'), 'never finished'],
+    ['adopt', 'unfinished', (cow) => state(cow, 'building'), 'never finished'],
+  ])('%s of one that is %s is refused, and every byte stays', async (command, _, damage, words) => {
+    await fill();
+    const before = await onDisk((root) => {
+      damage(join(root, name));
+      return digest(join(root, name)) + readFileSync(sidecarFile(join(root, name)), 'utf8');
+    });
+    expect(await own(command, set)).not.toBe(0);
+    expect(text).toContain(words);
+    expect(await onDisk((root) => digest(join(root, name)) + readFileSync(sidecarFile(join(root, name)), 'utf8'))).toBe(
+      before,
+    );
+  });
+
+  test('damaged and without a sidecar: adopted by force it is held back, and a repair makes it ready', async () => {
+    await fill();
+    await onDisk((root) => {
+      patch(join(root, name), Buffer.alloc(4), 4);
+      rmSync(sidecarFile(join(root, name)));
+    });
+    expect(await own('repair', set)).not.toBe(0);
+    expect(await own('adopt', set)).not.toBe(0);
+    expect(text).toContain('--force');
+    expect(await own('adopt', set, '--force')).toBe(0);
+    await onDisk((root) => expect(readBinding(sidecarFile(join(root, name)))).toMatchObject({ state: 'quarantined' }));
+    expect(await own('repair', set)).toBe(0);
+    await onDisk((root) => expect(readBinding(sidecarFile(join(root, name)))).toMatchObject({ state: 'ready' }));
+    expect(await own('check', set, '--full')).toBe(0);
+  });
+});
+
+describe('two at once', () => {
+  test('of two that make the same file one does, and what it made is whole', async () => {
+    await onDisk(async (root) => {
+      const both = ['one', 'two'].map(() => own('create', join(root, 'twice.img'), '--quiet'));
+      const statuses = await Promise.all(both);
+      expect(statuses.filter((status) => status === 0).length).toBe(1);
+      const made = readdirSync(root)
+        .filter((each) => each.startsWith('twice'))
+        .sort();
+      const cow = name.replace('persist', 'twice');
+      expect(made).toEqual([cow, `${cow}.bind`]);
+      expect(statSync(join(root, cow)).size).toBe(fullCoverBytes(BASE_BYTES));
+      for (const each of made) rmSync(join(root, each));
+    });
+  });
+
+  test('a growth that is broken off takes nothing from another', async () => {
+    await onDisk(async (root) => {
+      const cow = join(root, 'grow.img');
+      await createBlankCow(cow, 8 * MIB);
+      const stop = new AbortController();
+      stop.abort();
+      const [first, second] = await Promise.allSettled([
+        growCow(cow, 40 * MIB, { signal: stop.signal }),
+        growCow(cow, 20 * MIB),
+      ]);
+      expect(first.status).toBe('rejected');
+      expect(second).toMatchObject({ status: 'fulfilled', value: { sizeBytes: 20 * MIB } });
+      expect(statSync(cow).size).toBe(20 * MIB);
+      rmSync(cow);
+    });
+  });
+});
+
+test('a directory on the disk that is a link leads nowhere', async () => {
+  await onDisk((root) => symlinkSync('/etc', join(root, 'way')));
+  for (const command of ['create', 'grow', 'check', 'drop']) {
+    expect(await own(command, `${device}:/way/x.img`)).not.toBe(0);
+    expect(text).toContain('way is no directory on the disk');
+  }
+  await onDisk((root) => rmSync(join(root, 'way')));
+  expect(readdirSync('/etc').filter((each) => each.startsWith('x.img'))).toEqual([]);
+});
+
+test('an image of the view is for root alone, and never one of its own sources', async () => {
+  await fill();
+  const image = at('secret.img');
+  expect(await own('export', set, '--output', image)).toBe(0);
+  expect(statSync(image).mode & 0o777).toBe(0o600);
+  linkSync(base, at('again.img'));
+  await onDisk(async (root) => {
+    await expect(writeFlatImage({ base, cow: join(root, name), to: at('again.img') })).rejects.toThrow(
+      'is the same file',
+    );
+  });
+  expect(existsSync(base)).toBe(true);
+  rmSync(at('again.img'));
+  rmSync(image);
 });
 
 describe('compact', () => {

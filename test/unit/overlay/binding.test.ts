@@ -83,6 +83,13 @@ describe('sidecars', () => {
     expect(text.split('\n').filter((line) => line.startsWith('state='))).toEqual(['state=quarantined']);
   });
 
+  test('a note of somebody else can’t reach into a terminal', () => {
+    const text = `${serialiseBinding(BINDING)}note=\u001b]0;x\u0007\u001b[2Jgone\r${'y'.repeat(2000)}\n`;
+    const parsed = parseBinding(text);
+    expect('note' in parsed && parsed.note).toMatch(/^ \]0;x \[2Jgone y{400}/);
+    expect('note' in parsed && parsed.note?.length).toBe(500);
+  });
+
   test.each([
     ['format=1', 'format=2', 'its format is "2"'],
     ['format=1', '', 'its format is missing'],
@@ -128,6 +135,7 @@ describe('names', () => {
   const set = '/o/persist.img';
   const cow = cowFile(set, FP);
   const digits = '0123456789abcdef';
+  const ASIDE = new Date('2026-01-31T08:15:00.123Z');
   test.each([
     [set, { kind: 'cow', digits: undefined }],
     [cow, { kind: 'cow', digits }],
@@ -137,7 +145,12 @@ describe('names', () => {
     [unfinishedFile(cow), { kind: 'unfinished', digits }],
     [packagesDirectory(cow), { kind: 'packages', digits }],
     [conflictsDirectory(set), { kind: 'conflicts' }],
-    [asideFile(cow, new Date('2026-01-31T08:15:00.123Z')), { kind: 'aside', digits, at: '20260131T081500Z' }],
+    [asideFile(cow, ASIDE, () => false), { kind: 'aside', digits, at: '20260131T081500Z' }],
+    [asideFile(cow, ASIDE, (file) => !file.includes('Z-2')), { kind: 'aside', digits, at: '20260131T081500Z-2' }],
+    [
+      sidecarFile(asideFile(set, ASIDE, () => false)),
+      { kind: 'aside-sidecar', digits: undefined, at: '20260131T081500Z' },
+    ],
     ['/o/persist.image', undefined],
     ['/o/persist.img2', undefined],
     ['/o/persist.img.0123', undefined],
@@ -183,13 +196,15 @@ test('a directory of an owner, with two sets and other files in it', () => {
     'one.image',
     'photos.tar',
     `two.${FP.slice(0, 16)}.bind`,
+    'one.img.aside-20260131T081500Z',
+    'one.img.aside-20260131T081500Z.bind',
   ])
     writeFileSync(join(at, name), '');
   expect(findSets(at)).toEqual([join(at, 'one.img'), join(at, 'two')]);
   expect(basesOf(join(at, 'one.img'))).toEqual(['0123456789abcdef', 'fedcba9876543210']);
-  expect(listSetFiles(join(at, 'one.img')).length).toBe(5);
+  expect(listSetFiles(join(at, 'one.img')).length).toBe(7);
   expect(listSetFiles(join(directory, 'nowhere/x'))).toEqual([]);
-  expect(readdirSync(at).length).toBe(8);
+  expect(readdirSync(at).length).toBe(10);
 });
 
 describe('candidates', () => {
@@ -208,8 +223,10 @@ describe('candidates', () => {
     ['2\n', 2],
     ['3', 3],
     ['', 0],
-    ['many', 0],
-    ['99999\n', 0],
+    ['many', 999],
+    ['99999\n', 99_999],
+    ['9'.repeat(40), 999],
+    ['2\n\0\0\0', 999],
   ])('tries %j', (text, count) => {
     const file = join(directory, 'x.tries');
     writeFileSync(file, text);
