@@ -3,15 +3,16 @@
 import { existsSync } from 'node:fs';
 import { type AdoptRequest, adoptCow, requireAdoptable } from '../overlay/adopt.ts';
 import { openBase } from '../overlay/base-place.ts';
-import { readBinding } from '../overlay/binding.ts';
+import { type BindingState, readBinding } from '../overlay/binding.ts';
 import { setOrDefault } from '../overlay/default-set.ts';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { cowFile, sidecarFile } from '../overlay/names.ts';
 import { lockSet } from '../overlay/set-lock.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { HoldfastError } from '../system/errors.ts';
+import type { UndoStack } from '../system/plan.ts';
 import { labelsOf } from './lifecycle-options.ts';
-import { type CowFlags, progressOf, scratchFile } from './overlay-target.ts';
+import { asOnlyAction, type CowFlags, progressOf, scratchFile } from './overlay-target.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings } from './settings-option.ts';
 
@@ -46,8 +47,7 @@ export async function overlayAdoptCommand(
     signal,
     progress: progressOf(context),
   };
-  if (flags.dryRun !== true) await lockSet(undo, place.set);
-  const state = await requireAdoptable(request);
+  const state = await (flags.dryRun ? requireAdoptable(request) : asOnlyAction(context, () => adopt(undo, request)));
   const where = `${base.name} (${shortFingerprint(base.fingerprint)})`;
   if (flags.dryRun) {
     reporter.result({ outcome: 'planned', file, base: base.name }, [
@@ -55,10 +55,16 @@ export async function overlayAdoptCommand(
     ]);
     return 0;
   }
-  const binding = await adoptCow(request, state);
-  reporter.result({ outcome: 'ok', file, base: base.name, binding }, [
+  reporter.result({ outcome: 'ok', file, base: base.name, state }, [
     `${file} belongs to ${where} now.`,
     ...(state === 'ready' ? [] : [`It is held back until holdfast overlay repair ${place.shown} has looked at it.`]),
   ]);
   return 0;
+}
+
+async function adopt(undo: UndoStack, request: AdoptRequest): Promise<BindingState> {
+  await lockSet(undo, request.file);
+  const state = await requireAdoptable(request);
+  await adoptCow(request, state);
+  return state;
 }

@@ -10,6 +10,7 @@ import { parseSize } from '../overlay/sizes.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { apply } from '../system/plan.ts';
 import { labelsOf, runOptions } from './lifecycle-options.ts';
+import { asOnlyAction } from './overlay-target.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings } from './settings-option.ts';
@@ -44,7 +45,7 @@ export async function overlayCreateCommand(
     return 0;
   }
   const state: CreateState = { base, now: new Date() };
-  await apply(plan, CREATE_PERFORMERS, { state, events, signal });
+  await asOnlyAction(context, () => apply(plan, CREATE_PERFORMERS, { state, events, signal }));
   if (flags.enable) await setOverlayArgument(place.argument, { ...runOptions(context, flags), labels });
   const size = plan.actions[0]?.cost?.bytes ?? 0;
   reporter.result({ ...result, outcome: 'ok', sizeBytes: size, enabled: flags.enable ?? false }, [

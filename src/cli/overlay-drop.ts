@@ -10,7 +10,7 @@ import { lockSet } from '../overlay/set-lock.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { labelsOf, runOptions } from './lifecycle-options.ts';
-import { progressOf } from './overlay-target.ts';
+import { asOnlyAction, progressOf } from './overlay-target.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings } from './settings-option.ts';
 
@@ -55,10 +55,12 @@ export async function overlayDropCommand(context: CommandContext, [text]: string
       hint: 'holdfast overlay drop --dry-run lists them; --yes removes them',
     });
   }
-  await lockSet(undo, place.set);
   // First: a boot with the argument and without the file would only warn.
   await disable();
-  await dropFiles(items, { erase: flags.erase ?? false, signal, progress: progressOf(context) });
+  await asOnlyAction(context, async () => {
+    await lockSet(undo, place.set);
+    await dropFiles(items, { erase: flags.erase ?? false, signal, progress: progressOf(context) });
+  });
   reporter.result({ outcome: 'ok', items, disabled: flags.disable ?? false }, ['Removed:', ...list]);
   return 0;
 }

@@ -7,7 +7,7 @@ import { requireBase } from '../overlay/cow-place.ts';
 import { compactCow, type RewriteRequest, type RewriteResult, repairCow } from '../overlay/rewrite.ts';
 import { fullCoverBytes, parseSize } from '../overlay/sizes.ts';
 import { freeBytes } from '../system/filesystems.ts';
-import { type CowFlags, openTarget, progressOf, scratchFile } from './overlay-target.ts';
+import { asOnlyAction, type CowFlags, openTarget, progressOf, scratchFile } from './overlay-target.ts';
 import type { CommandContext } from './program.ts';
 
 interface RewriteFlags extends CowFlags {
@@ -22,7 +22,7 @@ export async function overlayCompactCommand(
 ): Promise<number> {
   const request = await prepare(context, text, flags);
   if (flags.dryRun) return planned(context, request, 'would be written anew without what equals its system');
-  const result = await compactCow(request);
+  const result = await asOnlyAction(context, () => compactCow(request));
   return done(
     context,
     request,
@@ -38,7 +38,7 @@ export async function overlayRepairCommand(
 ): Promise<number> {
   const request = await prepare(context, text, flags);
   if (flags.dryRun) return planned(context, request, 'would be written anew from what is right in it, and kept aside');
-  const result = await repairCow({ ...request, now: new Date() });
+  const result = await asOnlyAction(context, () => repairCow({ ...request, now: new Date() }));
   const { dropped, repaired, changedBytes, aside } = result;
   const what = [
     ...(dropped > 0 ? [`${dropped} entries could not be right and were left out`] : []),
