@@ -17,7 +17,13 @@ export async function applyWithApk(plan: PackagePlan, tree: PackageTree, transac
     const specs = isOffline
       ? plan.install.map(({ key }) => staging.files.get(key) ?? '')
       : asked.map(({ name }) => name);
-    const add = await run('apk', 'add', '--no-progress', ...(isOffline ? ['--no-network'] : ['--no-cache']), ...specs);
+    const add = await run(
+      'apk',
+      'add',
+      '--no-progress',
+      ...(isOffline ? ['--no-network'] : ['--cache-dir', staging.makeDirectory('cache')]),
+      ...specs,
+    );
     if (add.status !== 0)
       throw packagesNotFound(
         plan.install.map(({ key }) => key),

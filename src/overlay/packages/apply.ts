@@ -1,12 +1,14 @@
 // Carries out the packages' part of a rebase in the new tree, which nobody runs yet: whatever fails here fails before
 // anything is switched.
 
-import { copyFileSync, linkSync, mkdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { errnoOf, HoldfastError } from '../../system/errors.ts';
+import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { HoldfastError, messageOf } from '../../system/errors.ts';
 import { Root } from '../../system/root.ts';
 import { applyWithApk } from './apk.ts';
 import { applyWithApt } from './apt.ts';
+import { archiveFile } from './archive.ts';
+import { parseFileName } from './archive-names.ts';
 import { restoreAttributes } from './attributes.ts';
 import { carryConfiguration } from './configuration.ts';
 import { isNothing } from './decide.ts';
@@ -16,6 +18,7 @@ import type { PackageTrees } from './plan.ts';
 import { applyWithRpm } from './rpm.ts';
 import { keepServicesStopped } from './services.ts';
 import { stagePackages } from './staging.ts';
+import { TreeFiles, textOfTreePath } from './tree-files.ts';
 import { compareVersions } from './versions.ts';
 
 export interface ApplyPackagesOptions {
@@ -59,19 +62,27 @@ export async function applyPackages(plan: PackagePlan, options: ApplyPackagesOpt
           );
         },
       });
+      if (options.newArchive !== undefined) {
+        const downloads = staging.downloads().map((path) => ({ path, link: false }));
+        const files = plan.files.map(({ path }) => ({
+          path,
+          link: parseFileName(basename(path))?.sha256 !== undefined,
+        }));
+        warnings.push(...handOver(plan, [...files, ...downloads], options.newArchive));
+      }
     } finally {
       letStart();
       staging.remove();
     }
     await checkResult(plan, tree, kept, signal);
   }
-  for (const path of plan.absent) {
-    if (root.lstat(path) === undefined) continue;
+  const inTarget = new TreeFiles(root);
+  for (const path of plan.absent.map(textOfTreePath)) {
+    const stats = inTarget.lstat(path);
     // A directory took the place of the file that was removed: that is another thing.
-    if (!root.lstat(path)?.isDirectory()) root.remove(path);
+    if (stats !== undefined && !stats.isDirectory()) rmSync(inTarget.at(path), { force: true });
   }
   restoreAttributes(pathsOf(plan), view, root);
-  if (options.newArchive !== undefined) warnings.push(...handOver(plan, options.newArchive));
   return {
     installed: plan.install.map(({ key }) => key),
     removed: plan.remove.map(({ key }) => key).filter((key) => !kept.has(key)),
@@ -111,29 +122,39 @@ async function checkResult(
   throw new HoldfastError('HF-STATE', `the package manager did not do what was asked: ${says.join(', ')}`);
 }
 
-/** Keeps the files of the view's own packages for the next upgrade, without a second copy where that is possible. */
-function handOver({ files, converged }: PackagePlan, directory: string): string[] {
+/**
+ * Keeps the files of what was installed for the next upgrade, and for one more try of this one.
+ * @param files `link`: it is of an archive, where nobody writes into files.
+ */
+function handOver(
+  { install, files: known, database }: PackagePlan,
+  files: readonly { path: string; link: boolean }[],
+  directory: string,
+): string[] {
   const warnings: string[] = [];
-  const gone = new Set(converged.map(({ key }) => key));
-  for (const { key, path } of files) {
-    if (gone.has(key)) continue;
-    const target = join(directory, basename(path));
+  for (const { path, link } of files) {
+    const file = parseFileName(basename(path));
+    const step = install.find(
+      ({ name, architecture }) => file?.name === name && (database === 'apk' || file.architecture === architecture),
+    );
+    if (file === undefined || step === undefined) continue;
+    // A file's own name may lack the epoch or the architecture.
+    const version = known.find((one) => one.path === path)?.version ?? withEpoch(database, file.version, step);
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      rmSync(target, { force: true });
-      linkOrCopy(path, target);
+      const name = archiveFile(
+        path,
+        directory,
+        { name: step.name, version, architecture: step.architecture },
+        { link },
+      );
+      if (name === undefined) warnings.push(`the file of ${step.key} is not kept: the overlay’s disk is almost full`);
     } catch (error) {
-      warnings.push(`the file of ${key} could not be kept for the next upgrade: ${String(error)}`);
+      warnings.push(`the file of ${step.key} could not be kept for the next upgrade: ${messageOf(error)}`);
     }
   }
   return warnings;
 }
 
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error;
-    copyFileSync(from, to);
-  }
+function withEpoch(database: PackagePlan['database'], version: string, { wanted = '' }: PackageStep): string {
+  return database === 'rpm' ? `${/^\d+:/.exec(wanted)?.[0] ?? ''}${version}` : version;
 }

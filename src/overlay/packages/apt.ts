@@ -37,7 +37,8 @@ export async function applyWithApt(plan: PackagePlan, tree: PackageTree, transac
   for (const step of plan.install) {
     const file = staging.files.get(step.key);
     if (file !== undefined) specs.push(file);
-    versions.set(step.key, step.wanted ?? '');
+    const kept = plan.files.find(({ key }) => key === step.key);
+    versions.set(step.key, kept?.version ?? step.wanted ?? '');
   }
   if (plan.unresolved.length > 0) {
     staging.makeDirectory('archives/partial');

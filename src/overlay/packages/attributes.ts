@@ -1,23 +1,25 @@
 // Mode and owner of packaged files that the user changed after the installation. Package managers keep no record of such a
 // change; the same version freshly installed shows what was packaged.
 
-import { chmodSync, chownSync, lstatSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, type Stats } from 'node:fs';
 import type { TreePath } from '../../image/targettree.ts';
 import type { Root } from '../../system/root.ts';
+import { TreeFiles, textOfTreePath } from './tree-files.ts';
 
 /** Gives paths of the target the mode and owner that they have in the view; owners by name. Returns the changed ones. */
 export function restoreAttributes(paths: Iterable<TreePath>, view: Root, target: Root): string[] {
   const [theirs, ours] = [namesOf(view), numbersOf(target)];
+  const [inView, inTarget] = [new TreeFiles(view), new TreeFiles(target)];
   const changed: string[] = [];
-  for (const path of paths) {
-    const [was, is] = [lstatAt(view, path), lstatAt(target, path)];
+  for (const treePath of paths) {
+    const path = textOfTreePath(treePath);
+    const [was, is] = [inView.lstat(path), inTarget.lstat(path)];
     if (was === undefined || is === undefined || was.isSymbolicLink() || typeOf(was) !== typeOf(is)) continue;
     const uid = ours.passwd.get(theirs.passwd.get(was.uid) ?? '') ?? (theirs.passwd.has(was.uid) ? is.uid : was.uid);
     const gid = ours.group.get(theirs.group.get(was.gid) ?? '') ?? (theirs.group.has(was.gid) ? is.gid : was.gid);
     const mode = was.mode & 0o7777;
     if (uid === is.uid && gid === is.gid && mode === (is.mode & 0o7777)) continue;
-    const at = bytesOf(target, path);
+    const at = inTarget.at(path);
     chownSync(at, uid, gid);
     // After chown, which clears the set-id bits.
     chmodSync(at, mode);
@@ -28,15 +30,6 @@ export function restoreAttributes(paths: Iterable<TreePath>, view: Root, target:
 
 function typeOf(stats: Stats): number {
   return stats.mode & 0o170000;
-}
-
-function lstatAt(root: Root, path: TreePath): Stats | undefined {
-  return lstatSync(bytesOf(root, path), { throwIfNoEntry: false });
-}
-
-/** The directories of these paths were resolved when they were found. */
-function bytesOf(root: Root, path: TreePath): Buffer {
-  return Buffer.from(join(Buffer.from(root.directory, 'utf8').toString('latin1'), path), 'latin1');
 }
 
 interface Accounts<K, V> {

@@ -1,17 +1,17 @@
 // Where the file of a package is at hand: in the overlay's own archive, which apt's hook fills while the overlay runs, or in
 // what the package managers keep of their downloads. Found by name; the digest in a name is checked, and what a file
-// installs is checked before it does (see apply.ts).
+// installs is checked before it does (see apt.ts).
 
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../system/errors.ts';
 import type { Root } from '../../system/root.ts';
-import { packagesDirectory } from '../names.ts';
+import { type PackageFileName, parseFileName } from './archive-names.ts';
+import { fileDigest } from './file-digest.ts';
 import type { DatabaseName, KeptPackage, PackageStep } from './model.ts';
-import { fileDigest } from './owned.ts';
+import { compareVersions } from './versions.ts';
 
-/** The archive of a COW: one for each base, since each has packages of its own. */
-export const archiveOf = packagesDirectory;
+export { archiveOf } from './archive-names.ts';
 
 /** What managers keep their downloads in, in a tree. */
 const CACHES: Readonly<Record<DatabaseName, readonly string[]>> = {
@@ -23,90 +23,71 @@ const CACHES: Readonly<Record<DatabaseName, readonly string[]>> = {
 const CACHE_DEPTH = 5;
 const MAX_FILES = 100_000;
 
-/** A name that a package's file goes by, with the digest of its content if the name has one. */
-export interface PackageFileName {
-  /** Without version epochs where the name has none. */
-  name: string;
-  version: string;
-  architecture: string;
-  sha256?: string;
-}
-
-/** The name in the archive: apt's own with the digest. */
-export function archivedName(
-  { name, version, architecture }: PackageFileName,
-  sha256: string,
-  extension: string,
-): string {
-  return `${name}_${encodeVersion(version)}_${architecture}_${sha256}.${extension}`;
-}
-
-/** Takes a file's name apart; undefined when no package is called that. */
-export function parseFileName(file: string): PackageFileName | undefined {
-  const [, name, version = '', architecture = '', sha256] =
-    /^([^_/]+)_([^_/]+)_([a-z0-9_-]+?)(?:_([0-9a-f]{64}))?\.(?:deb|rpm|apk)$/.exec(file) ?? [];
-  if (name !== undefined) {
-    return { name, version: decodeVersion(version), architecture, ...(sha256 !== undefined && { sha256 }) };
-  }
-  const [, rpm, rpmVersion = '', rpmArchitecture = ''] = /^(.+)-([^-]+-[^-]+)\.([a-z0-9_]+)\.rpm$/.exec(file) ?? [];
-  if (rpm !== undefined) return { name: rpm, version: rpmVersion, architecture: rpmArchitecture };
-  const [, apk, apkVersion = ''] = /^(.+)-(\d[^-]*-r\d+)(?:\.[0-9a-f]{8})?\.apk$/.exec(file) ?? [];
-  return apk === undefined ? undefined : { name: apk, version: apkVersion, architecture: '' };
-}
-
-/** As apt: what can't be in a file's name, and the separator. */
-function encodeVersion(version: string): string {
-  return version.replace(/[:%_/]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
-}
-
-function decodeVersion(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
-}
-
 /**
  * The files of packages to install; a step whose file isn't found is left out. Files whose content isn't what their name
- * says are left out, too.
- * @param archive of the overlay.
+ * says are left out, too. The version of the step is taken, else the newest that isn't older.
+ * @param archives of the overlay: the first one that has a version counts.
  * @param view its managers' own downloads are looked through next.
  */
 export function findKept(
   steps: readonly PackageStep[],
   database: DatabaseName,
-  archive: string | undefined,
+  archives: readonly string[],
   view: Root,
 ): { files: KeptPackage[]; warnings: string[] } {
   const warnings: string[] = [];
-  const found = new Map<string, KeptPackage>();
-  const wanted = new Map(
-    steps.map((step) => [identity(database, step.name, step.wanted ?? '', step.architecture), step]),
-  );
-  const directories = [
-    ...(archive === undefined ? [] : [archive]),
-    ...CACHES[database].map((path) => view.resolve(path)),
-  ];
-  for (const directory of directories) {
+  const wanted = new Map(steps.map((step) => [identity(database, step), step]));
+  const candidates = new Map<PackageStep, Candidate[]>();
+  for (const directory of [...archives, ...CACHES[database].map((path) => view.resolve(path))]) {
     for (const path of filesBelow(directory)) {
       const file = parseFileName(path.slice(path.lastIndexOf('/') + 1));
-      const step = file && wanted.get(identity(database, file.name, file.version, file.architecture));
-      if (file === undefined || step === undefined || found.has(step.key)) continue;
-      if (file.sha256 !== undefined && fileDigest(path, 'sha256') !== file.sha256) {
+      const step = file && wanted.get(identity(database, file));
+      if (file === undefined || step === undefined) continue;
+      const version = versionOf(database, file, step);
+      if (compareVersions(database, version, step.wanted ?? '') < 0) continue;
+      candidates.set(step, [...(candidates.get(step) ?? []), { path, version, sha256: file.sha256 }]);
+    }
+  }
+  const files: KeptPackage[] = [];
+  for (const [step, all] of candidates) {
+    const exact = (one: Candidate) => (one.version === step.wanted ? 0 : 1);
+    // Stable: of equal ones the first place counts.
+    all.sort((a, b) => exact(a) - exact(b) || compareVersions(database, b.version, a.version));
+    for (const { path, version, sha256 } of all) {
+      if (sha256 !== undefined && fileDigest(path, 'sha256') !== sha256) {
         warnings.push(`${path} is damaged and isn't used`);
         continue;
       }
-      found.set(step.key, { key: step.key, version: step.wanted ?? '', path, sizeBytes: lstatSync(path).size });
+      files.push({ key: step.key, version, path, sizeBytes: lstatSync(path).size });
+      break;
     }
   }
-  return { files: [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1)), warnings };
+  return { files: files.sort((a, b) => (a.key < b.key ? -1 : 1)), warnings };
 }
 
-/** Names of rpm files lack the epoch, those of apk files the architecture. */
-function identity(database: DatabaseName, name: string, version: string, architecture: string): string {
-  if (database === 'rpm') return `${name} ${version.replace(/^\d+:/, '')} ${architecture}`;
-  return database === 'apk' ? `${name} ${version}` : `${name} ${version} ${architecture}`;
+interface Candidate {
+  path: string;
+  version: string;
+  sha256: string | undefined;
+}
+
+/** Names of apk files lack the architecture. */
+function identity(
+  database: DatabaseName,
+  { name, architecture }: Pick<PackageFileName, 'name' | 'architecture'>,
+): string {
+  return database === 'apk' ? name : `${name} ${architecture}`;
+}
+
+/** rpm's own file names lack the epoch: it is taken to be the same. */
+function versionOf(database: DatabaseName, file: PackageFileName, { wanted = '' }: PackageStep): string {
+  const epoch = /^\d+:/.exec(wanted)?.[0] ?? '';
+  const isWithoutEpoch = database === 'rpm' && file.sha256 === undefined;
+  return isWithoutEpoch ? `${epoch}${file.version}` : file.version;
 }
 
 /** Regular files below a directory, in the order of their names; links are not followed. */
-function filesBelow(directory: string): string[] {
+export function filesBelow(directory: string): string[] {
   const files: string[] = [];
   const visit = (at: string, depth: number) => {
     for (const entry of entriesOf(at)) {

@@ -21,8 +21,8 @@ export interface PackageTrees {
 
 export interface PlanOptions {
   signal?: AbortSignal | undefined;
-  /** Where the overlay's package files are kept: {@link archiveOf}. */
-  archive?: string | undefined;
+  /** Where the overlay's package files are kept ({@link archiveOf}): its own, and that of a view that is being made. */
+  archive?: string | readonly string[] | undefined;
   winner?: PackageChoices['winner'];
   /** How a program of a tree is run in it; default: chroot(8). */
   run?: (directory: string, argv: readonly [string, ...string[]], options: RunOptions) => Promise<RunResult>;
@@ -67,7 +67,7 @@ export async function planPackages(trees: PackageTrees, options: PlanOptions = {
     { root: base.root, contents: inBase },
     { root: view.root, contents: inView },
   );
-  const { files, warnings } = findKept(decisions.install, is.database, options.archive, view.root);
+  const { files, warnings } = findKept(decisions.install, is.database, [options.archive ?? []].flat(), view.root);
   const atHand = new Set(files.map(({ key }) => key));
   const unresolved = decisions.install.filter(({ key }) => !atHand.has(key)).map(({ key }) => key);
   return { ...decisions, files, unresolved, owned, absent, warnings };
@@ -91,4 +91,15 @@ const KERNEL =
 
 function hasKernel(key: string, contents: Contents): boolean {
   return contents.get(key)?.some(({ path }) => KERNEL.test(path)) ?? false;
+}
+
+/** Whether two plans do the same to a tree, wherever the files for it are. */
+export function samePackages(one: PackagePlan | undefined, other: PackagePlan | undefined): boolean {
+  const essence = (plan: PackagePlan | undefined) => {
+    if (plan === undefined) return undefined;
+    const { install, remove, hold, unhold, addArchitectures, absent } = plan;
+    const installed = install.map(({ key, wanted, automatic }) => [key, wanted, automatic]);
+    return { installed, removed: remove.map(({ key, purge }) => [key, purge]), hold, unhold, addArchitectures, absent };
+  };
+  return JSON.stringify(essence(one)) === JSON.stringify(essence(other));
 }

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../system/errors.ts';
 import { commandFailed, type RunResult, tailOf } from '../../system/process.ts';
 import { PLAIN } from './lists.ts';
 import type { PackagePlan, PackageStep, PackageTree } from './model.ts';
+import type { Staging } from './staging.ts';
 import { packagesNotFound, type Transaction } from './transaction.ts';
 
 /** How a package is named to rpm and dnf: `vim-9.0-1.x86_64`. */
@@ -18,7 +19,7 @@ export async function applyWithRpm(plan: PackagePlan, tree: PackageTree, transac
     tree.run(argv, { env: PLAIN, signal, onLine: onOutput });
   const specs = plan.install.map((step) => staging.files.get(step.key) ?? specOf(step, step.wanted));
   if (specs.length > 0) {
-    const result = await run(...installCommand(tree, specs, plan.unresolved));
+    const result = await run(...installCommand(tree, specs, plan.unresolved, staging));
     // zypper(8): 100 and above, but for 104 to 107, say something about work that is done.
     const isDone =
       result.status === 0 || (result.argv[0] === 'zypper' && [100, 101, 102, 103, 106].includes(result.status ?? 1));
@@ -41,12 +42,21 @@ function installCommand(
   tree: PackageTree,
   specs: readonly string[],
   unresolved: readonly string[],
+  staging: Staging,
 ): [string, ...string[]] {
   const has = (program: string) => tree.root.exists(`/usr/bin/${program}`);
   if (unresolved.length === 0) return ['rpm', '-U', '--oldpackage', '--replacepkgs', '--', ...specs];
+  // Downloads that are kept for the next time, and not where the tree itself would keep them.
+  const cache = staging.makeDirectory('cache');
   const dnf = ['dnf5', 'dnf', 'microdnf', 'yum'].find(has);
-  if (dnf !== undefined) return [dnf, 'install', '-y', '--setopt=install_weak_deps=False', ...specs];
-  if (has('zypper')) return ['zypper', '--non-interactive', 'install', '--no-recommends', '--oldpackage', ...specs];
+  if (dnf !== undefined) {
+    const place = `--setopt=${dnf === 'dnf5' ? 'system_cachedir' : 'cachedir'}=${cache}`;
+    return [dnf, 'install', '-y', '--setopt=install_weak_deps=False', '--setopt=keepcache=1', place, ...specs];
+  }
+  if (has('zypper')) {
+    const options = ['--non-interactive', '--pkg-cache-dir', cache];
+    return ['zypper', ...options, 'install', '--no-recommends', '--oldpackage', ...specs];
+  }
   throw packagesNotFound(unresolved, '');
 }
 

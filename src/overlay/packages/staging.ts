@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync } fro
 import { freemem } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Root } from '../../system/root.ts';
+import { filesBelow } from './kept.ts';
 import type { KeptPackage } from './model.ts';
 
 export interface Staging {
@@ -14,6 +15,8 @@ export interface Staging {
   files: ReadonlyMap<string, string>;
   /** An empty directory inside the root. */
   makeDirectory: (name: string) => string;
+  /** Package files that a manager put into directories that were made here; paths on this machine. */
+  downloads: () => string[];
   remove: () => void;
 }
 
@@ -29,6 +32,7 @@ export function stagePackages(root: Root, kept: readonly KeptPackage[]): Staging
   chmodSync(at, 0o755);
   const directory = root.inside(at);
   const files = new Map<string, string>();
+  const made: string[] = [];
   try {
     for (const { key, path } of kept) {
       copyFileSync(path, join(at, basename(path)));
@@ -44,8 +48,10 @@ export function stagePackages(root: Root, kept: readonly KeptPackage[]): Staging
     files,
     makeDirectory: (name) => {
       mkdirSync(join(at, name), { recursive: true });
+      made.push(name);
       return join(directory, name);
     },
+    downloads: () => made.flatMap((name) => filesBelow(join(at, name))),
     remove: () => rmSync(at, { recursive: true, force: true }),
   };
 }

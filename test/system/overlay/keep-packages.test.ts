@@ -44,7 +44,7 @@ it('a kept file is found by its package, and once is enough', async () => {
   expect({ kept: kept.length, removed, warnings }).toEqual({ kept: 1, removed: [], warnings: [] });
   await keepPackages([package1], archive, { installed: none, free: plenty });
   expect(readdirSync(archive)).toEqual(kept);
-  const found = findKept([step], 'dpkg', archive, new Root(directory));
+  const found = findKept([step], 'dpkg', [archive], new Root(directory));
   expect(found).toEqual({
     files: [
       {

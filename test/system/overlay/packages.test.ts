@@ -9,7 +9,7 @@ import { writeIndex } from '../../../lab/packages/repository.ts';
 import { type PackageServer, servePackages } from '../../../lab/packages/server.ts';
 import { applyPackages } from '../../../src/overlay/packages/apply.ts';
 import type { PackagePlan } from '../../../src/overlay/packages/model.ts';
-import { planPackages } from '../../../src/overlay/packages/plan.ts';
+import { planPackages, samePackages } from '../../../src/overlay/packages/plan.ts';
 import { planRebase } from '../../../src/overlay/rebase/plan-rebase.ts';
 import { HoldfastError } from '../../../src/system/errors.ts';
 import type { Root } from '../../../src/system/root.ts';
@@ -211,11 +211,20 @@ it('fetches from the repositories that the owner added what isn’t kept', async
   keep(files.lib);
   const made = await plan();
   expect(made.unresolved).toEqual(['lab-tool:all']);
-  const outcome = await carry(made);
+  const handed = join(trees.directory, 'handed-after-download');
+  const outcome = await carry(made, handed);
   expect(outcome.installed).toEqual(['lab-lib:all', 'lab-tool:all']);
   expect(server.requests).toContain('200 /lab-tool_1-1.0-1_all.deb');
   expect(await statusOf(next, 'lab-tool')).toEqual(['lab-tool 1:1.0-1 ii']);
   expect(next.list('/var/lib/apt/lists').filter((name) => name.includes('127.0.0.1'))).toEqual([]);
+  // What was fetched is at hand when the same has to be done again, without a network.
+  const again = await planPackages(
+    { oldBase: base, oldView: join(trees.directory, 'view'), newBase: base },
+    { archive: [trees.archive, handed] },
+  );
+  expect(again?.unresolved).toEqual([]);
+  expect(samePackages(again, made)).toBe(true);
+  expect(samePackages(again, undefined)).toBe(false);
   view.remove('/etc/apt/sources.list.d/lab.list');
 });
 

@@ -1,5 +1,6 @@
 // apk, whose list is a text: the whole way from three trees to its commands, with a stand-in for the program.
 
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,10 @@ import type { RunResult } from '../../../../src/system/process.ts';
 import { Root } from '../../../../src/system/root.ts';
 
 const LIST = '/lib/apk/db/installed';
-const packageText = (name: string, version: string) => `P:${name}\nV:${version}\nA:x86_64\nF:usr/bin\nR:${name}\n\n`;
+const sha1 = (text: string) => createHash('sha1').update(text).digest('base64');
+/** A package whose program has its own name for content. */
+const packageText = (name: string, version: string) =>
+  `P:${name}\nV:${version}\nA:x86_64\nF:usr/bin\nR:${name}\nZ:Q1${sha1(name)}\n\n`;
 
 function threeTrees(lists: { base: string; view: string; next: string }) {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-apk-'));

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseApkFiles, parseApkList } from '../../../../src/overlay/packages/apk-database.ts';
 import { simulated } from '../../../../src/overlay/packages/apt.ts';
+import { archivedName, parseFileName } from '../../../../src/overlay/packages/archive-names.ts';
 import { isPackageRecord } from '../../../../src/overlay/packages/databases.ts';
 import {
   dpkgEntries,
@@ -13,7 +14,6 @@ import {
   parseExtendedStates,
   parseMd5sums,
 } from '../../../../src/overlay/packages/dpkg-database.ts';
-import { archivedName, parseFileName } from '../../../../src/overlay/packages/kept.ts';
 import { parseRpmFiles, parseRpmList } from '../../../../src/overlay/packages/rpm-database.ts';
 
 const MD5 = '0cc175b9c0f1b6a831c399e269772661';
@@ -143,6 +143,7 @@ describe('names of package files', () => {
     [`a_1.0_all_${'f'.repeat(64)}.deb`, { name: 'a', version: '1.0', architecture: 'all', sha256: 'f'.repeat(64) }],
     ['vim-enhanced-9.0-1.fc38.x86_64.rpm', { name: 'vim-enhanced', version: '9.0-1.fc38', architecture: 'x86_64' }],
     ['vim-9.0.999-r1.0a1b2c3d.apk', { name: 'vim', version: '9.0.999-r1', architecture: '' }],
+    ['python3-foo_bar-1.0-1.x86_64.rpm', { name: 'python3-foo_bar', version: '1.0-1', architecture: 'x86_64' }],
     ['partial', undefined],
     ['.vim_1_all.deb.12.tmp', undefined],
   ])('%s', (file, expected) => {
@@ -154,9 +155,9 @@ describe('names of package files', () => {
       fc.string({ unit: fc.constantFrom(...`abc019${extra}`), minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(
-        word('+.-'),
-        word('+.-~:'),
-        fc.constantFrom('amd64', 'all', 'hurd-i386'),
+        word('+_-'),
+        word('+.-~:_'),
+        fc.constantFrom('amd64', 'all', 'x86_64'),
         (name, version, architecture) => {
           const file = { name, version, architecture };
           expect(parseFileName(archivedName(file, 'a'.repeat(64), 'deb'))).toEqual({ ...file, sha256: 'a'.repeat(64) });
