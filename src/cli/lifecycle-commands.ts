@@ -13,6 +13,7 @@ import {
   recoverySystem,
   strict,
 } from './options.ts';
+import { takeOption } from './overlay-carry-commands.ts';
 import type { Define } from './program.ts';
 
 export function defineLifecycleCommands(define: Define): void {
@@ -60,6 +61,7 @@ export function defineLifecycleCommands(define: Define): void {
       new Option('--recovery', 'upgrade the recovery system instead'),
       ...recoverySystem(),
       allowDowngrade(),
+      takeOption(),
       new Option('--no-overlay', 'leave what is in the overlay of / behind: the new system begins with a blank one'),
       force('upgrade even when this image is already installed'),
       strict(),

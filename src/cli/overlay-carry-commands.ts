@@ -1,8 +1,14 @@
 // The commands that carry what is in a root overlay to another system: names, flags, help and examples.
 
 import { Option } from 'commander';
-import { allowDowngrade, configDir, dryRun, imageOptions, output, strict } from './options.ts';
+import { allowDowngrade, configDir, dryRun, imageOptions, output, repeated, strict } from './options.ts';
 import type { Define } from './program.ts';
+
+/** Of `overlay plan` and `upgrade`. */
+export function takeOption(): Option {
+  const words = 'decide a conflict of the overlay by its number in the report: mine:1 or new:2; may be repeated';
+  return new Option('--take <which>', words).argParser(repeated);
+}
 
 export function defineOverlayCarryCommands(define: Define): void {
   define(
@@ -11,6 +17,7 @@ export function defineOverlayCarryCommands(define: Define): void {
     [
       new Option('--to <image>', 'the image; default: the configured one'),
       ...imageOptions(),
+      takeOption(),
       allowDowngrade(),
       strict(),
       configDir(),

@@ -9,10 +9,12 @@ import { type ImageFlags, openImageText, openNamedImage } from './image-option.t
 import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifecycle-options.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
+import { parseTakes } from './take-option.ts';
 import { mayDowngrade } from './trust-option.ts';
 
 interface OverlayPlanFlags extends ImageFlags, LifecycleFlags, SettingsFlags {
   to?: string;
+  take?: readonly string[];
 }
 
 export async function overlayPlanCommand(
@@ -30,6 +32,7 @@ export async function overlayPlanCommand(
       image,
       strictness: strictnessOf(flags.strict, settings),
       force: true,
+      takes: parseTakes(flags.take),
       minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
       allowDowngrade: mayDowngrade(flags, settings),
     },

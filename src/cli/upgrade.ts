@@ -15,6 +15,7 @@ import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifec
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
+import { parseTakes } from './take-option.ts';
 import { mayDowngrade } from './trust-option.ts';
 import { warningLines } from './warning-lines.ts';
 
@@ -26,6 +27,7 @@ interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerF
   'recoverySystem.uri'?: string;
   /** `false` with --no-overlay. */
   overlay?: boolean;
+  take?: readonly string[];
 }
 
 export async function upgradeCommand(
@@ -101,6 +103,7 @@ async function upgradeSystem(
       assess: settings.value('boot-assessment') ?? true,
       allowDowngrade: mayDowngrade(flags, settings),
       overlay: flags.overlay === false ? 'leave' : 'carry',
+      takes: parseTakes(flags.take),
     },
     { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
   );

@@ -20,7 +20,7 @@ import { inspectUpgrade } from './inspect-upgrade.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { overlayFacts } from './overlay-actions.ts';
 import { type UpkeepState, upkeepPerformers } from './overlay-upkeep.ts';
-import { removePendingCarry } from './pending-carry.ts';
+import { readPendingCarry, removePendingCarry } from './pending-carry.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
@@ -89,13 +89,10 @@ function carryOut(
     const { device: stateDevice } = requirePartition(session.partitions, 'state', labels);
     const stateDirectory = await readPartition(session, 'state');
     const installation = await readInstallation(session, stateDirectory);
-    const foundOverlay = await findOverlay(session, {
-      stateDirectory,
-      oemDirectory: await readPartitionIfThere(session, 'oem'),
-      write: !session.dryRun,
-    });
+    const oemDirectory = await readPartitionIfThere(session, 'oem');
+    const foundOverlay = await findOverlay(session, { stateDirectory, oemDirectory, write: !session.dryRun });
     const overlay = overlayFacts(foundOverlay);
-    const machine = { session, stateDevice, installation, overlay };
+    const machine = { session, stateDevice, installation, overlay, oemDirectory };
     const { facts, prepared } = await inspectUpgrade(request, machine, stateDirectory);
     refuseOlderImage(request, facts);
     for (const text of facts.warnings) events({ type: 'notice', level: 'warning', text });
@@ -203,7 +200,8 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
   'clear-overrides': ({ overrides }, context, { stateDirectory, owner }) =>
     asWarning(context, () => {
       clearOverrides(overrides, { stateDirectory, oemDirectory: owner.oem });
-      removePendingCarry(stateDirectory);
+      // One that this upgrade has written is for its own shutdown.
+      if (readPendingCarry(stateDirectory)?.state === 'failed') removePendingCarry(stateDirectory);
     }),
 
   'remove-old-pristines': ({ keepDigests, keepRunning }, context, { stateDirectory }) =>

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TreePath } from '../image/targettree.ts';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { applyPackages } from '../overlay/packages/apply.ts';
 import { describePackageConflicts, describePackages } from '../overlay/packages/describe.ts';
@@ -32,6 +33,12 @@ export interface CarryTrees {
 
 export type FoundChanges = Changes;
 
+/** The same by path, which stays when numbers change. */
+export interface PathTake {
+  path: TreePath;
+  winner: Winner;
+}
+
 /** One conflict that somebody decided by hand: its number in the report. */
 export interface Take {
   number: number;
@@ -47,7 +54,8 @@ export interface CarryPlan {
   /** What the package manager is to do; undefined where nothing changed. */
   packages: PackagePlan | undefined;
   rebase: RebasePlan;
-  rules: readonly Rule[];
+  /** Conflicts that somebody has decided, by path. */
+  takes: readonly PathTake[];
   /** For the person. */
   report: readonly string[];
 }
@@ -66,17 +74,15 @@ export async function changesOf(
 
 export interface PlanOptions {
   overlay: Carried;
-  /** Decided by hand, by the numbers of the report without them. */
-  takes?: readonly Take[];
-  /** In place of the rules of the old view, and of takes. */
-  rules?: readonly Rule[];
+  /** Decided by hand, by the numbers of the report without them, or by path. */
+  takes?: readonly (Take | PathTake)[];
 }
 
 /** Decides what becomes of each change and package. */
 export async function planCarry(
   trees: CarryTrees,
   changes: FoundChanges,
-  { overlay, takes = [], rules = ownRules(trees.oldView) }: PlanOptions,
+  { overlay, takes = [] }: PlanOptions,
   { signal }: Work,
 ): Promise<CarryPlan> {
   const packages = await planPackages(trees, { signal, archive: archiveOf(overlay.cow) });
@@ -87,12 +93,14 @@ export async function planCarry(
     stageWrites: stageWritesOf(trees.oldView),
     signal,
   };
+  const rules = ownRules(trees.oldView);
   let rebase = await planRebase(trees, { ...options, rules });
-  let all = rules;
+  let byPath: PathTake[] = [];
   if (takes.length > 0) {
     const conflicts = conflictsOf(rebase);
-    all = [...takes.map((take) => ruleOf(take, conflicts)), ...rules];
-    rebase = await planRebase(trees, { ...options, rules: all });
+    byPath = takes.map((take) => ('path' in take ? take : pathTakeOf(take, conflicts)));
+    const taken = byPath.map(({ path, winner }) => takeRule(path, winner));
+    rebase = await planRebase(trees, { ...options, rules: [...taken, ...rules] });
   }
   const decided = conflictsOf(rebase).filter(({ rule }) => rule !== '--take').length + rebase.accountConflicts.length;
   return {
@@ -100,7 +108,7 @@ export async function planCarry(
     decided: decided + (packages?.conflicts.length ?? 0),
     packages,
     rebase,
-    rules: all,
+    takes: byPath,
     report: reportLines(rebase, {
       heading: headingOf(overlay),
       packages: packages === undefined ? [] : describePackages(packages),
@@ -109,9 +117,9 @@ export async function planCarry(
   };
 }
 
-function ruleOf({ number, winner }: Take, conflicts: ReturnType<typeof conflictsOf>): Rule {
+function pathTakeOf({ number, winner }: Take, conflicts: ReturnType<typeof conflictsOf>): PathTake {
   const conflict = conflicts[number - 1];
-  if (conflict !== undefined) return takeRule(conflict.path, winner);
+  if (conflict !== undefined) return { path: conflict.path, winner };
   throw new HoldfastError('HF-USAGE', `there is no conflict ${number}`, {
     hint: `the report has ${conflicts.length}; see holdfast overlay plan`,
   });
@@ -135,6 +143,14 @@ function ownRules(oldView: string): Rule[] {
 
 function headingOf({ device, path, from }: Carried): string {
   return `overlay ${device}:${path}, changes over ${shortFingerprint(from)}`;
+}
+
+/** What the package manager is asked for, as a text to compare: where its files are doesn't count. */
+export function packagesKey({ packages }: Pick<CarryPlan, 'packages'>): string {
+  if (packages === undefined) return '';
+  const { install, remove, hold, unhold, addArchitectures, absent } = packages;
+  const steps = (list: typeof install) => list.map(({ key, wanted }) => `${key} ${wanted ?? ''}`);
+  return JSON.stringify([steps(install), steps(remove), hold, unhold, addArchitectures, absent]);
 }
 
 /** Everything that was decided, for programs. */

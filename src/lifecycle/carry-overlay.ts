@@ -3,11 +3,11 @@
 
 import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFingerprint, sizeOfBase } from '../overlay/fingerprint.ts';
+import { readFingerprint } from '../overlay/fingerprint.ts';
 import { conflictsDirectory, cowFile } from '../overlay/names.ts';
 import { OVERLAY_WORK_FILES } from '../slots/names.ts';
-import { growSlotFile } from '../slots/slot-file.ts';
-import { syncFilesystem } from '../system/filesystems.ts';
+import { growSlotFile, RESERVE_BYTES } from '../slots/slot-file.ts';
+import { freeBytes, syncFilesystem } from '../system/filesystems.ts';
 import { canShareBlocks, mount, unmount } from '../system/mounts.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import type { Root } from '../system/root.ts';
@@ -26,7 +26,8 @@ import { basesInSlots, makeRoomInSet } from './collect-set.ts';
 import { transitionOf } from './fill-slot.ts';
 import type { Carried } from './find-overlay.ts';
 import { OVERLAY_EXIT, refuseCarry } from './overlay-exit.ts';
-import { type SealedView, sealView, wantedRoom } from './seal-view.ts';
+import type { Installation } from './records.ts';
+import { type SealedView, sealView } from './seal-view.ts';
 import type { Session } from './session.ts';
 import { formatBytes } from './sizes.ts';
 import { furnishTarget, openSlotFile } from './target.ts';
@@ -47,6 +48,7 @@ export type CarryAction = PlanOverlay | CarryOverlay;
 /** What the actions leave for each other. */
 export interface CarryState extends BuildSlotState {
   session: Session;
+  installation: Installation;
   overlay?: Carried | undefined;
   carry?: CarryWork;
   /** What was made for the new base stays, whatever fails from here on: it is what boots. */
@@ -93,11 +95,20 @@ export const carryPerformers: Performers<CarryAction, CarryState> = {
     const conflicts = conflictsDirectory(overlay.set, carry.conflicts);
     carry.done = await buildView(context, { ...state, carry, overlay, target, conflicts });
     await carry.trees.close();
-    const bases = basesInSlots(stateDirectory, session.partitions.recovery?.mountPoint);
-    for (const text of makeRoomInSet(overlay.set, bases, wantedRoom(sizeOfBase(base)))) {
-      context.events({ type: 'notice', level: 'info', text });
-    }
-    carry.sealed = await sealView(context, { base, view, set: overlay.set, parent: overlay.from, now: session.now });
+    const bases = basesInSlots(stateDirectory, state.installation.recoveryDirectory);
+    carry.sealed = await sealView(context, {
+      base,
+      view,
+      set: overlay.set,
+      parent: overlay.from,
+      now: session.now,
+      copies: overlay.view.kind === 'running' ? 2 : 1,
+      makeRoom: (wantedBytes) => {
+        for (const text of makeRoomInSet(overlay.set, bases, wantedBytes)) {
+          context.events({ type: 'notice', level: 'info', text });
+        }
+      },
+    });
     state.keepOverlay = carry.sealed.keep;
     rmSync(view, { force: true });
     const { cow, sizeBytes, changedBytes } = carry.sealed;
@@ -140,7 +151,7 @@ export async function buildView(context: ApplyContext, options: BuildViewOptions
     await show();
     await unfurnish();
     await syncFilesystem(at);
-    if (canShareBlocks(stateDirectory)) {
+    if (canKeepPackages(stateDirectory, target.view)) {
       await opened.close();
       const kept = join(stateDirectory, OVERLAY_WORK_FILES.packages);
       await makeView(undo, target.view, kept);
@@ -148,14 +159,19 @@ export async function buildView(context: ApplyContext, options: BuildViewOptions
     }
   }
   const trees = { ...carry.trees, newBase: at };
-  const { packages, rules } = carry.plan;
+  const { packages, takes } = carry.plan;
   // Against what the packages have left: their scripts make accounts and files, too.
-  const done = await planCarry(trees, carry.changes, { overlay, rules }, context);
+  const done = await planCarry(trees, carry.changes, { overlay, takes }, context);
   await replayCarry(done, { directory: at, conflicts }, context);
   await regenerate(context, opened.root, owner, done);
   await syncFilesystem(at);
   await opened.close();
   return { ...done, packages };
+}
+
+/** The shutdown starts from this tree again: without it packages would be fetched when the network is gone. */
+function canKeepPackages(stateDirectory: string, view: string): boolean {
+  return canShareBlocks(stateDirectory) || freeBytes(stateDirectory) > statSync(view).blocks * 512 + RESERVE_BYTES;
 }
 
 /** Package scripts run as root with this machine's /run: they get no sight of the file system with the overlays. */

@@ -1,7 +1,7 @@
 // The trees that carrying an overlay compares, mounted: the old base, the old view, the new base. All of them read-only;
 // a view that isn't running is put together in a file first, since only that can be looked at without device-mapper.
 
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BASE_DIRECTORY } from '../boot/attached-overlay.ts';
 import { OVERLAY_WORK_FILES } from '../slots/names.ts';
@@ -80,6 +80,8 @@ export async function makeView(undo: UndoStack, from: string, file: string): Pro
   rmSync(file, { force: true });
   undo.onFailure(`remove ${file}`, () => rmSync(file, { force: true }));
   await cloneSlotFile(from, file);
+  // What comes into it may be nobody else's to read.
+  chmodSync(file, 0o600);
   await addJournal(file);
 }
 

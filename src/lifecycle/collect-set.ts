@@ -3,13 +3,14 @@
 
 import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { readBinding } from '../overlay/binding.ts';
 import { readFingerprint, shortFingerprint } from '../overlay/fingerprint.ts';
 import { memberOf, sidecarFile } from '../overlay/names.ts';
 import { listSetFiles } from '../overlay/overlay-set.ts';
 import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import { messageOf } from '../system/errors.ts';
 import { freeBytes } from '../system/filesystems.ts';
-import { collectOverlays, KEEP_DAYS, type SetMember } from './collect-overlays.ts';
+import { collectOverlays, type SetMember } from './collect-overlays.ts';
 
 /** The digits of all bases that can boot or run, and of the one that is being built. */
 export function basesInSlots(stateDirectory: string, recoveryDirectory: string | undefined): Set<string> {
@@ -40,30 +41,49 @@ export function collectSet(set: string, bases: ReadonlySet<string>, nowMs: numbe
 }
 
 /**
- * Removes overlays that no slot's system can read, the oldest first, until there is so much room.
+ * Makes room for a new overlay, under the machine's lock: what a killed action has left goes, and then, the oldest first,
+ * overlays of which it is proved that nobody needs them: no slot has their system, and what they hold was carried into
+ * another overlay of the set. Nothing of these goes where it wouldn't help.
+ * @param wantedBytes amounts of room, the best first: the first one that can be had is made.
  * @returns a line for each file that goes.
  */
-export function makeRoomInSet(set: string, bases: ReadonlySet<string>, wantedBytes: number): string[] {
-  const said: string[] = [];
+export function makeRoomInSet(set: string, bases: ReadonlySet<string>, wantedBytes: readonly number[]): string[] {
   const members = membersOf(set);
+  const said = members
+    .filter(({ kind }) => kind === 'unfinished')
+    .map(({ name }) => removeMember(set, name, 'it was not finished'));
+  const carried = parentsIn(set, members);
+  const gone = (digits: string | undefined) => digits !== undefined && !bases.has(digits) && carried.has(digits);
   const cows = members
-    .filter(({ kind }) => kind === 'cow' || kind === 'aside')
-    .sort((a, b) => a.changedMs - b.changedMs);
+    .filter(({ kind, digits }) => kind === 'cow' && gone(digits))
+    .sort((one, other) => one.changedMs - other.changedMs);
+  const free = () => freeBytes(dirname(set));
+  const removable = cows.reduce((sum, { name }) => sum + allocatedBytes(join(dirname(set), name)), 0);
+  const wanted = wantedBytes.find((bytes) => free() + removable >= bytes) ?? 0;
   for (const cow of cows) {
-    if (freeBytes(dirname(set)) >= wantedBytes) break;
-    // As if its days were over.
-    const { remove } = collectOverlays(
-      members.filter(
-        ({ name, digits }) => name === cow.name || (cow.kind === 'cow' && digits === cow.digits && name !== cow.name),
-      ),
-      bases,
-      cow.changedMs + (KEEP_DAYS + 1) * 24 * 3600 * 1000,
-    );
-    for (const { name } of remove) {
-      said.push(removeMember(set, name, 'its system is in no slot any more, and the room is needed'));
+    if (free() >= wanted) break;
+    for (const { name, kind } of members.filter(({ digits }) => digits === cow.digits)) {
+      if (kind === 'aside' || kind === 'unfinished') continue;
+      said.push(removeMember(set, name, 'no slot has its system, what it held was carried, and the room is needed'));
     }
   }
   return said;
+}
+
+/** The digits of bases whose overlay was carried into one that is ready. */
+function parentsIn(set: string, members: readonly SetMember[]): Set<string> {
+  const parents = new Set<string>();
+  for (const { kind, name } of members) {
+    if (kind !== 'cow') continue;
+    const binding = readBinding(sidecarFile(join(dirname(set), name)));
+    if (binding === undefined || 'problem' in binding || binding.state !== 'ready') continue;
+    if (binding.parent !== undefined) parents.add(shortFingerprint(binding.parent));
+  }
+  return parents;
+}
+
+function allocatedBytes(file: string): number {
+  return (lstatSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
 function membersOf(set: string): SetMember[] {

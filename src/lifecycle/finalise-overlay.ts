@@ -12,11 +12,12 @@ import { MENU_ENTRIES, OVERLAY_WORK_FILES, SLOT_FILES } from '../slots/names.ts'
 import { freezeAndThaw } from '../system/durable.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type Action, type ApplyContext, UndoStack } from '../system/plan.ts';
-import { type CarryPlan, changedSince, changesOf, planCarry } from './carry-engine.ts';
+import { run } from '../system/process.ts';
+import { type CarryPlan, changedSince, changesOf, type PathTake, packagesKey, planCarry } from './carry-engine.ts';
 import { buildView } from './carry-overlay.ts';
 import { openImage, openOldTrees } from './carry-trees.ts';
 import type { Carried } from './find-overlay.ts';
-import { PACKAGES_FILE, SEEN_FILE } from './overlay-upkeep.ts';
+import { PACKAGES_FILE, SEEN_FILE, TAKES_FILE } from './overlay-upkeep.ts';
 import {
   bootId,
   judgePending,
@@ -41,7 +42,7 @@ const FINALISE_TOOLS = ['blkid', 'dumpe2fs', 'e2fsck', 'fallocate', 'flock', 'lo
 
 export interface FinaliseResult {
   /**
-   * `nothing`: no upgrade waits for this shutdown. `unchanged`: all of it was carried by the upgrade. `carried`: the rest is
+   * `nothing`: no upgrade waits for this shutdown, or this is none. `unchanged`: all of it was carried by the upgrade. `carried`: the rest is
    * too, now. `put-back`: it could not be, and the old system boots with its overlay. `left`: neither, and the new system
    * boots without the rest.
    */
@@ -65,11 +66,12 @@ export function finaliseOverlay(options: SessionOptions): Promise<FinaliseResult
     const pending = readPendingCarry(stateDirectory);
     const active = join(stateDirectory, SLOT_FILES.active);
     const now = { active: existsSync(active) ? readFingerprint(active) : undefined, bootId: bootId() };
-    if (pending === undefined || judgePending(pending, now) !== 'at-shutdown')
-      return { outcome: 'nothing', changed: 0 };
-    await openForWriting(session.undo, stateDirectory, { endsReadOnly: true });
+    const isDue = pending !== undefined && judgePending(pending, now) === 'at-shutdown';
+    // Before the shutdown the view goes on changing, and nobody would carry what comes then.
+    if (!isDue || !(await isShuttingDown())) return { outcome: 'nothing', changed: 0 };
     const state: FinaliseState = { session, stateDirectory, pending, changed: [] };
     try {
+      await openForWriting(session.undo, stateDirectory, { endsReadOnly: true });
       const action: Action<'carry-rest'> = {
         kind: 'carry-rest',
         summary: 'Carry what changed in the overlay since the upgrade',
@@ -90,6 +92,12 @@ export function finaliseOverlay(options: SessionOptions): Promise<FinaliseResult
   });
 }
 
+/** Whether everything else is being stopped. Without systemd whoever calls it knows. */
+async function isShuttingDown(): Promise<boolean> {
+  if (!existsSync('/run/systemd/system')) return true;
+  return (await run(['systemctl', 'is-system-running'])).stdout.trim() === 'stopping';
+}
+
 async function carryRest(_: Action, context: ApplyContext, state: FinaliseState): Promise<void> {
   const { session, stateDirectory, pending } = state;
   const overlay = carriedNow(pending, readAttachedOverlay());
@@ -101,7 +109,12 @@ async function carryRest(_: Action, context: ApplyContext, state: FinaliseState)
   const base = join(stateDirectory, SLOT_FILES.active);
   const changes = await changesOf(trees, context);
   const look = await openImage(context.undo, base, join(workDirectory, 'new-base'), { readOnly: true });
-  const plan = await planCarry({ ...trees, newBase: look.root.directory }, changes, { overlay }, context);
+  const plan = await planCarry(
+    { ...trees, newBase: look.root.directory },
+    changes,
+    { overlay, takes: ownTakes() },
+    context,
+  );
   await look.close();
   const view = join(stateDirectory, OVERLAY_WORK_FILES.newView);
   const start = startOf(stateDirectory, plan);
@@ -118,11 +131,16 @@ async function carryRest(_: Action, context: ApplyContext, state: FinaliseState)
   rmSync(view, { force: true });
 }
 
+/** What the owner has decided at the upgrade. The directory is root's, and gone with this boot. */
+function ownTakes(): PathTake[] {
+  return existsSync(TAKES_FILE) ? JSON.parse(readFileSync(TAKES_FILE, 'utf8')) : [];
+}
+
 /** The tree with the packages that the upgrade has left, if the packages are still the same. */
 function startOf(stateDirectory: string, plan: CarryPlan): string | undefined {
   const kept = join(stateDirectory, OVERLAY_WORK_FILES.packages);
   if (plan.packages === undefined || !existsSync(kept) || !existsSync(PACKAGES_FILE)) return undefined;
-  return readFileSync(PACKAGES_FILE, 'utf8') === JSON.stringify(plan.packages) ? kept : undefined;
+  return readFileSync(PACKAGES_FILE, 'utf8') === packagesKey(plan) ? kept : undefined;
 }
 
 /** @throws HoldfastError HF-STATE when this boot's overlay is not the one that the upgrade carried. */

@@ -174,8 +174,8 @@ async function findStored(session: Session, text: string, options: FindOptions):
         changedBytes,
       };
     }
-    // Nothing was ever written over this base.
-    if (choice.reason === 'file-missing' || choice.reason === 'mismatch') return { ...found, from, problem: undefined };
+    // Nothing was ever written over any base.
+    if (choice.reason === 'file-missing') return { ...found, from, problem: undefined };
     return { ...found, from, problem: choice.message, hint: choice.hint };
   } catch (error) {
     return { ...named, problem: messageOf(error), hint: 'attach the disk that holds the overlay' };

@@ -10,16 +10,15 @@ import { cowFile, sidecarFile } from '../overlay/names.ts';
 import { freeBytes, probeFilesystem } from '../system/filesystems.ts';
 import type { ApplyContext, Performers } from '../system/plan.ts';
 import { run } from '../system/process.ts';
-import { writeSeen } from './carry-engine.ts';
+import { packagesKey, writeSeen } from './carry-engine.ts';
 import type { CarryState } from './carry-overlay.ts';
 import { asBytes } from './carry-trees.ts';
-import { basesInSlots, collectSet, makeRoomInSet } from './collect-set.ts';
+import { basesInSlots, collectSet } from './collect-set.ts';
 import { transitionOf } from './fill-slot.ts';
 import type { FoundOverlay } from './find-overlay.ts';
 import type { OverlayUpkeep } from './overlay-actions.ts';
 import { bootId, writePendingCarry } from './pending-carry.ts';
-import type { Installation } from './records.ts';
-import { cowSize, wantedRoom } from './seal-view.ts';
+import { cowSize } from './seal-view.ts';
 import { asWarning } from './session.ts';
 import { formatBytes } from './sizes.ts';
 
@@ -27,13 +26,13 @@ import { formatBytes } from './sizes.ts';
 export const CARRY_DIRECTORY = '/run/holdfast/carry';
 export const SEEN_FILE = join(CARRY_DIRECTORY, 'seen');
 export const PACKAGES_FILE = join(CARRY_DIRECTORY, 'packages.json');
+export const TAKES_FILE = join(CARRY_DIRECTORY, 'takes.json');
 /** Its stop carries the rest (os/usr/lib/systemd/system). */
-const FINALISE_UNIT = 'holdfast-overlay-finalise.service';
+const FINALISER = 'holdfast-overlay-finalise';
 
 export interface UpkeepState extends CarryState {
   /** The overlay of this machine, whether or not its changes are carried. */
   foundOverlay?: FoundOverlay | undefined;
-  installation: Installation;
 }
 
 export const upkeepPerformers: Performers<OverlayUpkeep, UpkeepState> = {
@@ -44,10 +43,6 @@ export const upkeepPerformers: Performers<OverlayUpkeep, UpkeepState> = {
       if (set === undefined) return;
       const base = transitionOf(state);
       const fingerprint = readFingerprint(base);
-      const bases = basesInSlots(state.stateDirectory, state.installation.recoveryDirectory);
-      for (const text of makeRoomInSet(set, bases, wantedRoom(sizeOfBase(base)))) {
-        context.events({ type: 'notice', level: 'info', text });
-      }
       const size = cowSize(sizeOfBase(base), 0, freeBytes(dirname(set)));
       if (size === undefined) {
         context.warn(`there is no room for a blank overlay beside ${set}: the new system boots without one`);
@@ -74,7 +69,8 @@ export const upkeepPerformers: Performers<OverlayUpkeep, UpkeepState> = {
     if (carry?.sealed === undefined || carry.done === undefined || overlay === undefined) return;
     mkdirSync(CARRY_DIRECTORY, { recursive: true, mode: 0o700 });
     writeSeen(carry.changes, SEEN_FILE);
-    writeFileSync(PACKAGES_FILE, JSON.stringify(carry.plan.packages ?? null), { mode: 0o600 });
+    writeFileSync(PACKAGES_FILE, packagesKey(carry.plan), { mode: 0o600 });
+    writeFileSync(TAKES_FILE, JSON.stringify(carry.plan.takes), { mode: 0o600 });
     const { device, path, from } = overlay;
     writePendingCarry(stateDirectory, {
       device,
@@ -103,9 +99,20 @@ export const upkeepPerformers: Performers<OverlayUpkeep, UpkeepState> = {
 
 /** Systemd stops units in the order of their dependencies, so one that is started now is stopped where it belongs. */
 async function startFinaliser({ events }: ApplyContext): Promise<void> {
-  if (!existsSync('/run/systemd/system')) return;
-  const started = await run(['systemctl', 'start', FINALISE_UNIT]);
+  const later = 'after the reboot, holdfast overlay rebase carries it';
+  const manager = MANAGERS.find(({ sign }) => existsSync(sign));
+  if (manager === undefined) {
+    const text = `nothing on this machine carries what changes in the overlay until the reboot; ${later}`;
+    events({ type: 'notice', level: 'warning', text });
+    return;
+  }
+  const started = await run(manager.start);
   if (started.status === 0) return;
-  const text = `what changes in the overlay until the reboot is not carried: ${FINALISE_UNIT} did not start (${started.stderr.trim()})`;
+  const text = `what changes in the overlay until the reboot is not carried, since ${FINALISER} did not start (${started.stderr.trim()}); ${later}`;
   events({ type: 'notice', level: 'warning', text });
 }
+
+const MANAGERS: readonly { sign: string; start: readonly [string, ...string[]] }[] = [
+  { sign: '/run/systemd/system', start: ['systemctl', 'start', `${FINALISER}.service`] },
+  { sign: '/run/openrc/softlevel', start: ['rc-service', FINALISER, 'start'] },
+];

@@ -110,7 +110,7 @@ export function describePending(pending: PendingCarry, standing: CarryStanding):
   const digits = pending.from.slice(0, 16);
   const command = `holdfast overlay rebase --from ${digits}`;
   if (standing === 'unfinished') {
-    return `What changed in the overlay after the upgrade of ${pending.date} is not in this system: the machine went off without shutting down. "${command}" carries it.`;
+    return `What changed in the overlay after the upgrade of ${pending.date} is not in this system: the shutdown did not carry it, or there was none. "${command}" does.`;
   }
   if (standing !== 'failed') return undefined;
   return `What changed in the overlay after the upgrade of ${pending.date} could not be carried: ${pending.problem ?? 'the reason is unknown'}. Upgrade again, or in the new system: ${command}`;

@@ -22,9 +22,16 @@ const LEAST_BYTES = 256 * MIB;
 /** Stays free beside it. */
 const RESERVE_BYTES = 16 * MIB;
 
-/** The room on the overlay's disk with which a COW covers all of its base: for two of them. */
-export function wantedRoom(baseBytes: number): number {
-  return 2 * fullCoverBytes(baseBytes) + RESERVE_BYTES;
+/** Room on the overlay's disk, the best first: for two COWs that cover all of their base, or for what has to be. */
+function wantedRoom(baseBytes: number, changedBytes: number, copies: number): number[] {
+  return [2 * fullCoverBytes(baseBytes), copies * leastBytes(baseBytes, changedBytes)].map(
+    (bytes) => bytes + RESERVE_BYTES,
+  );
+}
+
+/** The changes themselves with their tables, and a little to go on with. */
+function leastBytes(baseBytes: number, changedBytes: number): number {
+  return Math.min(fullCoverBytes(baseBytes), changedBytes + changedBytes / 128 + MIB);
 }
 
 /**
@@ -32,16 +39,16 @@ export function wantedRoom(baseBytes: number): number {
  * another one before it lets go of the first; such a one can't overflow.
  * @param changedBytes what it holds from the start.
  * @param freeOnDisk in bytes.
+ * @param copies how many such there will be at a time.
  * @returns undefined when there is no room.
  */
-export function cowSize(baseBytes: number, changedBytes: number, freeOnDisk: number): number | undefined {
+export function cowSize(baseBytes: number, changedBytes: number, freeOnDisk: number, copies = 1): number | undefined {
   const full = fullCoverBytes(baseBytes);
   const room = freeOnDisk - RESERVE_BYTES;
   if (room >= 2 * full) return full;
   const wanted = Math.min(full, Math.max(2 * changedBytes, LEAST_BYTES));
-  // The changes themselves with their tables, and a little to go on with.
-  const least = Math.min(full, changedBytes + changedBytes / 128 + MIB);
-  if (room < least) return undefined;
+  const least = leastBytes(baseBytes, changedBytes);
+  if (room < copies * least) return undefined;
   return goodBytes(Math.max(least, Math.min(wanted, room / 2)));
 }
 
@@ -61,9 +68,20 @@ export interface SealedView {
  */
 export async function sealView(
   context: Pick<ApplyContext, 'undo' | 'signal' | 'progress'>,
-  options: { base: string; view: string; set: string; parent: Fingerprint; now: string; replaces?: boolean },
+  options: {
+    base: string;
+    view: string;
+    set: string;
+    parent: Fingerprint;
+    now: string;
+    replaces?: boolean;
+    /** So many will be there at a time: the shutdown writes another one. */
+    copies?: number;
+    /** Asked before the room is looked at. */
+    makeRoom?: (wantedBytes: readonly number[]) => void;
+  },
 ): Promise<SealedView> {
-  const { base, view, set, parent, now, replaces = false } = options;
+  const { base, view, set, parent, now, replaces = false, copies = 1, makeRoom } = options;
   const { undo, signal } = context;
   await checkSlotFile(view);
   const fingerprint = readFingerprint(base);
@@ -77,7 +95,8 @@ export async function sealView(
     modified: view,
     to: fresh,
     sizeFor: (changedBytes) => {
-      const size = cowSize(baseSizeBytes, changedBytes, freeBytes(dirname(set)));
+      makeRoom?.(wantedRoom(baseSizeBytes, changedBytes, copies));
+      const size = cowSize(baseSizeBytes, changedBytes, freeBytes(dirname(set)), copies);
       if (size === undefined) throw noRoom(set, changedBytes);
       return size;
     },
@@ -90,6 +109,7 @@ export async function sealView(
     created: now,
     parent,
     state: 'building',
+    note: 'an upgrade was writing it; it is made anew by the next one',
     filesystem: (await probeFilesystem(base)).type ?? 'ext4',
   };
   let keep = () => {};
@@ -105,7 +125,8 @@ export async function sealView(
   forgetFresh();
   rmSync(triesFile(cow), { force: true });
   fsyncPath(dirname(cow));
-  writeBinding(sidecarFile(cow), { ...binding, state: 'ready' });
+  const { note: _, ...finished } = binding;
+  writeBinding(sidecarFile(cow), { ...finished, state: 'ready' });
   return { cow, ...written, keep };
 }
 

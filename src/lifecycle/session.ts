@@ -3,6 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readAttachedOverlay } from '../boot/attached-overlay.ts';
 import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
 import { locatePartitions, type Partitions, requirePartition } from '../slots/locate.ts';
 import { BOOTED_PARTITION, DEFAULT_LABELS, type Labels, LIVE_PARTITION, type PartitionRole } from '../slots/names.ts';
@@ -157,7 +158,9 @@ export async function openForWriting(
   if (wasReadOnly) await runChecked(['mount', '-o', 'remount,rw', directory]);
   const fromBoot = directory === BOOTED_PARTITION || directory === LIVE_PARTITION;
   const root = mountAt('/');
-  const closes = options.endsReadOnly && fromBoot && root !== undefined && isReadOnly(root);
+  // With a root overlay / is writable, and what is below it is not.
+  const isClosed = (root !== undefined && isReadOnly(root)) || readAttachedOverlay()?.used === true;
+  const closes = options.endsReadOnly && fromBoot && isClosed;
   if (!wasReadOnly && !closes) return;
   undo.always(`remount ${directory} read-only`, async () => {
     await freezeAndThaw(directory);

@@ -11,6 +11,7 @@ import { type BuildSlotState, buildSlotPerformers, type RunHook } from './build-
 import type { Strictness } from './hooks.ts';
 import { runHostHook } from './host-hooks.ts';
 import { recordFailure, writeLastAction } from './last-action.ts';
+import { bootId, readPendingCarry } from './pending-carry.ts';
 import type { Installation } from './records.ts';
 import { asWarning, openForWriting, type Session } from './session.ts';
 import { openSlotFile } from './target.ts';
@@ -54,8 +55,10 @@ export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, Switch
   'remove-leftovers': (action, { events }, { stateDirectory }) => {
     const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = [] } = action;
     const options = { keepDigests, keepRunning, keepOutgoing, keepFetched };
-    // What an earlier upgrade has left for the shutdown is of no use once another system becomes active.
-    rmSync(join(stateDirectory, OVERLAY_WORK_FILES.packages), { force: true });
+    // The shutdown of this boot may still need it.
+    if (readPendingCarry(stateDirectory)?.bootId !== bootId()) {
+      rmSync(join(stateDirectory, OVERLAY_WORK_FILES.packages), { force: true });
+    }
     for (const name of removeLeftovers(stateDirectory, options)) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an earlier action` });
     }

@@ -28,7 +28,7 @@ export class OverlayDisk {
   #device = '';
 
   /** A disk with an empty ext4 file system, attached and not mounted. */
-  static async create(sizeMib = 3072): Promise<OverlayDisk> {
+  static async create(sizeMib = 4096): Promise<OverlayDisk> {
     const disk = new OverlayDisk();
     writeFileSync(disk.file, '');
     truncateSync(disk.file, sizeMib * 2 ** 20);
@@ -77,6 +77,8 @@ export class OverlayDisk {
       const sizeFor = () => fullCoverBytes(baseSizeBytes);
       await createCowFromDifference({ base, modified: flat, to: `${cow}.new`, sizeFor });
       renameSync(`${cow}.new`, cow);
+      // A running system leaves its sidecar alone.
+      if (existsSync(sidecarFile(cow))) return;
       const created = '2026-11-20T10:00:00.000Z';
       writeBinding(sidecarFile(cow), { fingerprint, baseSizeBytes, created, state: 'ready', filesystem: 'ext4' });
     });
