@@ -6,7 +6,7 @@ import { RECORD_FILES, type RecordConflict } from '../merge/record-table.ts';
 import { mergeRecords, type RecordSides } from '../merge/records.ts';
 import { contentOf } from './content.ts';
 import type { RebaseTrees } from './model.ts';
-import { prefixOf } from './walk.ts';
+import { withHandles } from './tree-handles.ts';
 
 export const RECORD_PATHS: readonly TreePath[] = RECORD_FILES.map((name) => `etc/${name}`);
 
@@ -77,5 +77,5 @@ function numbersOf(content: Uint8Array | undefined): [string, number][] {
 }
 
 async function read(directory: string, path: TreePath): Promise<Buffer | undefined> {
-  return contentOf(prefixOf(directory) + path, MAX_BYTES);
+  return withHandles(directory, (tree) => contentOf(tree, path, MAX_BYTES));
 }

@@ -36,7 +36,11 @@ export async function readAttributes(
   return found;
 }
 
-async function readXattrs(directory: string, paths: readonly TreePath[]): Promise<Map<TreePath, Map<string, Buffer>>> {
+/** As {@link readAttributes}, without flags. */
+export async function readXattrs(
+  directory: string,
+  paths: readonly TreePath[],
+): Promise<Map<TreePath, Map<string, Buffer>>> {
   let wanted = paths;
   for (let attempt = 1; wanted.length > 0; attempt += 1) {
     try {
@@ -52,7 +56,8 @@ async function readXattrs(directory: string, paths: readonly TreePath[]): Promis
   return new Map();
 }
 
-async function readFlags(directory: string, paths: readonly TreePath[]): Promise<Map<TreePath, string>> {
+/** As {@link readAttributes}, flags alone. */
+export async function readFlags(directory: string, paths: readonly TreePath[]): Promise<Map<TreePath, string>> {
   if (paths.length === 0) return new Map();
   const output: Buffer[] = [];
   try {

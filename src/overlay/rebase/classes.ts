@@ -74,10 +74,11 @@ const PATTERNS: readonly (readonly [PathClass, readonly string[]])[] = [
       'var/lib/selinux/**',
     ],
   ],
-  ['boot-generated', ['etc/fstab']],
+  ['boot-generated', ['etc/fstab', 'var/lib/holdfast/written-by-stages']],
   [
     'regenerated',
     [
+      '.holdfast-replay/**',
       'proc/**',
       'sys/**',
       'dev/**',

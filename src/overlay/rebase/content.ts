@@ -1,11 +1,14 @@
-// What files hold: their digests, and copies of them that keep holes as holes. What is behind a name may change while a running
-// system is read, so a file is opened without following links and read to its end, however long it was said to be.
+// What files hold: their digests, and copies of them that keep holes as holes. A running system changes while it is read, so a
+// file is opened without following links anywhere, and read to its end, however long it was said to be.
 
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { bytesOf } from '../../image/targettree.ts';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import type { TreePath } from '../../image/targettree.ts';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
 import { run } from '../../system/process.ts';
+import type { TreeHandles } from './tree-handles.ts';
+import type { TreeObject } from './tree-object.ts';
+import { show } from './walk.ts';
 
 const BUFFER_BYTES = 1 << 20;
 const BLOCK = 4096;
@@ -23,13 +26,12 @@ interface Range {
 /**
  * The digest of a file, the same for the same content wherever its holes are: sha256 of the content; of files above 1 GiB,
  * of the blocks that aren't zero and where they are.
- * @param path with the directory that it is in, bytes as latin1.
  * @returns undefined when there is no file any more.
  * @throws HoldfastError HF-IO, HF-INTERRUPTED.
  */
-export async function digestOf(path: string, signal?: AbortSignal): Promise<string | undefined> {
+export async function digestOf(tree: TreeHandles, path: TreePath, signal?: AbortSignal): Promise<string | undefined> {
   const hash = createHash('sha256');
-  const size = await readFile(path, signal, (bytes, offset, { isLarge }) => {
+  const size = await readFile(tree, path, { signal }, (bytes, offset, { isLarge }) => {
     if (isLarge) hashBlocks(hash, bytes, offset);
     else hash.update(bytes);
   });
@@ -40,28 +42,35 @@ export async function digestOf(path: string, signal?: AbortSignal): Promise<stri
 }
 
 /** All of a small file; undefined when it is no file or larger. */
-export async function contentOf(path: string, maxBytes: number): Promise<Buffer | undefined> {
+export async function contentOf(tree: TreeHandles, path: TreePath, maxBytes: number): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   let total = 0;
-  const size = await readFile(path, undefined, (bytes) => {
+  const size = await readFile(tree, path, {}, (bytes) => {
     total += bytes.length;
     if (total <= maxBytes) parts.push(Buffer.from(bytes));
   });
   return size !== undefined && total <= maxBytes ? Buffer.concat(parts) : undefined;
 }
 
+export interface ReadOptions {
+  /** What was decided about: a file with another owner or mode is another one, which others may not be allowed to read. */
+  expected?: Pick<TreeObject, 'uid' | 'gid' | 'mode'> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Copies a file into one that was made just now.
- * @returns how many bytes were written; undefined when there is no file any more.
+ * @returns how many bytes were written; undefined when there is no such file any more.
  * @throws HoldfastError HF-NO-SPACE, HF-IO, HF-INTERRUPTED.
  */
 export async function copyContent(
-  from: string,
+  tree: TreeHandles,
+  path: TreePath,
   to: number,
-  options: { keepHoles: boolean; signal?: AbortSignal | undefined },
+  options: ReadOptions & { keepHoles: boolean },
 ): Promise<number | undefined> {
   let written = 0;
-  const size = await readFile(from, options.signal, (bytes, offset) => {
+  const size = await readFile(tree, path, options, (bytes, offset) => {
     for (const { from: start, to: end } of options.keepHoles ? storedBlocks(bytes) : [{ from: 0, to: bytes.length }]) {
       writeAll(to, bytes.subarray(start, end), offset + start);
       written += end - start;
@@ -74,14 +83,16 @@ export async function copyContent(
 
 /** Hands out a file piece by piece; a piece is valid until the next one. Returns its size. */
 async function readFile(
-  path: string,
-  signal: AbortSignal | undefined,
+  tree: TreeHandles,
+  path: TreePath,
+  { signal, expected }: ReadOptions,
   use: (bytes: Buffer, offset: number, file: { isLarge: boolean }) => void,
 ): Promise<number | undefined> {
-  const fd = openFile(path);
+  const fd = openFile(tree, path);
   if (fd === undefined) return undefined;
   try {
     const stats = fstatSync(fd);
+    if (expected !== undefined && !isExpected(stats, expected)) return undefined;
     const isLarge = stats.size > LARGE_BYTES;
     const isSparse = stats.blocks * 512 < stats.size;
     const ranges =
@@ -106,7 +117,7 @@ async function readFile(
     return isLarge ? Math.max(end, stats.size) : end;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be read or copied: ${messageOf(error)}`, {
+    throw new HoldfastError('HF-IO', `${show(path)} could not be read or copied: ${messageOf(error)}`, {
       cause: error,
     });
   } finally {
@@ -114,15 +125,19 @@ async function readFile(
   }
 }
 
-function openFile(path: string): number | undefined {
+function isExpected(stats: Stats, { uid, gid, mode }: Pick<TreeObject, 'uid' | 'gid' | 'mode'>): boolean {
+  return stats.uid === uid && stats.gid === gid && (stats.mode & 0o7777) === mode;
+}
+
+function openFile(tree: TreeHandles, path: TreePath): number | undefined {
   try {
-    const fd = openSync(bytesOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const fd = openSync(tree.at(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     if (fstatSync(fd).isFile()) return fd;
     closeSync(fd);
     return undefined;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errnoOf(error) ?? '')) return undefined;
-    throw new HoldfastError('HF-IO', `${JSON.stringify(path)} could not be opened: ${messageOf(error)}`, {
+    throw new HoldfastError('HF-IO', `${show(path)} could not be opened: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -14,6 +14,8 @@ import { differences, NO_XATTRS, type TreeObject } from './tree-object.ts';
 
 export interface Policy {
   rules: readonly Rule[];
+  /** The new base is a view that was used already: its own identity and logs are this machine's too. */
+  ontoView?: boolean | undefined;
 }
 
 /** Who wins a conflict at a path, and what says so. */
@@ -60,6 +62,9 @@ export function decide(fact: Fact, facts: Facts, policy: Policy): Decision {
     if (fields.length === 1 && fields[0] === 'time') return decideTime(fact, view, decided);
   }
   if (isSame(view, base) && !isRelinked) return decided('converged', stay, 'the new image has it as well');
+  if (treatment === 'always-user' && policy.ontoView === true) {
+    return decided('skipped', stay, 'the view that this goes to has its own', `class:${fact.class}`);
+  }
   if (treatment === 'always-user') return decided(plain, applied, because, `class:${fact.class}`);
 
   const conflict = (
@@ -119,7 +124,9 @@ function decideBoth(
     return { want: 'object', object, content };
   };
   if (result.content === 'conflict') return conflict('both-changed', 'both changed its content');
-  if (result.content === 'merge') return decided('merged', wish(result.ofUser), 'both changed different lines of it');
+  if (result.content === 'merge' && result.inConflict.length === 0) {
+    return decided('merged', wish(result.ofUser), 'both changed different lines of it');
+  }
   if (result.inConflict.length > 0) {
     const what = result.inConflict.map((field) => field.replace('xattr:', '')).join(', ');
     return conflict('both-changed', `both changed its ${what}`, wish(result.ofUser), wish(result.ofBase));

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { bytesOf, parentOf, type TreePath } from '../../image/targettree.ts';
+import { REMOVED } from '../../system/written-files.ts';
 import { MAX_MERGE_BYTES, mergeText } from '../merge/text.ts';
 import { type MergedAccounts, mergeAccounts, RECORD_PATHS } from './account-records.ts';
 import { classOf, isCarried, type PathClass } from './classes.ts';
@@ -11,6 +12,7 @@ import { contentOf } from './content.ts';
 import type { Change, Changes, RebaseTrees } from './model.ts';
 import { NewBase } from './new-base.ts';
 import { addDigests, readObjects } from './read-object.ts';
+import { withHandles } from './tree-handles.ts';
 import type { TreeObject } from './tree-object.ts';
 import { joinPath, parentsOf } from './tree-order.ts';
 import { prefixOf } from './walk.ts';
@@ -46,7 +48,7 @@ export interface Facts {
 export interface FactOptions {
   /** Paths that the package manager takes care of. */
   packaged?: { has(path: TreePath): boolean } | undefined;
-  /** What stages wrote: sha256 of a file's content, or of a link's target, as hexadecimal digits. */
+  /** What stages wrote: sha256 of a file's content, or of a link's target, as hexadecimal digits; or `removed`. */
   stageWrites?: ReadonlyMap<TreePath, string> | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -117,7 +119,10 @@ class Gatherer {
     if (!isCarried(path)) return fact;
     if (packaged?.has(path)) return { ...fact, left: 'packages' };
     const write = stageWrites?.get(path);
-    if (write !== undefined && after !== undefined && (await this.#isAsWritten(path, after, write))) {
+    // Account files are many hands' work, record by record.
+    const isOne = write !== undefined && !RECORD_PATHS.includes(path);
+    if (isOne && after === undefined && write === REMOVED) return { ...fact, left: 'stage-log' };
+    if (isOne && after !== undefined && (await this.#isAsWritten(path, after, write))) {
       return { ...fact, left: 'stage-log' };
     }
     const originInBase = this.#originOf(change, base);
@@ -156,9 +161,13 @@ class Gatherer {
     if (before.digest === after.digest || before.digest === base.digest || after.digest === base.digest)
       return undefined;
     const { oldBase, oldView, newBase } = this.#trees;
-    const was = await contentOf(prefixOf(oldBase) + path, MAX_MERGE_BYTES);
-    const ours = await contentOf(prefixOf(oldView) + path, MAX_MERGE_BYTES);
-    const theirs = await contentOf(prefixOf(newBase) + target, MAX_MERGE_BYTES);
+    const textOf = (directory: string, at: TreePath) =>
+      withHandles(directory, (tree) => contentOf(tree, at, MAX_MERGE_BYTES));
+    const [was, ours, theirs] = [
+      await textOf(oldBase, path),
+      await textOf(oldView, path),
+      await textOf(newBase, target),
+    ];
     if (was === undefined || ours === undefined || theirs === undefined) return undefined;
     const result = mergeText(was, ours, theirs);
     return result.outcome === 'merged' ? result.content : undefined;

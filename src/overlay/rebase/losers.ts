@@ -2,18 +2,28 @@
 // would execute it. A list in JSON has each object with its attributes, numbered files have the contents, so that a file
 // system without owners and attributes keeps everything too.
 
-import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { TreePath } from '../../image/targettree.ts';
 import { fsyncPath, writeFileDurably } from '../../system/durable.ts';
 import { HoldfastError } from '../../system/errors.ts';
-import { copyContent } from './content.ts';
+import { copyContent, type ReadOptions } from './content.ts';
 import { isCount, isRecord } from './json-value.ts';
 import type { ConflictKind, Decision, RebasePlan, Winner } from './model.ts';
 import { jsonOfObject, objectOfJson } from './object-json.ts';
 import { pathOfText, textOfPath } from './path-text.ts';
+import { type TreeHandles, withHandles } from './tree-handles.ts';
 import type { TreeObject } from './tree-object.ts';
-import { prefixOf } from './walk.ts';
 
 /** One object that was not taken. */
 export interface Loser {
@@ -54,30 +64,52 @@ export async function saveLosers(
   directory: string,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
-  const losers: { loser: Loser; from: string }[] = [];
+  const losers: { loser: Loser; from: { tree: string; path: TreePath }; expected: TreeObject | undefined }[] = [];
+  const asLeft = new Map(plan.changes.changes.map(({ path, after }) => [path, after]));
   for (const [index, decision] of conflictsOf(plan).entries()) {
     const { path, target, conflict, alsoLost = [] } = decision;
     const byUser = conflict.winner === 'user';
     const face = { number: index + 1, kind: conflict.kind, winner: conflict.winner, isDone: false };
-    const tree = prefixOf(byUser ? plan.trees.newBase : plan.trees.oldView);
+    const tree = byUser ? plan.trees.newBase : plan.trees.oldView;
     const object = byUser ? decision.base : decision.view;
-    losers.push({ loser: { ...face, path, object }, from: tree + (byUser ? target : path) });
-    for (const lost of alsoLost)
-      losers.push({ loser: { ...face, path: lost.path, object: lost.object }, from: tree + lost.path });
+    const expected = byUser ? object : asLeft.get(path);
+    losers.push({ loser: { ...face, path, object }, from: { tree, path: byUser ? target : path }, expected });
+    for (const lost of alsoLost) {
+      const from = { tree, path: lost.path };
+      losers.push({ loser: { ...face, path: lost.path, object: lost.object }, from, expected: lost.object });
+    }
   }
-  if (losers.length === 0) return 0;
+  if (losers.length === 0 && !existsSync(join(directory, LIST))) return 0;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const [index, { loser, from }] of losers.entries()) {
+  // A directory may have the list of an earlier try, which holds until this one is whole.
+  const old = readdirSync(directory).filter((name) => /^\d+$/.test(name));
+  const first = 1 + Math.max(0, ...old.map(Number));
+  const done = new Set(
+    old.length > 0
+      ? listConflicts(directory)
+          .filter(({ isDone }) => isDone)
+          .map(nameOf)
+      : [],
+  );
+  for (const [index, { loser, from, expected }] of losers.entries()) {
+    loser.isDone = done.has(nameOf(loser));
     if (loser.object?.type !== 'file') continue;
-    loser.content = String(index + 1);
-    await keepContent(from, join(directory, loser.content), loser.object, options.signal);
+    loser.content = String(first + index);
+    const kept = { isSparse: loser.object.isSparse, expected, signal: options.signal };
+    await withHandles(from.tree, (tree) => keepContent(tree, from.path, join(directory, loser.content ?? ''), kept));
   }
   writeConflicts(
     directory,
     losers.map(({ loser }) => loser),
   );
+  for (const name of old) rmSync(join(directory, name));
   fsyncPath(directory);
   return losers.length;
+}
+
+/** The same conflict of another try. */
+function nameOf({ path, kind, winner }: Loser): string {
+  return `${kind} ${winner} ${path}`;
 }
 
 /**
@@ -117,18 +149,18 @@ export function forgetConflicts(directory: string): void {
 
 /**
  * Keeps one content, durably, for root alone.
- * @param from with the directory that it is in, bytes as latin1.
+ * @param to a name that nothing has yet.
  */
 export async function keepContent(
-  from: string,
+  tree: TreeHandles,
+  path: TreePath,
   to: string,
-  object: TreeObject,
-  signal: AbortSignal | undefined,
+  options: ReadOptions & { isSparse: boolean },
 ): Promise<void> {
   rmSync(to, { force: true });
   const fd = openSync(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
-    await copyContent(from, fd, { keepHoles: object.isSparse, signal });
+    await copyContent(tree, path, fd, { ...options, keepHoles: options.isSparse });
     fsyncSync(fd);
   } finally {
     closeSync(fd);

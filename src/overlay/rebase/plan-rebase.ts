@@ -19,6 +19,8 @@ export interface PlanRebaseOptions extends FactOptions {
   changes?: Changes | undefined;
   /** First match wins, before the table of classes. */
   rules?: readonly Rule[];
+  /** The new base is a view that was used already: what is this machine's identity and what was logged stay as it has them. */
+  ontoView?: boolean | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -28,7 +30,7 @@ export interface PlanRebaseOptions extends FactOptions {
  * @throws HoldfastError HF-IO, HF-INTERRUPTED, HF-TOOL-MISSING.
  */
 export async function planRebase(trees: RebaseTrees, options: PlanRebaseOptions = {}): Promise<RebasePlan> {
-  const policy: Policy = { rules: options.rules ?? [] };
+  const policy: Policy = { rules: options.rules ?? [], ontoView: options.ontoView };
   const changes = options.changes ?? (await findChanges(trees, options));
   const facts = await gatherFacts(trees, changes, options);
   const decided = facts.facts.map((fact) => decide(fact, facts, policy));

@@ -6,6 +6,7 @@ import { bytesOf, type TreePath } from '../../image/targettree.ts';
 import { errnoOf } from '../../system/errors.ts';
 import { readAttributes } from './attributes.ts';
 import { digestOf } from './content.ts';
+import { TreeHandles } from './tree-handles.ts';
 import { objectOf, type TreeObject } from './tree-object.ts';
 import { look, prefixOf } from './walk.ts';
 
@@ -35,11 +36,23 @@ export async function addDigests(
   objects: Iterable<readonly [TreePath, TreeObject]>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const prefix = prefixOf(directory);
+  const tree = new TreeHandles(directory);
+  try {
+    await addDigestsOf(tree, objects, signal);
+  } finally {
+    tree.close();
+  }
+}
+
+async function addDigestsOf(
+  tree: TreeHandles,
+  objects: Iterable<readonly [TreePath, TreeObject]>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const known = new Map<bigint, string | undefined>();
   for (const [path, object] of objects) {
     if (object.type !== 'file' || object.digest !== undefined) continue;
-    const digest = known.get(object.inode) ?? (await digestOf(prefix + path, signal));
+    const digest = known.get(object.inode) ?? (await digestOf(tree, path, signal));
     if (object.links > 1) known.set(object.inode, digest);
     // A file that went away meanwhile equals no other one.
     object.digest = digest ?? 'gone';

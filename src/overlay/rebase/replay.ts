@@ -2,17 +2,18 @@
 // then the new takes its place, attributes last. Nothing but the plan decides, so the same plan gives the same tree; nothing
 // outside the tree is reached, since every directory above is looked at and no link is followed.
 
-import { chmodSync, lchownSync, linkSync, mkdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { fileTimeOf, setTime } from '../../image/exact-time.ts';
-import { bytesOf, parentOf, TargetTree, type TreePath } from '../../image/targettree.ts';
-import { setXattrs } from '../../image/xattrs.ts';
+import { parentOf, TargetTree, type TreePath } from '../../image/targettree.ts';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
 import type { Progress } from '../../system/events.ts';
 import { requireTools } from '../../system/tools.ts';
-import { changeFlags, readAttributes, removeXattr } from './attributes.ts';
+import { changeFlags, readFlags, readXattrs } from './attributes.ts';
+import { furnish } from './furnish.ts';
 import { saveLosers } from './losers.ts';
 import type { Decision, RebasePlan, Wish } from './model.ts';
 import { StagedObjects } from './staged-objects.ts';
+import { batchesOf, namedFromRoot, TreeHandles, withHandles } from './tree-handles.ts';
 import type { TreeObject } from './tree-object.ts';
 import { comparePaths, parentsOf } from './tree-order.ts';
 import { look, prefixOf, show } from './walk.ts';
@@ -33,6 +34,8 @@ export interface ReplayResult {
   /** Of content. */
   writtenBytes: number;
 }
+
+const CAPABILITY = 'security.capability';
 
 type ObjectWish = Extract<Wish, { want: 'object' }>;
 
@@ -61,19 +64,15 @@ export async function replay(plan: RebasePlan, options: ReplayOptions): Promise<
 class Replayer {
   readonly #plan: RebasePlan;
   readonly #options: ReplayOptions;
-  readonly #prefix: string;
-  readonly #tree: TargetTree;
+  readonly #target: TreeHandles;
   readonly #staged: StagedObjects;
-  readonly #real = new Set<TreePath>(['']);
-  /** Directories that something happens in, and the time that they had. */
+  /** Directories that something happens in, and the time that they get. */
   readonly #times = new Map<TreePath, bigint>();
 
   constructor(plan: RebasePlan, options: ReplayOptions) {
     this.#plan = plan;
     this.#options = options;
-    this.#prefix = prefixOf(options.target);
-    const nobody = { beforeChange: () => {}, implied: () => {}, removed: () => {} };
-    this.#tree = new TargetTree(options.target, nobody);
+    this.#target = new TreeHandles(options.target);
     this.#staged = new StagedObjects(options);
   }
 
@@ -88,59 +87,81 @@ class Replayer {
     }
     directories.sort((one, other) => comparePaths(one.target, other.target));
     const others = tasks.filter(({ wish }) => wish.object.type !== 'directory');
-    if (removed.length + directories.length + others.length === 0) return { applied: 0, writtenBytes: 0 };
+    const applied = removed.length + directories.length + others.length;
+    if (applied === 0) return { applied, writtenBytes: 0 };
 
-    await this.#liftFlags(decisions);
     this.#enter('');
     await this.#stage(others);
-    for (const { target, alsoLost } of decisions) {
-      if (alsoLost === undefined) continue;
-      this.#enter(parentOf(target));
-      this.#tree.remove(target);
-    }
+    const flags = await this.#liftFlags([...removed, ...directories, ...others].map(({ target }) => target));
+    for (const { target, alsoLost } of decisions) if (alsoLost !== undefined) this.#removeTree(target);
     for (const decision of removed.toReversed()) this.#remove(decision);
     for (const task of directories) this.#makeDirectory(task);
-    const placed: Task[] = [];
-    for (const task of others) if (this.#put(task)) placed.push(task);
+    await furnish(this.#target, new Map(directories.map(({ target, wish }) => [target, wish.object])));
+    const inPlace = others.filter((task) => !this.#put(task) && task.wish.linkTo === undefined);
+    await furnish(this.#target, this.#present(inPlace));
     for (const task of others) if (task.wish.linkTo !== undefined) this.#link(task, task.wish.linkTo);
-    this.end();
-    await this.#furnish([...placed, ...directories]);
-    return { applied: removed.length + directories.length + others.length, writtenBytes: this.#staged.writtenBytes };
+    this.#staged.end();
+    this.#setTimes();
+    for (const { target, wish } of [...directories, ...others]) flags.set(target, wish.object.flags);
+    await this.#setFlags(flags);
+    return { applied, writtenBytes: this.#staged.writtenBytes };
   }
 
-  /** Nothing that was made aside stays. */
+  /** Nothing that was made aside stays, nothing is held. */
   end(): void {
     this.#staged.end();
+    this.#target.close();
   }
 
-  /** What is immutable can't be replaced, nor anything in it. */
-  async #liftFlags(decisions: readonly Decision[]): Promise<void> {
-    const flagged = decisions.filter(
-      ({ wish, base }) => wish.want !== 'base' && base !== undefined && base.flags !== '',
-    );
-    await changeFlags(
-      this.#options.target,
-      '-ia',
-      flagged.map(({ target }) => target),
-    );
-  }
-
+  /** Makes everything new, complete with its attributes, where nobody reaches it. */
   async #stage(tasks: readonly Task[]): Promise<void> {
+    const { oldView, newBase } = this.#plan.trees;
+    const asLeft = new Map(this.#plan.changes.changes.map(({ path, after }) => [path, after]));
     const total = tasks.reduce((sum, { wish }) => sum + wish.object.storedBytes, 0);
-    for (const task of tasks) {
-      const { target, wish } = task;
-      if (this.#options.signal?.aborted)
-        throw new HoldfastError('HF-INTERRUPTED', 'interrupted while changes were carried');
-      if (wish.linkTo !== undefined || this.#isThere(task)) continue;
-      const source = wish.content.from === 'view' ? this.#plan.trees.oldView : this.#plan.trees.newBase;
-      const made = await this.#staged.make(target, wish, source);
-      if (!made) this.#options.warn(`${show(target)} went away while it was carried`);
-      this.#options.onProgress?.({
-        done: this.#staged.writtenBytes,
-        total: Math.max(total, this.#staged.writtenBytes),
-        unit: 'bytes',
-      });
+    await withHandles(oldView, (view) =>
+      withHandles(newBase, async (base) => {
+        for (const task of tasks) {
+          const { target, wish } = task;
+          if (this.#options.signal?.aborted) {
+            throw new HoldfastError('HF-INTERRUPTED', 'interrupted while changes were carried');
+          }
+          if (wish.linkTo !== undefined || this.#isThere(task)) continue;
+          const { content } = wish;
+          const [source, expected] = content.from === 'view' ? [view, asLeft.get(content.path)] : [base, undefined];
+          const made = await this.#staged.make(target, await this.#checked(wish, source), source, expected);
+          if (!made) this.#options.warn(`${show(target)} went away while it was carried`);
+          const done = this.#staged.writtenBytes;
+          this.#options.onProgress?.({ done, total: Math.max(total, done), unit: 'bytes' });
+        }
+      }),
+    );
+    const wishes = new Map(tasks.map(({ target, wish }) => [target, wish.object]));
+    const objects = [...this.#staged.all].flatMap(([target, staged]) => {
+      const object = wishes.get(target);
+      return object === undefined ? [] : [[staged, object] as const];
+    });
+    await furnish(this.#target, new Map(objects));
+  }
+
+  /**
+   * A capability is asked for again, of the very object that is copied: when it was read first, somebody may have put a link
+   * to a program that has one in the way.
+   */
+  async #checked(wish: ObjectWish, source: TreeHandles): Promise<ObjectWish> {
+    const value = wish.object.xattrs.get(CAPABILITY);
+    if (value === undefined || wish.content.from === 'merge') return wish;
+    const name = namedFromRoot(source, wish.content.path);
+    const now = (await readXattrs('/', [name])).get(name)?.get(CAPABILITY);
+    if (wish.content.from === 'view' && now?.equals(value) !== true) {
+      throw new HoldfastError(
+        'HF-STATE',
+        `${show(wish.content.path)} has other capabilities than when it was looked at`,
+        {
+          hint: 'plan again',
+        },
+      );
     }
+    return wish;
   }
 
   /** Only attributes are new, and no other name of the object must keep the old ones. */
@@ -149,98 +170,96 @@ class Replayer {
     return this.#lstat(target)?.nlink === 1n;
   }
 
+  /** What is immutable can't be changed, nor anything in it. */
+  async #liftFlags(targets: readonly TreePath[]): Promise<Map<TreePath, string>> {
+    const paths = new Set(targets.flatMap((target) => [...parentsOf(target), target]));
+    const there = [...paths].filter((path) => this.#lstat(path) !== undefined);
+    const flagged = new Map<TreePath, string>();
+    for (const batch of batchesOf(there)) {
+      const named = new Map(batch.map((path) => [namedFromRoot(this.#target, path), path]));
+      for (const [name, flags] of await readFlags('/', [...named.keys()])) flagged.set(named.get(name) ?? '', flags);
+    }
+    for (const path of flagged.keys()) await changeFlags('/', '-ia', [namedFromRoot(this.#target, path)]);
+    return flagged;
+  }
+
+  async #setFlags(flags: ReadonlyMap<TreePath, string>): Promise<void> {
+    for (const [path, letters] of flags) {
+      if (letters === '' || this.#lstat(path) === undefined) continue;
+      await changeFlags('/', `+${letters}`, [namedFromRoot(this.#target, path)]);
+    }
+  }
+
   #remove({ target }: Decision): void {
-    if (!this.#isDirectory(parentOf(target))) return;
     const stats = this.#lstat(target);
     if (stats === undefined) return;
     this.#enter(parentOf(target));
     try {
-      if (stats.isDirectory()) rmdirSync(this.#at(target));
-      else unlinkSync(this.#at(target));
+      if (stats.isDirectory()) this.#removeDirectory(target);
+      else unlinkSync(this.#target.at(target));
     } catch (error) {
       if (errnoOf(error) !== 'ENOTEMPTY') throw error;
       this.#options.warn(`${show(target)} stays: something is in it that was not there when this was planned`);
     }
   }
 
+  #removeDirectory(target: TreePath): void {
+    rmdirSync(this.#target.at(target));
+    this.#target.forget(target);
+  }
+
+  #removeTree(target: TreePath): void {
+    if (this.#lstat(target) === undefined) return;
+    this.#enter(parentOf(target));
+    const nobody = { beforeChange: () => {}, implied: () => {}, removed: () => {} };
+    const [, parent = '', name = ''] = /^(.*\/)([^/]*)$/s.exec(this.#target.at(target).toString('latin1')) ?? [];
+    new TargetTree(parent, nobody).remove(name);
+    this.#target.forget(target);
+  }
+
   #makeDirectory({ target, wish }: Task): void {
     const stats = this.#lstat(target);
     if (stats?.isDirectory()) return;
     this.#enter(parentOf(target));
-    if (stats !== undefined) unlinkSync(this.#at(target));
-    mkdirSync(this.#at(target), 0o700);
+    if (stats !== undefined) unlinkSync(this.#target.at(target));
+    mkdirSync(this.#target.at(target), 0o700);
     this.#times.set(target, wish.object.mtimeNs);
-    this.#real.add(target);
   }
 
-  /** @returns false for what has nothing to be given: another name, or what went away. */
+  /** @returns false where nothing was made aside: only attributes are new, or it is another name. */
   #put({ target, wish }: Task): boolean {
-    if (wish.linkTo !== undefined) return false;
     const staged = this.#staged.pathOf(target);
-    if (staged === undefined) return this.#lstat(target) !== undefined && wish.content.from === 'base';
+    if (wish.linkTo !== undefined || staged === undefined) return false;
     this.#enter(parentOf(target));
-    if (this.#lstat(target)?.isDirectory()) rmdirSync(this.#at(target));
-    renameSync(this.#at(staged), this.#at(target));
+    if (this.#lstat(target)?.isDirectory()) this.#removeDirectory(target);
+    renameSync(this.#target.at(staged), this.#target.at(target));
     return true;
   }
 
+  /** What went away meanwhile has been said. */
+  #present(tasks: readonly Task[]): Map<TreePath, TreeObject> {
+    const there = tasks.filter(({ target, wish }) => wish.content.from === 'base' && this.#lstat(target) !== undefined);
+    return new Map(there.map(({ target, wish }) => [target, wish.object]));
+  }
+
   #link({ target }: Task, to: TreePath): void {
-    this.#enter(parentOf(to));
-    this.#enter(parentOf(target));
     const [there, wanted] = [this.#lstat(target), this.#lstat(to)];
     if (wanted === undefined) {
       this.#options.warn(`${show(target)} went away while it was carried`);
       return;
     }
     if (there?.ino === wanted.ino) return;
-    if (there?.isDirectory()) rmdirSync(this.#at(target));
-    else if (there !== undefined) unlinkSync(this.#at(target));
-    linkSync(this.#at(to), this.#at(target));
-  }
-
-  /** Owners, modes, attributes, times, flags: in this order, since each takes something of the later ones away. */
-  async #furnish(tasks: readonly Task[]): Promise<void> {
-    const { target: directory } = this.#options;
-    const wanted = new Map(tasks.map(({ target, wish }) => [target, wish.object]));
-    await this.#removeStaleXattrs(wanted);
-    for (const [target, object] of wanted) {
-      lchownSync(this.#at(target), object.uid, object.gid);
-      // A link has no mode, and chmod would follow it.
-      if (object.type !== 'symlink') chmodSync(this.#at(target), object.mode);
-    }
-    await setXattrs(
-      directory,
-      new Map([...wanted].flatMap(([target, { xattrs }]) => (xattrs.size === 0 ? [] : [[target, xattrs] as const]))),
-    );
-    for (const [target, object] of wanted) {
-      if (object.type !== 'directory') setTime(this.#at(target), fileTimeOf(object.mtimeNs));
-    }
-    for (const [target, time] of [...this.#times].toReversed()) {
-      if (this.#lstat(target)?.isDirectory()) setTime(this.#at(target), fileTimeOf(time));
-    }
-    for (const flags of ['i', 'a']) {
-      const paths = [...wanted].filter(([, object]) => object.flags.includes(flags)).map(([target]) => target);
-      await changeFlags(directory, `+${flags}`, paths);
-    }
-  }
-
-  /** What it has and shall not have: inherited from a directory's default list, or taken away by the user. */
-  async #removeStaleXattrs(wanted: ReadonlyMap<TreePath, TreeObject>): Promise<void> {
-    const stale = new Map<string, TreePath[]>();
-    for (const [target, { xattrs }] of await readAttributes(this.#options.target, [...wanted.keys()])) {
-      for (const name of xattrs.keys()) {
-        if (wanted.get(target)?.xattrs.has(name)) continue;
-        const paths = stale.get(name);
-        if (paths === undefined) stale.set(name, [target]);
-        else paths.push(target);
-      }
-    }
-    for (const [name, paths] of stale) await removeXattr(this.#options.target, name, paths);
+    this.#enter(parentOf(target));
+    if (there?.isDirectory()) this.#removeDirectory(target);
+    else if (there !== undefined) unlinkSync(this.#target.at(target));
+    linkSync(this.#target.at(to), this.#target.at(target));
   }
 
   /** A directory that something is about to happen in. */
   #enter(directory: TreePath): void {
-    if (!this.#isDirectory(directory)) {
+    if (this.#times.has(directory)) return;
+    const own = this.#lstat(directory);
+    if (!own?.isDirectory()) {
       throw new HoldfastError(
         'HF-STATE',
         `${show(directory)} is no directory in the tree that changes are carried to`,
@@ -249,29 +268,25 @@ class Replayer {
         },
       );
     }
-    if (this.#times.has(directory)) return;
     // What looks at a directory's time to know whether something in it is new must see that.
-    const own = this.#lstat(directory)?.mtimeNs ?? 0n;
     const view = look(prefixOf(this.#plan.trees.oldView), directory);
-    this.#times.set(directory, view?.isDirectory() && view.mtimeNs > own ? view.mtimeNs : own);
+    this.#times.set(directory, view?.isDirectory() && view.mtimeNs > own.mtimeNs ? view.mtimeNs : own.mtimeNs);
   }
 
-  /** With all directories above it: no link is on the way. */
-  #isDirectory(directory: TreePath): boolean {
-    for (const path of [...parentsOf(directory), directory]) {
-      if (this.#real.has(path)) continue;
-      if (!this.#lstat(path)?.isDirectory()) return false;
-      this.#real.add(path);
+  #setTimes(): void {
+    for (const [target, time] of [...this.#times].toReversed()) {
+      if (this.#lstat(target)?.isDirectory()) setTime(this.#target.at(target), fileTimeOf(time));
     }
-    return true;
   }
 
-  #lstat(path: TreePath) {
-    return look(this.#prefix, path);
-  }
-
-  #at(path: TreePath): string | Buffer {
-    return bytesOf(this.#prefix + path);
+  /** Nothing where a directory above is none: nothing is behind a link. */
+  #lstat(path: TreePath): BigIntStats | undefined {
+    try {
+      return lstatSync(this.#target.at(path), { bigint: true, throwIfNoEntry: false });
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -40,6 +40,8 @@ class Settler {
     for (const decision of decisions) this.#place(decision);
     for (const decision of decisions.toReversed()) this.#clear(decision);
     for (const decision of decisions) this.#support(decision);
+    // What stays after all may be in a directory that was to go.
+    for (const decision of decisions.toReversed()) this.#clear(decision);
     const all = [...decisions, ...this.#extra].sort((one, other) => comparePaths(one.path, other.path));
     return { decisions: all, implied: [...this.#implied.values()] };
   }

@@ -1,15 +1,19 @@
 // Files, links and nodes that are made aside in the tree that they will be put into: all contents are read before anything is
 // removed or replaced, since the tree may be the one that they are read from.
 
-import { closeSync, constants, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
-import { bytesOf, type TreePath } from '../../image/targettree.ts';
+import { closeSync, constants, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
+import { bytesOf, TargetTree, type TreePath } from '../../image/targettree.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { runChecked } from '../../system/process.ts';
 import { requireTools } from '../../system/tools.ts';
-import { copyContent } from './content.ts';
+import { copyContent, type ReadOptions } from './content.ts';
 import type { Wish } from './model.ts';
+import type { TreeHandles } from './tree-handles.ts';
 import { deviceNumbers, type TreeObject } from './tree-object.ts';
 import { look, prefixOf } from './walk.ts';
+
+/** For root alone, so that nobody reaches what is in it; it is in the class of what is never carried. */
+const DIRECTORY = '.holdfast-replay';
 
 export class StagedObjects {
   readonly #target: string;
@@ -17,6 +21,7 @@ export class StagedObjects {
   readonly #signal: AbortSignal | undefined;
   readonly #made = new Map<TreePath, TreePath>();
   #directory: TreePath | undefined;
+  #count = 0;
   writtenBytes = 0;
 
   constructor(options: { target: string; signal?: AbortSignal | undefined }) {
@@ -30,6 +35,11 @@ export class StagedObjects {
     return this.#made.get(target);
   }
 
+  /** Everything that waits: where, by what it will be. */
+  get all(): ReadonlyMap<TreePath, TreePath> {
+    return this.#made;
+  }
+
   /**
    * Makes the object, without its attributes.
    * @param source the tree that its content is read from.
@@ -38,37 +48,46 @@ export class StagedObjects {
   async make(
     target: TreePath,
     { object, content }: Extract<Wish, { want: 'object' }>,
-    source: string,
+    source: TreeHandles,
+    expected: ReadOptions['expected'],
   ): Promise<boolean> {
     const path = this.#nextPath();
     if (object.type === 'symlink') symlinkSync(bytesOf(object.linkTarget), bytesOf(this.#prefix + path));
     else if (object.type !== 'file') await this.#makeNode(path, object);
     else if (content.from === 'merge') this.#write(path, content.bytes);
-    else if (!(await this.#copy(path, prefixOf(source) + content.path, object))) return false;
+    else if (!(await this.#copy(path, source, content.path, { object, expected }))) return false;
     this.#made.set(target, path);
     return true;
   }
 
-  /** Removes what is left. */
+  /** Removes what is left, also of a try that was cut off. */
   end(): void {
-    if (this.#directory !== undefined)
-      rmSync(bytesOf(this.#prefix + this.#directory), { recursive: true, force: true });
+    const nobody = { beforeChange: () => {}, implied: () => {}, removed: () => {} };
+    const tree = new TargetTree(this.#target, nobody);
+    const stats = look(this.#prefix, DIRECTORY);
+    if (stats?.isDirectory() && stats.uid === 0n && (stats.mode & 0o7777n) === 0o700n) tree.remove(DIRECTORY);
     this.#directory = undefined;
   }
 
   #nextPath(): TreePath {
     if (this.#directory === undefined) {
-      let name = '.holdfast-replay';
-      while (look(this.#prefix, name) !== undefined) name += '-';
-      mkdirSync(bytesOf(this.#prefix + name), 0o700);
-      this.#directory = name;
+      this.end();
+      mkdirSync(bytesOf(this.#prefix + DIRECTORY), 0o700);
+      this.#directory = DIRECTORY;
     }
-    return `${this.#directory}/${this.#made.size}`;
+    this.#count += 1;
+    return `${this.#directory}/${this.#count}`;
   }
 
-  async #copy(path: TreePath, from: string, { isSparse }: TreeObject): Promise<boolean> {
+  async #copy(
+    path: TreePath,
+    source: TreeHandles,
+    from: TreePath,
+    { object, expected }: ReadOptions & { object: TreeObject },
+  ): Promise<boolean> {
     return this.#withNewFile(path, async (fd) => {
-      const written = await copyContent(from, fd, { keepHoles: isSparse, signal: this.#signal });
+      const options = { keepHoles: object.isSparse, expected, signal: this.#signal };
+      const written = await copyContent(source, from, fd, options);
       this.writtenBytes += written ?? 0;
       return written !== undefined;
     });

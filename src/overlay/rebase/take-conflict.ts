@@ -5,10 +5,12 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOf, type TreePath } from '../../image/targettree.ts';
 import { HoldfastError } from '../../system/errors.ts';
+import { syncFilesystem } from '../../system/filesystems.ts';
 import { keepContent, type Loser, listConflicts, writeConflicts } from './losers.ts';
 import type { Decision, RebasePlan, Wish } from './model.ts';
 import { readObjects } from './read-object.ts';
 import { replay } from './replay.ts';
+import { withHandles } from './tree-handles.ts';
 import type { TreeObject } from './tree-object.ts';
 import { parentsOf } from './tree-order.ts';
 import { look, prefixOf, show } from './walk.ts';
@@ -45,11 +47,15 @@ export async function takeConflict(directory: string, number: number, options: T
     const turned: Loser = { ...rest, object, winner: loser.winner === 'user' ? 'new' : 'user', isDone: true };
     if (object?.type === 'file') {
       turned.content = freeName(used);
-      await keepContent(prefixOf(root) + loser.path, join(directory, turned.content), object, signal);
+      const kept = { isSparse: object.isSparse, expected: object, signal };
+      const to = join(directory, turned.content);
+      await withHandles(root, (tree) => keepContent(tree, loser.path, to, kept));
     }
     swapped.set(loser, turned);
   }
   await replay(planOf(losers, directory, root), { target: root, signal, warn: options.warn });
+  // What was kept may go only when it is on the other disk.
+  await syncFilesystem(root);
   writeConflicts(
     directory,
     all.map((loser) => swapped.get(loser) ?? loser),

@@ -2,11 +2,23 @@
 // loser was kept. Needs root.
 
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listConflicts } from '../../../src/overlay/rebase/losers.ts';
+import { forgetConflicts, listConflicts, markDone, saveLosers } from '../../../src/overlay/rebase/losers.ts';
 import type { RebaseTrees } from '../../../src/overlay/rebase/model.ts';
 import { type PlanRebaseOptions, planRebase } from '../../../src/overlay/rebase/plan-rebase.ts';
 import { replay } from '../../../src/overlay/rebase/replay.ts';
@@ -335,6 +347,88 @@ describe('a rebase', () => {
     expect(done.tree['srv/keys']?.owner).toBe('105:106');
     expect(done.tree['srv/keys']?.xattrs).toEqual([`system.posix_acl_access=0x${ACL}`]);
     expect(done.tree['home/lisa']?.owner).toBe('1000:1000');
+  });
+
+  it('is a conflict when a text can be merged and its mode can not', async () => {
+    const lines = (one: string, five: string) => `${one}\n2\n3\n4\n${five}\n`;
+    const done = await rebase(
+      { 'etc/a': file(lines('1', '5')) },
+      { 'etc/a': { ...file(lines('one', '5')), mode: 0o666 } },
+      { 'etc/a': { ...file(lines('1', 'five')), mode: 0o600 } },
+    );
+    expect(done.outcomes).toEqual({ 'etc/a': 'both-changed user' });
+    expect(shown(done, 'etc/a')).toBe(lines('one', 'five'));
+    expect(listConflicts(done.losers)[0]?.object?.mode).toBe(0o600);
+  });
+
+  it('leaves identity and logs to a view that has its own', async () => {
+    const trees = [
+      { 'etc/machine-id': file('') },
+      { 'etc/machine-id': file('mine'), 'var/log/syslog': file('mine') },
+      { 'etc/machine-id': file('its'), 'var/log/syslog': file('its') },
+    ] as const;
+    const done = await rebase(...trees, { ontoView: true });
+    expect(done.outcomes).toMatchObject({ 'etc/machine-id': 'skipped', 'var/log/syslog': 'skipped' });
+    expect([shown(done, 'etc/machine-id'), shown(done, 'var/log/syslog')]).toEqual(['its', 'its']);
+  });
+
+  it('never reads what a link leads to that came in the way since it was decided', async () => {
+    const { target, ...trees } = await treesOf(
+      { 'home/u': { directory: true } },
+      { 'home/u/d/shadow': { ...file('mine'), uid: 1000 }, 'home/u/own': { ...file('mine'), uid: 1000 } },
+      { 'home/u': { directory: true } },
+    );
+    await writeTree(join(target, '../secret'), { shadow: { ...file('secret'), mode: 0o600 } });
+    const plan = await planRebase(trees);
+    renameSync(join(trees.oldView, 'home/u/d'), join(trees.oldView, 'home/u/away'));
+    symlinkSync(join(target, '../secret'), join(trees.oldView, 'home/u/d'));
+    // The same name, and a file that others may not read.
+    rmSync(join(trees.oldView, 'home/u/own'));
+    writeFileSync(join(trees.oldView, 'home/u/own'), 'secret', { mode: 0o600 });
+    const warnings: string[] = [];
+    await replay(plan, { target, warn: (line) => warnings.push(line) });
+    expect(warnings).toEqual([
+      '/home/u/d/shadow went away while it was carried',
+      '/home/u/own went away while it was carried',
+    ]);
+    expect([shownIn(target, 'home/u/d/shadow'), shownIn(target, 'home/u/own')]).toEqual(['nothing', 'nothing']);
+  });
+
+  it('works below what is immutable, and leaves nothing of a try that was cut off', async () => {
+    const { target, ...trees } = await treesOf(
+      { 'etc/d/a': file('1'), 'etc/d/b': file('1') },
+      { 'etc/d/a': file('2') },
+      { 'etc/d/a': file('1'), 'etc/d/b': file('1') },
+    );
+    const plan = await planRebase(trees);
+    await writeTree(join(target, '.holdfast-replay'), { '1': file('left') });
+    chmodSync(join(target, '.holdfast-replay'), 0o700);
+    await runChecked(['chattr', '+i', join(target, 'etc/d'), join(target, 'etc/d/a')]);
+    await replay(plan, { target, warn: (line) => expect.unreachable(line) });
+    const flags = await runChecked(['lsattr', '-d', join(target, 'etc/d'), join(target, 'etc/d/a')]);
+    await runChecked(['chattr', '-i', join(target, 'etc/d')]);
+    expect(flags.split('\n').map((line) => line.split(' ')[0]?.includes('i'))).toEqual([true, false, false]);
+    expect([shownIn(target, 'etc/d/a'), shownIn(target, 'etc/d/b')]).toEqual(['2', 'nothing']);
+    expect(shownIn(target, '.holdfast-replay')).toBe('nothing');
+  });
+
+  it('keeps what lost in the last try only, and what the owner has looked at', async () => {
+    const done = await rebase(
+      { 'usr/a': file('1'), 'usr/b': file('1') },
+      { 'usr/a': file('mine'), 'usr/b': file('mine') },
+      { 'usr/a': file('2'), 'usr/b': file('2') },
+    );
+    markDone(done.losers, new Set([2]));
+    const [, ...rest] = done.plan.decisions;
+    await saveLosers({ ...done.plan, decisions: rest }, done.losers);
+    const [only, ...others] = listConflicts(done.losers);
+    expect([only?.path, only?.number, only?.isDone, others]).toEqual(['usr/b', 1, true, []]);
+    expect(readFileSync(join(done.losers, only?.content ?? ''), 'utf8')).toBe('mine');
+    expect(readdirSync(done.losers).sort()).toEqual([only?.content, 'conflicts.json']);
+    await saveLosers({ ...done.plan, decisions: [] }, done.losers);
+    expect([listConflicts(done.losers), readdirSync(done.losers)]).toEqual([[], ['conflicts.json']]);
+    forgetConflicts(done.losers);
+    expect(listConflicts(done.losers)).toEqual([]);
   });
 
   it('can be turned around afterwards, conflict by conflict, and back', async () => {
