@@ -18,10 +18,10 @@ import { replay } from '../overlay/rebase/replay.ts';
 import { type ReportJson, reportJson, reportLines } from '../overlay/rebase/report.ts';
 import { parseRules, RULES_DIRECTORY, type Rule, takeRule } from '../overlay/rebase/rules.ts';
 import * as seenIndex from '../overlay/rebase/seen-index.ts';
+import { readStageWrites } from '../overlay/stage-writes.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
-import { REMOVED, readWrittenFiles } from '../system/written-files.ts';
 import type { Carried } from './find-overlay.ts';
 
 /** Directories. The old two are read-only. */
@@ -76,21 +76,24 @@ export interface PlanOptions {
   overlay: Carried;
   /** Decided by hand, by the numbers of the report without them, or by path. */
   takes?: readonly (Take | PathTake)[];
+  /** The COW that an earlier carrying has made: what that fetched is in its archive. */
+  newCow?: string;
 }
 
 /** Decides what becomes of each change and package. */
 export async function planCarry(
   trees: CarryTrees,
   changes: FoundChanges,
-  { overlay, takes = [] }: PlanOptions,
+  { overlay, takes = [], newCow }: PlanOptions,
   { signal }: Work,
 ): Promise<CarryPlan> {
-  const packages = await planPackages(trees, { signal, archive: archiveOf(overlay.cow) });
+  const archive = [overlay.cow, ...(newCow === undefined ? [] : [newCow])].map(archiveOf);
+  const packages = await planPackages(trees, { signal, archive });
   const owned = new Set(packages?.owned.map(({ path }) => path));
   const options = {
     changes,
     packaged: owned,
-    stageWrites: stageWritesOf(trees.oldView),
+    stageWrites: readStageWrites(trees.oldView),
     signal,
   };
   const rules = ownRules(trees.oldView);
@@ -123,12 +126,6 @@ function pathTakeOf({ number, winner }: Take, conflicts: ReturnType<typeof confl
   throw new HoldfastError('HF-USAGE', `there is no conflict ${number}`, {
     hint: `the report has ${conflicts.length}; see holdfast overlay plan`,
   });
-}
-
-/** What is in the view only because a stage wrote it there: the step does so again, if it still exists. */
-function stageWritesOf(oldView: string): Map<string, string> {
-  const written = [...readWrittenFiles(new Root(oldView))].filter(([, digest]) => digest !== REMOVED);
-  return new Map(written.map(([path, digest]) => [Buffer.from(path.slice(1), 'utf8').toString('latin1'), digest]));
 }
 
 /** The owner's rules, as they are in the view that is carried. */

@@ -112,7 +112,7 @@ async function carryRest(_: Action, context: ApplyContext, state: FinaliseState)
   const plan = await planCarry(
     { ...trees, newBase: look.root.directory },
     changes,
-    { overlay, takes: ownTakes() },
+    { overlay, takes: ownTakes(), newCow: cowFile(overlay.set, readFingerprint(base)) },
     context,
   );
   await look.close();

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { readAttachedOverlay } from '../boot/attached-overlay.ts';
 import type { Root } from '../system/root.ts';
-import { digestOfPath, readWrittenFiles, renderWrittenFiles, WRITTEN_FILES } from '../system/written-files.ts';
+import { describePath, readWrittenFiles, renderWrittenFiles, WRITTEN_FILES } from '../system/written-files.ts';
 import type { WrittenPaths } from './writtenpaths.ts';
 
 /** Places that no root keeps. */
@@ -27,8 +27,8 @@ export function noteWritten(root: Root, written: WrittenPaths): void {
     ...written.links.map((path) => root.resolve(path, { followLast: false })),
   ].map((path) => root.inside(path));
   for (const path of paths) {
-    const digest = NOT_KEPT.test(path) ? undefined : digestOfPath(root, path);
-    if (digest !== undefined) files.set(path, digest);
+    const file = NOT_KEPT.test(path) ? undefined : describePath(root, path);
+    if (file !== undefined) files.set(path, file);
   }
   const after = renderWrittenFiles(files);
   if (after !== before) root.writeFile(WRITTEN_FILES, after, { mode: 0o600 });

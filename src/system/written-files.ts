@@ -2,11 +2,11 @@
 // survive reboots the output of a stage stays when its step is gone; by this list it isn't taken for the owner's edit.
 
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
 import { errnoOf } from './errors.ts';
 import type { Root } from './root.ts';
 
-/** Lines of `DIGEST "PATH"`, the path as JSON. */
+/** Lines of `DIGEST MODE:UID:GID "PATH"`, the path as JSON; of removed paths and links without mode and owner: `-`. */
 export const WRITTEN_FILES = '/var/lib/holdfast/written-by-stages';
 
 /** Of a path that a stage removed. */
@@ -14,24 +14,31 @@ export const REMOVED = 'removed';
 const MAX_BYTES = 16 << 20;
 const MAX_ENTRIES = 100_000;
 
-/** Absolute path without links in it → sha256 of a file's content or of a link's target, or {@link REMOVED}. */
-export type WrittenFiles = ReadonlyMap<string, string>;
+export interface WrittenFile {
+  /** sha256 of a file's content or of a link's target, or {@link REMOVED}. */
+  digest: string;
+  /** `MODE:UID:GID`, the mode in octal; `-` where it doesn't count. */
+  attributes: string;
+}
+
+/** By absolute path without links in it. */
+export type WrittenFiles = ReadonlyMap<string, WrittenFile>;
 
 /** The list of a root; lines that can't be read are passed over, since the owner may have written there. */
-export function readWrittenFiles(root: Root): Map<string, string> {
+export function readWrittenFiles(root: Root): Map<string, WrittenFile> {
   const stats = root.stat(WRITTEN_FILES);
   if (!stats?.isFile() || stats.size > MAX_BYTES) return new Map();
   return parseWrittenFiles(root.readText(WRITTEN_FILES));
 }
 
-export function parseWrittenFiles(text: string): Map<string, string> {
-  const files = new Map<string, string>();
+export function parseWrittenFiles(text: string): Map<string, WrittenFile> {
+  const files = new Map<string, WrittenFile>();
   for (const line of text.split('\n')) {
-    const [, digest, quoted] = /^([0-9a-f]{64}|removed) (".*")$/.exec(line) ?? [];
+    const [, digest, attributes = '', quoted] = /^([0-9a-f]{64}|removed) (\S+) (".*")$/.exec(line) ?? [];
     if (digest === undefined || quoted === undefined || files.size >= MAX_ENTRIES) continue;
     try {
       const path: unknown = JSON.parse(quoted);
-      if (typeof path === 'string' && path.startsWith('/')) files.set(path, digest);
+      if (typeof path === 'string' && path.startsWith('/')) files.set(path, { digest, attributes });
     } catch {
       // A line that was cut off.
     }
@@ -40,7 +47,7 @@ export function parseWrittenFiles(text: string): Map<string, string> {
 }
 
 export function renderWrittenFiles(files: WrittenFiles): string {
-  const lines = [...files].map(([path, digest]) => `${digest} ${JSON.stringify(path)}\n`);
+  const lines = [...files].map(([path, { digest, attributes }]) => `${digest} ${attributes} ${JSON.stringify(path)}\n`);
   return lines.sort().join('');
 }
 
@@ -48,12 +55,20 @@ export function renderWrittenFiles(files: WrittenFiles): string {
  * What a path holds, as in the list; undefined for what has no place in it (directories, devices, pipes).
  * @param path inside the root, without links in the directories above it.
  */
-export function digestOfPath(root: Root, path: string): string | undefined {
+export function describePath(root: Root, path: string): WrittenFile | undefined {
   const at = root.resolve(path, { followLast: false });
   const stats = lstatSync(at, { throwIfNoEntry: false });
-  if (stats === undefined) return REMOVED;
-  if (stats.isSymbolicLink()) return createHash('sha256').update(readlinkSync(at, 'buffer')).digest('hex');
-  return stats.isFile() ? digestOfFile(at) : undefined;
+  if (stats === undefined) return { digest: REMOVED, attributes: '-' };
+  if (stats.isSymbolicLink()) {
+    return { digest: createHash('sha256').update(readlinkSync(at, 'buffer')).digest('hex'), attributes: '-' };
+  }
+  const digest = stats.isFile() ? digestOfFile(at) : undefined;
+  return digest === undefined ? undefined : { digest, attributes: attributesOf(stats) };
+}
+
+/** As in the list. */
+export function attributesOf({ mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): string {
+  return `${(mode & 0o7777).toString(8)}:${uid}:${gid}`;
 }
 
 function digestOfFile(path: string): string | undefined {

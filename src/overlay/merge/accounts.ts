@@ -136,10 +136,15 @@ function separateNumbers({ base, ours, theirs }: Tables, { records, conflicts }:
       pool ??= new NumberPool([base, ours, theirs].flatMap(idsInUse));
       const moved = pool.take(Number(number));
       records.set(name, (records.get(name) ?? []).with(NUMBER, String(moved)));
-      const text = `its number ${number} is ${rival}’s in the new base; it is ${moved} now`;
+      const text = `its number ${number} is ${rival}’s in the new base; it is ${moved} now: ${elsewhere(number, moved)}`;
       conflicts.push({ record: name, winner: 'new', text });
     }
   }
+}
+
+/** Numbers outside of the overlay are nobody's to change unasked: a disk may belong to several systems. */
+function elsewhere(number: string, moved: number): string {
+  return `files on other file systems (/home, /usr/local) still have ${number}, find them with -uid or -gid ${number} and give them to ${moved}`;
 }
 
 function namesById(table: RecordTable | undefined): Map<string, string> {

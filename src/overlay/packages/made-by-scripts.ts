@@ -1,8 +1,10 @@
 // What packages of Debian make while they are installed, beside their files: alternatives and diversions. The package manager
 // makes it again in the new tree, so the replay leaves it alone; what the owner chose or registered stays theirs.
 
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Root } from '../../system/root.ts';
+import { TreeFiles } from './tree-files.ts';
 
 const ALTERNATIVES = '/var/lib/dpkg/alternatives';
 const LINKS = '/etc/alternatives';
@@ -16,6 +18,8 @@ export interface Alternative {
   links: ReadonlyMap<string, string>;
   /** What it may lead to. */
   candidates: readonly string[];
+  /** The same for all names: what each may lead to. */
+  targets: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**
@@ -29,10 +33,15 @@ export function parseAlternative(name: string, text: string): Alternative | unde
   const links = new Map([[name, link]]);
   let at = 2;
   for (; (lines[at] ?? '') !== ''; at += 2) links.set(lines[at] ?? '', lines[at + 1] ?? '');
+  const names = [...links.keys()];
+  const targets = new Map(names.map((one) => [one, new Set<string>()]));
   const candidates: string[] = [];
   // Path, priority, and a line for each follower, which may be empty.
-  for (at += 1; (lines[at] ?? '') !== ''; at += 1 + links.size) candidates.push(lines[at] ?? '');
-  return { mode, links, candidates };
+  for (at += 1; (lines[at] ?? '') !== ''; at += 1 + names.length) {
+    candidates.push(lines[at] ?? '');
+    for (const [index, one] of names.entries()) targets.get(one)?.add(lines[index === 0 ? at : at + 1 + index] ?? '');
+  }
+  return { mode, links, candidates, targets };
 }
 
 /**
@@ -59,10 +68,26 @@ export function madeByScripts(
     const [old, now] = [was?.candidates ?? [], is?.candidates ?? []];
     const changed = [...old.filter((one) => !now.includes(one)), ...now.filter((one) => !old.includes(one))];
     if (!changed.every((candidate) => packaged.has(candidate))) continue;
-    made.push(path);
-    for (const [link, at] of [...(was?.links ?? []), ...(is?.links ?? [])]) made.push(join(LINKS, link), at);
+    made.push(path, ...linksOf(view, [was, is]));
   }
   if (isDivertedByPackages(base, view, names)) made.push(DIVERSIONS);
+  return made;
+}
+
+/** Links that are there as update-alternatives makes them, or gone. What the owner put in their place is the owner's. */
+function linksOf(view: Root, alternatives: readonly (Alternative | undefined)[]): string[] {
+  const files = new TreeFiles(view);
+  const made: string[] = [];
+  const take = (path: string, mayLeadTo: (target: string) => boolean) => {
+    const stats = files.lstat(path);
+    if (stats === undefined || (stats.isSymbolicLink() && mayLeadTo(readlinkSync(files.at(path))))) made.push(path);
+  };
+  for (const alternative of alternatives) {
+    for (const [name, link] of alternative?.links ?? []) {
+      take(join(LINKS, name), (target) => alternative?.targets.get(name)?.has(target) ?? false);
+      take(link, (target) => target === join(LINKS, name));
+    }
+  }
   return made;
 }
 

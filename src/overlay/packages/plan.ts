@@ -92,14 +92,3 @@ const KERNEL =
 function hasKernel(key: string, contents: Contents): boolean {
   return contents.get(key)?.some(({ path }) => KERNEL.test(path)) ?? false;
 }
-
-/** Whether two plans do the same to a tree, wherever the files for it are. */
-export function samePackages(one: PackagePlan | undefined, other: PackagePlan | undefined): boolean {
-  const essence = (plan: PackagePlan | undefined) => {
-    if (plan === undefined) return undefined;
-    const { install, remove, hold, unhold, addArchitectures, absent } = plan;
-    const installed = install.map(({ key, wanted, automatic }) => [key, wanted, automatic]);
-    return { installed, removed: remove.map(({ key, purge }) => [key, purge]), hold, unhold, addArchitectures, absent };
-  };
-  return JSON.stringify(essence(one)) === JSON.stringify(essence(other));
-}

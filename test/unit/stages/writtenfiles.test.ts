@@ -31,6 +31,9 @@ async function runAndNote(root: Root, steps: string): Promise<WrittenPaths> {
   return written;
 }
 
+/** The list, without mode and owner. */
+const digests = (root: Root) => new Map([...readWrittenFiles(root)].map(([path, { digest }]) => [path, digest]));
+
 const owner = `owner: ${self.uid}, group: ${self.gid}`;
 
 it('whole files are the stage’s, also when it edits them afterwards; files that it only edits are not', async () => {
@@ -48,10 +51,11 @@ it('whole files are the stage’s, also when it edits them afterwards; files tha
   hostname: box
   environment: {B: "2"}`,
   );
-  expect([...readWrittenFiles(root)]).toEqual([
+  expect([...digests(root)]).toEqual([
     ['/etc/hostname', sha256('box\n')],
     ['/etc/whole', sha256('whole\nand more\n')],
   ]);
+  expect(readWrittenFiles(root).get('/etc/whole')?.attributes).toBe(`644:${self.uid}:${self.gid}`);
   expect((lstatSync(root.resolve(WRITTEN_FILES)).mode & 0o777).toString(8)).toBe('600');
 });
 
@@ -60,7 +64,7 @@ it('keeps what earlier stages wrote, and what was written through a link counts 
   symlinkSync('target', join(root.directory, 'etc/link'));
   await runAndNote(root, `- files: [{path: /etc/first, content: "1\\n", ${owner}}]`);
   await runAndNote(root, `- files: [{path: /etc/link, content: "2\\n", ${owner}}]`);
-  expect(readWrittenFiles(root)).toEqual(
+  expect(digests(root)).toEqual(
     new Map([
       ['/etc/first', sha256('1\n')],
       ['/etc/target', sha256('2\n')],
@@ -76,7 +80,7 @@ it('what is in memory isn’t noted; removed paths and links are', () => {
   written.add('/run/x', 'whole');
   for (const path of ['/etc/gone', '/etc/enabled']) written.add(path, 'link');
   noteWritten(root, written);
-  expect(readWrittenFiles(root)).toEqual(
+  expect(digests(root)).toEqual(
     new Map([
       ['/etc/gone', REMOVED],
       ['/etc/enabled', sha256('../unit')],

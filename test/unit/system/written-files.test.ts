@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Root } from '../../../src/system/root.ts';
 import {
-  digestOfPath,
+  describePath,
   parseWrittenFiles,
   REMOVED,
   readWrittenFiles,
@@ -25,7 +25,7 @@ const DIGEST = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
 
 it('any paths are read back', () => {
   const path = fc.string({ unit: 'binary' }).map((text) => `/${text}`);
-  const digest = fc.constantFrom(DIGEST, REMOVED);
+  const digest = fc.constantFrom({ digest: DIGEST, attributes: '4755:0:1000' }, { digest: REMOVED, attributes: '-' });
   fc.assert(
     fc.property(fc.array(fc.tuple(path, digest)), (entries) => {
       const files = new Map(entries);
@@ -35,19 +35,19 @@ it('any paths are read back', () => {
 });
 
 it('passes over lines that are none of ours', () => {
-  const good = `${DIGEST} "/etc/a"`;
+  const good = `${DIGEST} 644:0:0 "/etc/a"`;
   const text = [
     '# comment',
     `${DIGEST} /etc/b`,
     `${DIGEST} "relative"`,
     good,
     `${DIGEST} "/etc/c`,
-    'removed "/etc/d"',
+    'removed - "/etc/d"',
     '',
   ];
   expect([...parseWrittenFiles(text.join('\n'))]).toEqual([
-    ['/etc/a', DIGEST],
-    ['/etc/d', REMOVED],
+    ['/etc/a', { digest: DIGEST, attributes: '644:0:0' }],
+    ['/etc/d', { digest: REMOVED, attributes: '-' }],
   ]);
 });
 
@@ -55,7 +55,7 @@ it('a list that is no file, or is too large, is none', () => {
   mkdirSync(root.resolve(WRITTEN_FILES), { recursive: true });
   expect(readWrittenFiles(root).size).toBe(0);
   rmSync(root.resolve(WRITTEN_FILES), { recursive: true });
-  writeFileSync(root.resolve(WRITTEN_FILES), `${DIGEST} "/etc/a"\n`.padEnd((16 << 20) + 1, '\n'));
+  writeFileSync(root.resolve(WRITTEN_FILES), `${DIGEST} - "/etc/a"\n`.padEnd((16 << 20) + 1, '\n'));
   expect(readWrittenFiles(root).size).toBe(0);
 });
 
@@ -67,6 +67,6 @@ describe('what a path holds', () => {
     ['a directory has no place in the list', () => mkdirSync(join(root.directory, 'x')), undefined],
   ])('%s', (_, make, expected) => {
     make();
-    expect(digestOfPath(root, '/x')).toBe(expected);
+    expect(describePath(root, '/x')?.digest).toBe(expected);
   });
 });

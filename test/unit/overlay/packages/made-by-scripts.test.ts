@@ -18,6 +18,10 @@ it('an alternative with a follower that leads nowhere', () => {
       ['editor.1.gz', '/usr/share/man/editor.1.gz'],
     ]),
     candidates: ['/usr/bin/vim', '/usr/bin/nano'],
+    targets: new Map([
+      ['editor', new Set(['/usr/bin/vim', '/usr/bin/nano'])],
+      ['editor.1.gz', new Set([''])],
+    ]),
   });
 });
 
@@ -25,7 +29,10 @@ it.each(['', 'auto', 'auto\nrelative\n', 'other\n/link\n\n', '\0'])('%j is none'
   expect(parseAlternative('editor', text)).toBeUndefined();
 });
 
-function decide(files: { base?: Record<string, string>; view?: Record<string, string> }): string[] {
+function decide(
+  files: { base?: Record<string, string>; view?: Record<string, string> },
+  place: (view: Root) => void = () => {},
+): string[] {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-scripts-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const roots = (['base', 'view'] as const).map((side) => {
@@ -36,6 +43,7 @@ function decide(files: { base?: Record<string, string>; view?: Record<string, st
   });
   const [base, view] = roots;
   if (base === undefined || view === undefined) return [];
+  place(view);
   return madeByScripts(base, view, new Set(['/usr/bin/vim']), new Set(['vim']));
 }
 
@@ -66,4 +74,21 @@ it.each([
 ])('%s', (_, base, view, expected) => {
   const files: Parameters<typeof decide>[0] = { base, view };
   expect(new Set(decide(files))).toEqual(new Set(expected));
+});
+
+it('what the owner put in place of a link is the owner’s', () => {
+  const links = { [EDITOR]: alternative('auto', '/usr/bin/vim') };
+  const place = (view: Root) => {
+    view.link('/etc/alternatives/editor', '/opt/mine');
+    view.writeFile('/usr/bin/editor', 'a script');
+    view.link('/usr/share/man/editor.1.gz', '/etc/alternatives/editor.1.gz');
+  };
+  expect(decide({ view: links }, place)).toEqual([
+    '/var/lib/dpkg/alternatives/editor',
+    '/etc/alternatives/editor.1.gz',
+    '/usr/share/man/editor.1.gz',
+  ]);
+  expect(decide({ view: links }, (view) => view.link('/etc/alternatives/editor', '/usr/bin/vim'))).toContain(
+    '/etc/alternatives/editor',
+  );
 });
