@@ -228,9 +228,10 @@ class Replayer {
 
   /** @returns false where nothing was made aside: only attributes are new, or it is another name. */
   #put({ target, wish }: Task): boolean {
+    // Also when nothing is done there: what was done already must not make a difference.
+    this.#enter(parentOf(target));
     const staged = this.#staged.pathOf(target);
     if (wish.linkTo !== undefined || staged === undefined) return false;
-    this.#enter(parentOf(target));
     if (this.#lstat(target)?.isDirectory()) this.#removeDirectory(target);
     renameSync(this.#target.at(staged), this.#target.at(target));
     return true;
@@ -249,7 +250,6 @@ class Replayer {
       return;
     }
     if (there?.ino === wanted.ino) return;
-    this.#enter(parentOf(target));
     if (there?.isDirectory()) this.#removeDirectory(target);
     else if (there !== undefined) unlinkSync(this.#target.at(target));
     linkSync(this.#target.at(to), this.#target.at(target));
