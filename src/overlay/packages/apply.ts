@@ -80,9 +80,13 @@ export async function applyPackages(plan: PackagePlan, options: ApplyPackagesOpt
   for (const path of plan.absent.map(textOfTreePath)) {
     const stats = inTarget.lstat(path);
     // A directory took the place of the file that was removed: that is another thing.
-    if (stats !== undefined && !stats.isDirectory()) rmSync(inTarget.at(path), { force: true });
+    if (stats === undefined || stats.isDirectory()) continue;
+    if (inTarget.isRootsOwn(path)) rmSync(inTarget.at(path), { force: true });
+    else warnings.push(`${path} is there again: you removed it, and its directory isn't root's alone`);
   }
-  restoreAttributes(pathsOf(plan), view, root);
+  for (const path of restoreAttributes(pathsOf(plan), view, root).left) {
+    warnings.push(`${path} has the mode and owner of its package again: its directory isn't root's alone`);
+  }
   return {
     installed: plan.install.map(({ key }) => key),
     removed: plan.remove.map(({ key }) => key).filter((key) => !kept.has(key)),

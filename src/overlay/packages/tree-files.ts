@@ -40,6 +40,19 @@ export class TreeFiles {
     }
   }
 
+  /**
+   * Whether nobody but root can put another thing in the place of this path or of a directory above it: the tree may be in
+   * use while something is changed in it.
+   */
+  isRootsOwn(path: string): boolean {
+    for (let directory = dirname(this.pathOf(path)); ; directory = dirname(directory)) {
+      const stats = lstatSync(join(this.#root.directory, directory), { throwIfNoEntry: false });
+      const isOwn = stats?.isDirectory() === true && (stats.uid === 0 || stats.uid === process.getuid?.());
+      if (!isOwn || (stats.mode & 0o022) !== 0) return false;
+      if (directory === '/') return true;
+    }
+  }
+
   #resolved(directory: string): string {
     try {
       return this.#root.inside(this.#root.resolve(directory));

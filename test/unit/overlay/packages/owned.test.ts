@@ -1,7 +1,7 @@
 // Which files of a package are still the package's, and that no link of an image leads out of its tree.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -65,11 +65,14 @@ it('an absolute link of the new base never leads to this machine’s files', () 
   view.writeFile('/opt/p/f', '', { mode: 0o640 });
   base.makeDirectory('/opt');
   symlinkSync(outside, join(base.directory, 'opt/p'));
-  expect(restoreAttributes(['opt/p/f'], view, base)).toEqual([]);
+  expect(restoreAttributes(['opt/p/f'], view, base)).toEqual({ changed: [], left: [] });
   expect(statSync(join(outside, 'f')).mode & 0o777).toBe(0o600);
   // Inside the tree the link leads to what has the same mode then.
   base.writeFile(`${outside}/f`, '', { mode: 0o600 });
-  expect(restoreAttributes(['opt/p/f'], view, base)).toHaveLength(1);
+  chmodSync(base.resolve(outside), 0o777);
+  expect(restoreAttributes(['opt/p/f'], view, base)).toEqual({ changed: [], left: ['/opt/p/f'] });
+  chmodSync(base.resolve(outside), 0o755);
+  expect(restoreAttributes(['opt/p/f'], view, base)).toEqual({ changed: ['/opt/p/f'], left: [] });
   expect((base.stat(`${outside}/f`)?.mode ?? 0) & 0o777).toBe(0o640);
   expect(statSync(join(outside, 'f')).mode & 0o777).toBe(0o600);
 });
