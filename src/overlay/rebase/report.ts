@@ -76,7 +76,8 @@ function heading(name: string, count: number, text: string): string {
 }
 
 function keeping({ conflict, base, view, alsoLost }: Decision): string {
-  if (conflict?.kind === 'delete/grow') return 'keeping the directory for the new image’s files';
+  if (conflict?.kind === 'delete/grow' && conflict.winner === 'new')
+    return 'keeping the directory for the new image’s files';
   if (conflict?.winner === 'user') {
     const saved = base === undefined && alsoLost === undefined ? '' : ' (the new image’s saved)';
     return `${view === undefined ? 'deleting it, as you did' : 'keeping yours'}${saved}`;

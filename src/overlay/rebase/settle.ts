@@ -7,6 +7,7 @@ import { applyWish, type Policy, winnerAt } from './decide.ts';
 import type { Facts } from './facts.ts';
 import type { Decision, ImpliedDirectory, Wish } from './model.ts';
 import { withOwners } from './owners.ts';
+import { ruleFor } from './rules.ts';
 import type { TreeObject } from './tree-object.ts';
 import { comparePaths, parentsOf } from './tree-order.ts';
 
@@ -71,11 +72,15 @@ class Settler {
     const staying = this.#staying(target);
     if (staying.length === 0) return;
     if (isGone) {
+      // What nobody has seen yet goes only when somebody says so, whatever the class is.
+      const rule = ruleFor(this.#policy.rules, decision.path, 'winner');
+      const isTaken = rule?.winner === 'user';
       decision.outcome = 'conflict';
-      decision.conflict = { kind: 'delete/grow', winner: 'new' };
+      decision.conflict = { kind: 'delete/grow', winner: isTaken ? 'user' : 'new' };
       decision.reason = 'you deleted it, and the new image has files in it that you never saw';
-      decision.rule = 'table';
-      decision.wish = STAY;
+      decision.rule = isTaken ? rule.name : 'table';
+      decision.wish = isTaken ? decision.wish : STAY;
+      if (isTaken) decision.alsoLost = staying.filter(({ path }) => !this.#takeAway(path));
       return;
     }
     const { winner, rule } = winnerAt(decision.path, decision.class, this.#policy);

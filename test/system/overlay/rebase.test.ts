@@ -207,6 +207,15 @@ describe('a rebase', () => {
     ]);
   });
 
+  it('removes a directory with what the new image put into it, when that is asked for', async () => {
+    const base = { 'opt/a/x': file('1'), 'opt/keep': file('') };
+    const rules = [takeRule('opt/a', 'user')];
+    const done = await rebase(base, { 'opt/keep': file('') }, { ...base, 'opt/a/b/new': file('2') }, { rules });
+    expect(done.outcomes).toEqual({ 'opt/a': 'delete/grow user', 'opt/a/x': 'deleted' });
+    expect(Object.keys(done.tree)).toEqual(['.', 'opt', 'opt/keep']);
+    expect(listConflicts(done.losers).map(({ path }) => path)).toEqual(['opt/a', 'opt/a/b', 'opt/a/b/new']);
+  });
+
   it('puts a file in the place of a directory, with what the new image had in it kept aside', async () => {
     const base = { 'opt/a/x': file('1'), 'usr/a/x': file('1') };
     const done = await rebase(
