@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { HOOK_EXIT_STATUS } from '../lifecycle/hooks.ts';
+import { OVERLAY_MEANING } from '../lifecycle/overlay-exit.ts';
 import { EXIT_STATUS } from '../system/errors.ts';
 import { policyJsonSchema } from '../trust/policy-schema.ts';
 import { fullName, shownCommands } from './command-tree.ts';
@@ -42,9 +43,11 @@ function plainHelp(command: Command): string {
 
 function exitCodesPage(): string {
   const codes = Object.entries(EXIT_STATUS).map(([code, status]) => [status, `\`${code}\``] as const);
+  const overlays = Object.entries(OVERLAY_MEANING).map(([status, meaning]) => [Number(status), meaning] as const);
   const hooks = Object.entries(HOOK_EXIT_STATUS).map(([hook, status]) => [status, `hook \`${hook}\` failed`] as const);
   const byStatus = new Map<number, string[]>();
-  for (const [status, what] of [...codes, ...hooks]) byStatus.set(status, [...(byStatus.get(status) ?? []), what]);
+  for (const [status, what] of [...codes, ...overlays, ...hooks])
+    byStatus.set(status, [...(byStatus.get(status) ?? []), what]);
   const rows = [...byStatus].sort(([a], [b]) => a - b).map(([status, what]) => `| ${status} | ${what.join(', ')} |`);
   return `# Exit codes\n\n${NOTE}Numbers below 90 are those of elemental-toolkit for the same failure; 0 is success, 255 a bug.\n\n| status | error |\n|---|---|\n${rows.join('\n')}\n`;
 }

@@ -78,13 +78,15 @@ export interface PlanOptions {
   takes?: readonly (Take | PathTake)[];
   /** The COW that an earlier carrying has made: what that fetched is in its archive. */
   newCow?: string;
+  /** The new base is a view with a history of its own: what tells of that, and who it is, stays. */
+  ontoView?: boolean;
 }
 
 /** Decides what becomes of each change and package. */
 export async function planCarry(
   trees: CarryTrees,
   changes: FoundChanges,
-  { overlay, takes = [], newCow }: PlanOptions,
+  { overlay, takes = [], newCow, ontoView = false }: PlanOptions,
   { signal }: Work,
 ): Promise<CarryPlan> {
   const archive = [overlay.cow, ...(newCow === undefined ? [] : [newCow])].map(archiveOf);
@@ -105,6 +107,8 @@ export async function planCarry(
     const taken = byPath.map(({ path, winner }) => takeRule(path, winner));
     rebase = await planRebase(trees, { ...options, rules: [...taken, ...rules] });
   }
+  if (ontoView)
+    rebase = { ...rebase, decisions: rebase.decisions.filter(({ class: kind }) => !OWN_OF_A_VIEW.has(kind)) };
   const decided = conflictsOf(rebase).filter(({ rule }) => rule !== '--take').length + rebase.accountConflicts.length;
   return {
     neededBytes: changes.changedBytes,
@@ -119,6 +123,8 @@ export async function planCarry(
     }),
   };
 }
+
+const OWN_OF_A_VIEW: ReadonlySet<string> = new Set(['log', 'identity']);
 
 function pathTakeOf({ number, winner }: Take, conflicts: ReturnType<typeof conflictsOf>): PathTake {
   const conflict = conflicts[number - 1];

@@ -33,6 +33,8 @@ import { formatBytes } from './sizes.ts';
 import { furnishTarget, openSlotFile } from './target.ts';
 
 const MIB = 1 << 20;
+/** A shutdown that takes longer is told of. */
+const LONG_MINUTES = 3;
 /** What the owner may still write after everything is carried. */
 const ROOM_BYTES = 64 * MIB;
 
@@ -88,6 +90,7 @@ export const carryPerformers: Performers<CarryAction, CarryState> = {
   'carry-overlay': async (_, context, state) => {
     const overlay = requireOverlay(state);
     const { carry, stateDirectory, session } = state;
+    const started = performance.now();
     if (carry === undefined) throw new Error('the overlay was not planned');
     const base = transitionOf(state);
     const view = join(stateDirectory, OVERLAY_WORK_FILES.newView);
@@ -111,6 +114,10 @@ export const carryPerformers: Performers<CarryAction, CarryState> = {
     });
     state.keepOverlay = carry.sealed.keep;
     rmSync(view, { force: true });
+    const minutes = (performance.now() - started) / 60_000;
+    if (overlay.view.kind === 'running' && minutes > LONG_MINUTES) {
+      context.warn(`the shutdown will carry the rest for about ${Math.ceil(minutes)} minutes; let it end`);
+    }
     const { cow, sizeBytes, changedBytes } = carry.sealed;
     const text = `the overlay of the new system is ${cow}: ${formatBytes(sizeBytes)}, of which ${formatBytes(changedBytes)} are used`;
     context.events({ type: 'notice', level: 'info', text });
@@ -130,6 +137,8 @@ export interface BuildViewOptions extends Pick<BuildSlotState, 'owner' | 'stateD
   };
   /** Where what loses is kept. */
   conflicts: string;
+  /** The view begins as one with a history of its own. */
+  ontoView?: boolean;
 }
 
 /**
@@ -137,7 +146,7 @@ export interface BuildViewOptions extends Pick<BuildSlotState, 'owner' | 'stateD
  * @returns what was decided with the packages in place.
  */
 export async function buildView(context: ApplyContext, options: BuildViewOptions): Promise<CarryPlan> {
-  const { overlay, carry, target, conflicts, owner, stateDirectory, workDirectory } = options;
+  const { overlay, carry, target, conflicts, owner, stateDirectory, workDirectory, ontoView = false } = options;
   const { undo } = context;
   await makeView(undo, target.start ?? target.base, target.view);
   const at = join(workDirectory, 'new-view');
@@ -161,7 +170,7 @@ export async function buildView(context: ApplyContext, options: BuildViewOptions
   const trees = { ...carry.trees, newBase: at };
   const { packages, takes } = carry.plan;
   // Against what the packages have left: their scripts make accounts and files, too.
-  const done = await planCarry(trees, carry.changes, { overlay, takes }, context);
+  const done = await planCarry(trees, carry.changes, { overlay, takes, ontoView }, context);
   await replayCarry(done, { directory: at, conflicts }, context);
   await regenerate(context, opened.root, owner, done);
   await syncFilesystem(at);

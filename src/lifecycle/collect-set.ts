@@ -12,27 +12,32 @@ import { messageOf } from '../system/errors.ts';
 import { freeBytes } from '../system/filesystems.ts';
 import { collectOverlays, type SetMember } from './collect-overlays.ts';
 
-/** The digits of all bases that can boot or run, and of the one that is being built. */
-export function basesInSlots(stateDirectory: string, recoveryDirectory: string | undefined): Set<string> {
+/**
+ * The digits of all bases that can boot or run, and of the one that is being built.
+ * @returns undefined when a slot file can't be read: then nobody knows whose overlay is still of use.
+ */
+export function basesInSlots(stateDirectory: string, recoveryDirectory: string | undefined): Set<string> | undefined {
   const names = [SLOT_FILES.active, SLOT_FILES.passive, RUNNING_FILE, TRANSITION_FILE];
   const files = names.map((name) => join(stateDirectory, name));
   if (recoveryDirectory !== undefined) files.push(join(recoveryDirectory, SLOT_FILES.recovery));
-  return new Set(
-    files
-      .filter((file) => existsSync(file))
-      .flatMap((file) => {
-        try {
-          return [shortFingerprint(readFingerprint(file))];
-        } catch {
-          // No base of any overlay.
-          return [];
-        }
-      }),
-  );
+  const bases = new Set<string>();
+  for (const file of files) {
+    if (!existsSync(file)) continue;
+    try {
+      bases.add(shortFingerprint(readFingerprint(file)));
+    } catch {
+      return undefined;
+    }
+  }
+  return bases;
 }
 
+/** Whose base that is can't be told. */
+const UNKNOWN = 'no overlay was removed: a slot file can’t be read, so it isn’t known which ones are of use';
+
 /** Removes what nobody needs of a set. @returns a line for each file that goes or will go. */
-export function collectSet(set: string, bases: ReadonlySet<string>, nowMs: number): string[] {
+export function collectSet(set: string, bases: ReadonlySet<string> | undefined, nowMs: number): string[] {
+  if (bases === undefined) return [UNKNOWN];
   const { remove, later } = collectOverlays(membersOf(set), bases, nowMs);
   return [
     ...later.map(({ name, from }) => `${name} belongs to a system that is in no slot; it stays until ${from}`),
@@ -47,11 +52,16 @@ export function collectSet(set: string, bases: ReadonlySet<string>, nowMs: numbe
  * @param wantedBytes amounts of room, the best first: the first one that can be had is made.
  * @returns a line for each file that goes.
  */
-export function makeRoomInSet(set: string, bases: ReadonlySet<string>, wantedBytes: readonly number[]): string[] {
+export function makeRoomInSet(
+  set: string,
+  bases: ReadonlySet<string> | undefined,
+  wantedBytes: readonly number[],
+): string[] {
   const members = membersOf(set);
   const said = members
     .filter(({ kind }) => kind === 'unfinished')
     .map(({ name }) => removeMember(set, name, 'it was not finished'));
+  if (bases === undefined) return [...said, UNKNOWN];
   const carried = parentsIn(set, members);
   const gone = (digits: string | undefined) => digits !== undefined && !bases.has(digits) && carried.has(digits);
   const cows = members

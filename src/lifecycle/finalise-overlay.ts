@@ -11,6 +11,7 @@ import { conflictsDirectory, cowFile } from '../overlay/names.ts';
 import { MENU_ENTRIES, OVERLAY_WORK_FILES, SLOT_FILES } from '../slots/names.ts';
 import { freezeAndThaw } from '../system/durable.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
+import { mountAt, mountUntilEnd } from '../system/mounts.ts';
 import { type Action, type ApplyContext, UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
 import { type CarryPlan, changedSince, changesOf, type PathTake, packagesKey, planCarry } from './carry-engine.ts';
@@ -40,6 +41,9 @@ import {
 
 const FINALISE_TOOLS = ['blkid', 'dumpe2fs', 'e2fsck', 'fallocate', 'flock', 'losetup', 'mount', 'tune2fs', 'umount'];
 
+/** How long an action that is ending is waited for. */
+const LOCK_WAIT_MS = 120_000;
+
 export interface FinaliseResult {
   /**
    * `nothing`: no upgrade waits for this shutdown, or this is none. `unchanged`: all of it was carried by the upgrade. `carried`: the rest is
@@ -60,7 +64,21 @@ interface FinaliseState {
 }
 
 /** Carries what changed in the running view since the upgrade. Never throws for what went wrong with the overlay. */
-export function finaliseOverlay(options: SessionOptions): Promise<FinaliseResult> {
+export async function finaliseOverlay(options: SessionOptions): Promise<FinaliseResult> {
+  const until = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      return await finaliseWithLock(options);
+    } catch (error) {
+      // Another action is at its end; what it holds the machine for ends before this shutdown does.
+      const isLocked = error instanceof HoldfastError && error.code === 'HF-LOCKED';
+      if (!isLocked || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+function finaliseWithLock(options: SessionOptions): Promise<FinaliseResult> {
   return withSession('carry', { ...options, tools: FINALISE_TOOLS }, async (session): Promise<FinaliseResult> => {
     const stateDirectory = await readPartition(session, 'state');
     const pending = readPendingCarry(stateDirectory);
@@ -195,10 +213,20 @@ async function goBack(
   return { outcome: isBack ? 'put-back' : 'left', changed: changed.length, problem };
 }
 
+/** Where COS_OEM really is: units may be unmounting it by now, and GRUB doesn't read the directory below. */
+async function mountedOem(session: Session, undo: UndoStack): Promise<string | undefined> {
+  const found = await readPartitionIfThere(session, 'oem');
+  const partition = session.partitions.oem;
+  if (found === undefined || partition === undefined || mountAt(found) !== undefined) return found;
+  const at = join(session.workDirectory, 'oem-again');
+  await mountUntilEnd(undo, partition.device, at);
+  return at;
+}
+
 async function bootPassive(session: Session, stateDirectory: string): Promise<void> {
   const undo = new UndoStack();
   try {
-    const oem = await readPartitionIfThere(session, 'oem');
+    const oem = await mountedOem(session, undo);
     if (oem !== undefined) await openForWriting(undo, oem);
     const block = oem === undefined ? join(stateDirectory, 'grub_oem_env') : join(oem, 'grubenv');
     const isNew = !existsSync(block);

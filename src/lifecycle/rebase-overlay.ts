@@ -89,7 +89,8 @@ export function rebaseOverlay(request: RebaseRequest, options: SessionOptions): 
     await applyPlan(session, actions, { 'rebase-overlay': live ? rebaseInPlace : rebaseBeside }, rebase);
     // What an upgrade could not finish is done now.
     const pending = readPendingCarry(stateDirectory);
-    if (pending?.from === overlay.from && pending.to === to) removePendingCarry(stateDirectory);
+    const isSame = pending?.path === overlay.path && pending.from === overlay.from && pending.to === to;
+    if (isSame) removePendingCarry(stateDirectory);
     return { ...base, outcome: 'ok', plan: rebase.plan, warnings: session.warnings };
   });
 }
@@ -207,7 +208,8 @@ async function rebaseBeside(_: Action, context: ApplyContext, rebase: Rebase): P
   const look = await openImage(context.undo, start ?? base, join(session.workDirectory, 'new-base'), {
     readOnly: true,
   });
-  const plan = await planCarry({ ...trees, newBase: look.root.directory }, changes, { overlay }, context);
+  const ontoView = start !== undefined;
+  const plan = await planCarry({ ...trees, newBase: look.root.directory }, changes, { overlay, ontoView }, context);
   await look.close();
   tell(context, plan, rebase);
   const view = join(stateDirectory, OVERLAY_WORK_FILES.newView);
@@ -217,6 +219,7 @@ async function rebaseBeside(_: Action, context: ApplyContext, rebase: Rebase): P
     overlay,
     carry: { trees, changes, plan },
     target: { base, view, start },
+    ontoView,
     conflicts: conflictsDirectory(overlay.set, conflictsId(session)),
   });
   await trees.close();
@@ -242,12 +245,13 @@ async function rebaseInPlace(_: Action, context: ApplyContext, rebase: Rebase): 
   await bindMount('/', at);
   const close = context.undo.always(`unmount ${at}`, () => unmount(at));
   const whole = { ...trees, newBase: at };
-  const plan = await planCarry(whole, changes, { overlay }, context);
+  const plan = await planCarry(whole, changes, { overlay, ontoView: true }, context);
   tell(context, plan, rebase);
   requireRoomIn('/', plan.neededBytes);
   if (plan.packages !== undefined)
     await installPackages(plan, { ...trees, newBase: '/' }, { newCow: cowOf(overlay.set, rebase.to) }, context);
-  const done = plan.packages === undefined ? plan : await planCarry(whole, changes, { overlay }, context);
+  const done =
+    plan.packages === undefined ? plan : await planCarry(whole, changes, { overlay, ontoView: true }, context);
   const conflicts = conflictsDirectory(overlay.set, conflictsId(session));
   await replayCarry(done, { directory: at, conflicts }, context);
   await syncFilesystem('/');

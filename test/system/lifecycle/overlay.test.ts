@@ -189,8 +189,18 @@ test('rolled back, the machine finds what it had', async () => {
 
 test('what was changed over the old system since can be carried to the new one', async () => {
   await upgraded({ tag: 'v2', force: true });
-  await keep.change(disk, 'passive', (root) => writeFileSync(join(root, 'etc/since'), 'in version 1\n'));
-  await keep.change(disk, 'active', (root) => writeFileSync(join(root, 'etc/own'), 'in version 2\n'));
+  const log = (version: number) => (root: string) => {
+    mkdirSync(join(root, 'var/log'), { recursive: true });
+    writeFileSync(join(root, 'var/log/boots'), `booted ${version}\n`);
+  };
+  await keep.change(disk, 'passive', (root) => {
+    writeFileSync(join(root, 'etc/since'), 'in version 1\n');
+    log(1)(root);
+  });
+  await keep.change(disk, 'active', (root) => {
+    writeFileSync(join(root, 'etc/own'), 'in version 2\n');
+    log(2)(root);
+  });
   const old = await keep.cowOf(disk, 'passive');
   const before = await keep.files();
   const request = { set: keep.place, from: old.slice(-16, -8), strict: false };
@@ -204,6 +214,8 @@ test('what was changed over the old system since can be carried to the new one',
     expect(readFileSync(join(root, 'etc/os-release'), 'utf8')).toContain('Tiny 2');
     expect(readFileSync(join(root, 'etc/since'), 'utf8')).toBe('in version 1\n');
     expect(readFileSync(join(root, 'etc/own'), 'utf8')).toBe('in version 2\n');
+    // What tells of the view's own history stays.
+    expect(readFileSync(join(root, 'var/log/boots'), 'utf8')).toBe('booted 2\n');
     expect(readFileSync(join(root, 'srv/data/file'), 'utf8')).toBe('written by hand\n');
   });
   await expect(

@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readBootReport, troublesOf } from '../../../src/lifecycle/boot-report.ts';
 import { bannerLines, refreshBanner } from '../../../src/lifecycle/login-banner.ts';
+import { writePendingCarry } from '../../../src/lifecycle/pending-carry.ts';
+import { readFingerprint } from '../../../src/overlay/fingerprint.ts';
 import { runningRecord, type StageRecord, writeRecord } from '../../../src/stages/stagerecord.ts';
 
 let run: string;
@@ -204,4 +206,21 @@ test('what became of this boot’s assessment is read, and what checks printed s
     put('holdfast/assessment.json', damaged);
     expect(readBootReport(run)).not.toHaveProperty('assessment');
   }
+});
+
+test('what an upgrade could not carry of the overlay is told until it is carried', () => {
+  const superblock = Buffer.alloc(4096);
+  superblock.writeUInt16LE(0xef53, 1024 + 0x38);
+  put('initramfs/cos-state/cOS/active.img', superblock.toString('latin1'));
+  writeFileSync(join(run, 'initramfs/cos-state/cOS/active.img'), superblock);
+  const to = readFingerprint(join(run, 'initramfs/cos-state/cOS/active.img'));
+  const note = { device: 'LABEL=KEEP', path: '/p', from: '3f9c1a7be0428d11'.padEnd(64, '0'), to };
+  const rest = { bootId: 'another', date: '2026-11-20T10:00:00.000Z', conflicts: 'x', state: 'open' as const };
+  writePendingCarry(join(run, 'initramfs/cos-state'), { ...note, ...rest });
+  const report = readBootReport(run);
+  expect(report.problems).toEqual([]);
+  expect(bannerLines(report)[0]).toMatch(/^holdfast: What changed in the overlay after the upgrade of 2026-11-20/);
+  expect(report.overlayCarry).toContain('"holdfast overlay rebase --from 3f9c1a7be0428d11"');
+  writePendingCarry(join(run, 'initramfs/cos-state'), { ...note, ...rest, to: 'f'.repeat(64) });
+  expect(readBootReport(run).overlayCarry).toBeUndefined();
 });
