@@ -57,12 +57,16 @@ export async function applyWithApt(plan: PackagePlan, tree: PackageTree, transac
     }
     if (missing.length > 0) throw packagesNotFound(missing, tailOf(update.stderr));
   }
-  const removals = await removable(plan, transaction, (steps) => apt('--simulate', 'remove', ...steps.map(specOf)));
+  const native = (await must(run('dpkg', '--print-architecture'))).stdout.trim();
+  const removals = await removable(plan, native, transaction, (steps) =>
+    apt('--simulate', 'remove', ...steps.map(specOf)),
+  );
   specs.push(...removals.map((step) => `${specOf(step)}-`));
   const install = ['--allow-downgrades', '--allow-change-held-packages', 'install', ...specs];
   if (specs.length > 0) {
     const simulation = simulated(await must(apt('--simulate', ...install), explainRefusal));
-    checkSimulation(plan, simulation, versions, removals);
+    const asked = new Set(removals.map((step) => shownName(step, native)));
+    checkSimulation(plan, simulation, versions, asked);
     for (const line of simulation.alongside(versions)) transaction.alongside(line);
     if (plan.unresolved.length > 0) {
       const download = await apt('--download-only', ...install);
@@ -119,17 +123,17 @@ function chooseVersion({ wanted = '' }: PackageStep, offered: readonly string[])
 /** Those whose removal takes nothing else away; the others stay, and that is told. */
 async function removable(
   { remove }: PackagePlan,
+  native: string,
   transaction: Transaction,
   simulate: (steps: readonly PackageStep[]) => Promise<RunResult>,
 ): Promise<PackageStep[]> {
   if (remove.length === 0) return [];
-  const wanted = new Set(remove.map(specOf));
+  const wanted = new Set(remove.map((step) => shownName(step, native)));
   const others = async (steps: readonly PackageStep[]) => {
     const { removed } = simulated(await must(simulate(steps)));
-    return removed.filter((spec) => !wanted.has(spec) && !wanted.has(spec.replace(/:[^:]*$/, '')));
+    return removed.filter((name) => !wanted.has(name));
   };
-  const native = await others(remove);
-  if (native.length === 0) return [...remove];
+  if ((await others(remove)).length === 0) return [...remove];
   const possible: PackageStep[] = [];
   for (const step of remove) {
     const needed = await others([step]);
@@ -137,6 +141,11 @@ async function removable(
     else transaction.keep(step, needed);
   }
   return possible;
+}
+
+/** As apt prints it: with the architecture only where that isn't the machine's own. */
+function shownName({ name, architecture }: Pick<PackageStep, 'name' | 'architecture'>, native: string): string {
+  return architecture === 'all' || architecture === native ? name : `${name}:${architecture}`;
 }
 
 interface Simulation {
@@ -174,9 +183,8 @@ function checkSimulation(
   plan: PackagePlan,
   { installed, removed }: Simulation,
   versions: ReadonlyMap<string, string>,
-  removals: readonly PackageStep[],
+  asked: ReadonlySet<string>,
 ): void {
-  const asked = new Set(removals.flatMap((step) => [specOf(step), step.name]));
   const lost = removed.filter((spec) => !asked.has(spec));
   const wrong = installed.filter(({ spec, version }) => (versions.get(spec) ?? version) !== version);
   if (lost.length === 0 && wrong.length === 0) return;

@@ -22,6 +22,8 @@ const LEFT_OUT = [
 export interface LabPackage {
   version: string;
   depends?: string;
+  /** Default: all. */
+  architecture?: string;
   /** Path → text; below /etc they are conffiles. */
   files: Readonly<Record<string, string>>;
   /** Paths of links → targets. */
@@ -82,7 +84,10 @@ export class PackageTrees {
   }
 
   /** Builds a package file; returns its path. */
-  async build(name: string, { version, depends, files, links = {}, postinst }: LabPackage): Promise<string> {
+  async build(
+    name: string,
+    { version, depends, architecture = 'all', files, links = {}, postinst }: LabPackage,
+  ): Promise<string> {
     const tree = join(this.directory, `build-${name}-${version}`);
     const put = (path: string, text: string, mode = 0o644) => {
       mkdirSync(dirname(join(tree, path)), { recursive: true });
@@ -102,7 +107,7 @@ export class PackageTrees {
     const control = {
       Package: name,
       Version: version,
-      Architecture: 'all',
+      Architecture: architecture,
       Maintainer: 'Lab <lab@example.org>',
       ...(depends && { Depends: depends }),
       Description: name,
@@ -113,7 +118,7 @@ export class PackageTrees {
         .map(([key, value]) => `${key}: ${value}\n`)
         .join(''),
     );
-    const path = join(this.directory, `${name}_${version}_all.deb`);
+    const path = join(this.directory, `${name}_${version}_${architecture}.deb`);
     await runChecked(['dpkg-deb', '--root-owner-group', '--build', tree, path]);
     return path;
   }

@@ -43,6 +43,7 @@ dpkg-divert --package lab-tool --rename --divert /usr/lib/lab-diverted --add /us
     lib: await trees.build('lab-lib', { version: '1.0', files: { '/usr/lib/lab-lib': 'lib\n' } }),
     old: await trees.build('lab-old', {
       version: '1.0',
+      architecture: 'amd64',
       files: { '/usr/bin/lab-old': 'old\n', '/etc/lab-old.conf': 'old\n' },
     }),
     oldUser: await trees.build('lab-old-user', {
@@ -127,7 +128,7 @@ it('installs from kept files without a network, removes, and leaves what the own
   const made = await plan();
   const keys = (list: readonly { key: string }[]) => list.map(({ key }) => key);
   expect(keys(made.install)).toEqual(['lab-lib:all', 'lab-tool:all']);
-  expect(keys(made.remove)).toEqual(['lab-old:all']);
+  expect(keys(made.remove)).toEqual(['lab-old:amd64']);
   expect(made.conflicts).toEqual([
     expect.objectContaining({
       key: 'lab-up:all',
@@ -164,7 +165,7 @@ it('installs from kept files without a network, removes, and leaves what the own
   const handed = join(trees.directory, 'handed');
   expect(await carry(made, handed)).toEqual({
     installed: ['lab-lib:all', 'lab-tool:all'],
-    removed: ['lab-old:all'],
+    removed: ['lab-old:amd64'],
     alongside: [],
     warnings: [],
   });
@@ -194,7 +195,7 @@ it('what the new base has already isn’t installed again, and what it needs isn
   ]);
   const outcome = await carry(made);
   expect(outcome.removed).toEqual([]);
-  expect(outcome.warnings).toEqual(['lab-old:all stays: lab-old-user of the new base needs it']);
+  expect(outcome.warnings).toEqual(['lab-old:amd64 stays: lab-old-user of the new base needs it']);
   expect(await statusOf(next, 'lab-old')).toEqual(['lab-old 1.0 ii']);
 });
 
