@@ -5,7 +5,7 @@ import { formatBytes } from '../lifecycle/sizes.ts';
 import { openBase } from '../overlay/base-place.ts';
 import { CREATE_PERFORMERS, type CreateState, fileToCreate, inspectCreate, planCreate } from '../overlay/create-set.ts';
 import { setOrDefault } from '../overlay/default-set.ts';
-import { openSet } from '../overlay/set-place.ts';
+import { openSet, stableArgument } from '../overlay/set-place.ts';
 import { parseSize } from '../overlay/sizes.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { apply } from '../system/plan.ts';
@@ -46,11 +46,14 @@ export async function overlayCreateCommand(
   }
   const state: CreateState = { base, now: new Date() };
   await asOnlyAction(context, () => apply(plan, CREATE_PERFORMERS, { state, events, signal }));
-  if (flags.enable) await setOverlayArgument(place.argument, { ...runOptions(context, flags), labels });
+  const argument = flags.enable ? await stableArgument(place.argument) : place.argument;
+  if (flags.enable) await setOverlayArgument(argument, { ...runOptions(context, flags), labels });
   const size = plan.actions[0]?.cost?.bytes ?? 0;
   reporter.result({ ...result, outcome: 'ok', sizeBytes: size, enabled: flags.enable ?? false }, [
     `Created ${file} (${formatBytes(size)}).`,
-    flags.enable ? 'The next boots use it.' : `To use it, boot with: rd.live.overlay=${place.argument}`,
+    flags.enable
+      ? `The next boots use it: rd.live.overlay=${argument}`
+      : `To use it, boot with: rd.live.overlay=${place.argument}`,
   ]);
   return 0;
 }

@@ -3,6 +3,7 @@
 
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { OVERLAY_DEVICE } from '../boot/attached-overlay.ts';
 import { deviceNumber } from '../slots/block-device.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { isReadOnly, listMounts, type Mount, mount, unmount } from '../system/mounts.ts';
@@ -63,16 +64,40 @@ async function openPath(text: string, options: { write: boolean }): Promise<SetP
   const set = join(realpathSync(directory), basename(text));
   const mounted = mountOf(listMounts(), set);
   if (mounted === undefined) throw new HoldfastError('HF-IO', `what is mounted at ${directory} can’t be found out`);
+  if (mounted.source === OVERLAY_DEVICE) {
+    throw new HoldfastError(
+      'HF-USAGE',
+      `${text} is on the overlay itself: its changes can’t be kept in what they change`,
+      {
+        hint: 'name a file on another disk or partition',
+      },
+    );
+  }
   requireWritable(mounted, options);
   const inside = join(mounted.rootPath, set.slice(mounted.mountPoint === '/' ? 0 : mounted.mountPoint.length));
-  const { stdout } = await run(['blkid', '--probe', '--match-tag', 'UUID', '--output', 'value', mounted.source]);
-  const uuid = stdout.trim();
+  const uuid = await uuidOf(mounted.source);
   return {
     set,
     shown: text,
     mountPoint: mounted.mountPoint,
-    argument: `${uuid === '' ? mounted.source : `UUID=${uuid}`}:${inside}`,
+    argument: `${uuid === undefined ? mounted.source : `UUID=${uuid}`}:${inside}`,
   };
+}
+
+/**
+ * The argument for boots to come. The kernel gives names like /dev/sdb out anew at each boot; a UUID stays.
+ * @param argument `DEVICE:/PATH`.
+ */
+export async function stableArgument(argument: string): Promise<string> {
+  const [, device, path] = /^(\/dev\/[a-z0-9]+)(:\/.*)$/.exec(argument) ?? [];
+  if (device === undefined || path === undefined) return argument;
+  const uuid = await uuidOf(device);
+  return uuid === undefined ? argument : `UUID=${uuid}${path}`;
+}
+
+async function uuidOf(device: string): Promise<string | undefined> {
+  const { stdout } = await run(['blkid', '--probe', '--match-tag', 'UUID', '--output', 'value', device]);
+  return stdout.trim() === '' ? undefined : stdout.trim();
 }
 
 function requireWritable(mounted: Mount, { write }: { write: boolean }): void {

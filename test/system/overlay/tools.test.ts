@@ -34,6 +34,7 @@ import { readFingerprint, shortFingerprint } from '../../../src/overlay/fingerpr
 import { writeFlatImage } from '../../../src/overlay/flat-image.ts';
 import { growCow } from '../../../src/overlay/grow.ts';
 import { sidecarFile, triesFile } from '../../../src/overlay/names.ts';
+import { stableArgument } from '../../../src/overlay/set-place.ts';
 import { fullCoverBytes, MIB } from '../../../src/overlay/sizes.ts';
 import { createSlotFile, labelSlotFile } from '../../../src/slots/slot-file.ts';
 import { attachLoop } from '../../../src/system/loopdevices.ts';
@@ -562,6 +563,14 @@ describe('drop', () => {
     );
     expect(await overlay('drop', set, '--all', '--yes')).not.toBe(0);
   });
+});
+
+test('an argument for boots to come names a disk by what stays', async () => {
+  const uuid = (await runChecked(['blkid', '-p', '-s', 'UUID', '-o', 'value', device])).trim();
+  expect(await stableArgument(set)).toBe(`UUID=${uuid}:/persist.img`);
+  for (const other of ['LABEL=KEEP:/p', '/dev/disk/by-path/pci-0000:00:04.0:/p', '/dev/nothing:/p']) {
+    expect(await stableArgument(other)).toBe(other);
+  }
 });
 
 test('commands for changes need to be told a set that there is', async () => {
