@@ -1,16 +1,19 @@
 // `holdfast overlay conflicts`: what lost when an overlay was carried to another system. It is listed, shown beside what is
 // there now, put in its place, or removed when its owner has looked at it.
 
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAttachedOverlay } from '../boot/attached-overlay.ts';
+import { LOCK_FILE } from '../lifecycle/session.ts';
 import { conflictsDirectory } from '../overlay/names.ts';
-import { forgetConflicts, type Loser, listConflicts, markDone } from '../overlay/rebase/losers.ts';
+import { forgetConflicts, type KeptConflicts, type Loser, markDone, readConflicts } from '../overlay/rebase/losers.ts';
 import { takeConflict } from '../overlay/rebase/take-conflict.ts';
+import { nameInRoot } from '../overlay/rebase/tree-handles.ts';
+import { showBytes, show as showPath } from '../overlay/rebase/walk.ts';
 import { openSet } from '../overlay/set-place.ts';
 import { HoldfastError } from '../system/errors.ts';
+import { lockUntilEnd } from '../system/lock.ts';
 import { run } from '../system/process.ts';
-import { Root } from '../system/root.ts';
 import type { CommandContext } from './program.ts';
 
 const VERBS = ['list', 'show', 'take', 'done'] as const;
@@ -23,11 +26,14 @@ interface ConflictsFlags {
 }
 
 /** The losers of one carrying. */
-interface Carrying {
+interface Carrying extends KeptConflicts {
   id: string;
   directory: string;
-  losers: readonly Loser[];
 }
+
+/** What is compared for a person to read: not more of it than anybody reads. */
+const MAX_DIFF_BYTES = 1 << 20;
+const DIFF_TIMEOUT_MS = 20_000;
 
 export async function overlayConflictsCommand(
   context: CommandContext,
@@ -49,7 +55,10 @@ export async function overlayConflictsCommand(
     });
   }
   for (const number of chosen) requireConflict(latest, number);
-  return verb === 'show' ? show(context, latest, chosen) : take(context, latest, chosen, flags);
+  if (verb === 'show') return show(context, latest, chosen);
+  requireRunning(set, latest);
+  await lockUntilEnd(context.undo, LOCK_FILE, 'overlay conflicts take');
+  return take(context, latest, chosen, flags);
 }
 
 function verbOf(word: string): Verb {
@@ -76,13 +85,28 @@ async function setOf({ undo }: CommandContext, { set }: ConflictsFlags, write: b
   });
 }
 
+/** What lost goes into the system that it lost in, and that must be the one that runs and keeps what is written. */
+function requireRunning(set: string, { id, to }: Carrying): void {
+  const attached = readAttachedOverlay();
+  const refuse = (why: string, hint: string) =>
+    new HoldfastError('HF-STATE', `${id} can not be taken: ${why}`, { hint });
+  const isThis =
+    attached?.used && attached.backing !== undefined && join(attached.backing, attached.path ?? '') === set;
+  if (!isThis)
+    throw refuse('this system does not run from that overlay', 'boot with it first; "show" works from anywhere');
+  if (attached.readonly) throw refuse('nothing that is written now stays', 'boot without rd.live.overlay.readonly');
+  if (to !== attached.fp) {
+    throw refuse('another system runs than the one that it was carried to', 'boot that one first: holdfast status');
+  }
+}
+
 /** The latest one last. */
 function carryingsOf(set: string, only: string | undefined): Carrying[] {
   const directory = conflictsDirectory(set);
   const ids = existsSync(directory) ? readdirSync(directory).sort() : [];
   const carryings = ids
     .filter((id) => /^\w[\w-]*$/.test(id) && lstatSync(join(directory, id)).isDirectory() && (only ?? id) === id)
-    .map((id) => ({ id, directory: join(directory, id), losers: listConflicts(join(directory, id)) }));
+    .map((id) => ({ id, directory: join(directory, id), ...readConflicts(join(directory, id)) }));
   if (only === undefined || carryings.length > 0) return carryings;
   throw new HoldfastError('HF-USAGE', `there are no conflicts of ${only}`, {
     hint: `there is ${ids.join(', ') || 'none'}`,
@@ -106,7 +130,7 @@ function lineOf(loser: Loser): string {
 }
 
 function nameOf({ path }: Loser): string {
-  return `/${Buffer.from(path, 'latin1').toString('utf8')}`;
+  return showPath(path);
 }
 
 function jsonOf(loser: Loser): Record<string, unknown> {
@@ -114,7 +138,7 @@ function jsonOf(loser: Loser): Record<string, unknown> {
   return { number, path: nameOf(loser), kind, winner, isDone, lost: object === undefined ? null : object.type };
 }
 
-function requireConflict({ losers, id }: Carrying, number: number): Loser[] {
+function requireConflict({ losers, id }: Pick<Carrying, 'losers' | 'id'>, number: number): Loser[] {
   const found = losers.filter((loser) => loser.number === number);
   if (found.length > 0) return found;
   throw new HoldfastError('HF-USAGE', `there is no conflict ${number} in ${id}`, {
@@ -122,9 +146,12 @@ function requireConflict({ losers, id }: Carrying, number: number): Loser[] {
   });
 }
 
-async function show({ reporter }: CommandContext, carrying: Carrying, numbers: readonly number[]): Promise<number> {
+async function show(
+  { reporter, signal }: CommandContext,
+  carrying: Carrying,
+  numbers: readonly number[],
+): Promise<number> {
   const lines: string[] = [];
-  const root = new Root('/');
   for (const loser of numbers.flatMap((number) => requireConflict(carrying, number))) {
     lines.push(lineOf(loser).trimStart());
     const { object, content } = loser;
@@ -133,20 +160,30 @@ async function show({ reporter }: CommandContext, carrying: Carrying, numbers: r
       continue;
     }
     lines.push(`  what lost: ${object.type}, mode ${object.mode.toString(8)}, owner ${object.uid}:${object.gid}`);
-    if (object.type === 'symlink') lines.push(`  it leads to ${object.linkTarget}`);
+    if (object.type === 'symlink') lines.push(`  it leads to ${showBytes(object.linkTarget)}`);
     if (content === undefined) continue;
-    const lost = join(carrying.directory, content);
-    const now = root.resolve(nameOf(loser), { followLast: false });
-    const difference = await run(['diff', '--unified', '--', existsSync(now) ? now : '/dev/null', lost]);
-    lines.push(
-      ...difference.stdout
-        .split('\n')
-        .slice(2)
-        .filter((line) => line !== ''),
-    );
+    lines.push(...(await difference(loser, join(carrying.directory, content), signal)));
   }
   reporter.result({ id: carrying.id, conflicts: numbers, text: lines }, lines);
   return 0;
+}
+
+/** What is there now, beside what lost: both are anybody's bytes, and what is there may be anything. */
+async function difference({ path }: Loser, lost: string, signal: AbortSignal): Promise<string[]> {
+  return nameInRoot('/', path, async (now) => {
+    const stats = now === undefined ? undefined : statSync(now, { throwIfNoEntry: false });
+    if (stats === undefined) return ['  there is nothing now'];
+    if (!stats.isFile()) return ['  there is something else now that can not be compared'];
+    if (stats.size > MAX_DIFF_BYTES || lstatSync(lost).size > MAX_DIFF_BYTES)
+      return [`  too large to compare: ${lost}`];
+    const argv = ['diff', '--unified', '--label', 'now', '--label', 'what lost', '--', now ?? '', lost] as const;
+    const { stdout } = await run(argv, { signal, timeoutMs: DIFF_TIMEOUT_MS });
+    if (stdout === '') return ['  the content is the same'];
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => (line.startsWith('Binary files') ? '  both are binary, and different' : showBytes(line, 'utf8')));
+  });
 }
 
 async function take(
@@ -176,14 +213,15 @@ function done(
   numbers: readonly number[],
   { dryRun }: ConflictsFlags,
 ): number {
-  for (const number of numbers) requireConflict({ id, directory, losers }, number);
+  for (const number of numbers) requireConflict({ id, losers }, number);
   const open = losers.filter(({ isDone, number }) => !isDone && numbers.length > 0 && !numbers.includes(number));
   if (!dryRun) {
     // What somebody still has to look at stays whole.
     if (open.length === 0) forgetConflicts(directory);
     else markDone(directory, new Set(numbers));
   }
-  const text = open.length === 0 ? `All of ${id} is done; what lost is removed.` : `${open.length} of ${id} are open.`;
+  const all = dryRun ? `Would remove all that was kept of ${id}.` : `All of ${id} is done; what lost is removed.`;
+  const text = open.length === 0 ? all : `${open.length} of ${id} ${dryRun ? 'would stay' : 'are'} open.`;
   reporter.result({ id, open: open.length, dryRun: dryRun ?? false }, [text]);
   return 0;
 }

@@ -186,10 +186,10 @@ export async function installPackages(
 /** Writes everything else into the new view; what loses is kept first. */
 export async function replayCarry(
   plan: Pick<CarryPlan, 'rebase'>,
-  options: { directory: string; conflicts: string },
+  options: { directory: string; conflicts: string; to: string | undefined },
   { signal, progress, warn }: Work,
 ): Promise<void> {
-  await saveLosers(plan.rebase, options.conflicts, { signal });
+  await saveLosers(plan.rebase, options.conflicts, { signal, to: options.to });
   await replay(plan.rebase, { target: options.directory, signal, onProgress: progress, warn });
   for (const text of plan.rebase.warnings) warn(text);
 }

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFingerprint } from '../overlay/fingerprint.ts';
 import { conflictsDirectory, cowFile } from '../overlay/names.ts';
+import { forgetConflicts } from '../overlay/rebase/losers.ts';
 import { OVERLAY_WORK_FILES } from '../slots/names.ts';
 import { growSlotFile, RESERVE_BYTES } from '../slots/slot-file.ts';
 import { freeBytes, syncFilesystem } from '../system/filesystems.ts';
@@ -171,7 +172,9 @@ export async function buildView(context: ApplyContext, options: BuildViewOptions
   const { packages, takes } = carry.plan;
   // Against what the packages have left: their scripts make accounts and files, too.
   const done = await planCarry(trees, carry.changes, { overlay, takes, ontoView }, context);
-  await replayCarry(done, { directory: at, conflicts }, context);
+  // Nobody shall be told of conflicts of a system that never was.
+  if (!existsSync(conflicts)) undo.onFailure('remove kept conflicts', () => forgetConflicts(conflicts));
+  await replayCarry(done, { directory: at, conflicts, to: readFingerprint(target.base) }, context);
   await regenerate(context, opened.root, owner, done);
   await syncFilesystem(at);
   await opened.close();

@@ -253,7 +253,7 @@ async function rebaseInPlace(_: Action, context: ApplyContext, rebase: Rebase): 
   const done =
     plan.packages === undefined ? plan : await planCarry(whole, changes, { overlay, ontoView: true }, context);
   const conflicts = conflictsDirectory(overlay.set, conflictsId(session));
-  await replayCarry(done, { directory: at, conflicts }, context);
+  await replayCarry(done, { directory: at, conflicts, to: rebase.to }, context);
   await syncFilesystem('/');
   await close();
   await trees.close();

@@ -55,6 +55,13 @@ export function conflictsOf({
   });
 }
 
+/** What is kept of one rebase. */
+export interface KeptConflicts {
+  /** The fingerprint of the base that the winners are in a view of. */
+  to: string | undefined;
+  losers: Loser[];
+}
+
 /**
  * Keeps what loses. The directory is made, for root alone; nothing happens when nothing loses.
  * @throws HoldfastError HF-NO-SPACE, HF-IO, HF-INTERRUPTED.
@@ -62,7 +69,7 @@ export function conflictsOf({
 export async function saveLosers(
   plan: RebasePlan,
   directory: string,
-  options: { signal?: AbortSignal | undefined } = {},
+  { signal, to }: { signal?: AbortSignal | undefined; to?: string | undefined } = {},
 ): Promise<number> {
   const losers: { loser: Loser; from: { tree: string; path: TreePath }; expected: TreeObject | undefined }[] = [];
   const asLeft = new Map(plan.changes.changes.map(({ path, after }) => [path, after]));
@@ -95,13 +102,10 @@ export async function saveLosers(
     loser.isDone = done.has(nameOf(loser));
     if (loser.object?.type !== 'file') continue;
     loser.content = String(first + index);
-    const kept = { isSparse: loser.object.isSparse, expected, signal: options.signal };
+    const kept = { isSparse: loser.object.isSparse, expected, signal };
     await withHandles(from.tree, (tree) => keepContent(tree, from.path, join(directory, loser.content ?? ''), kept));
   }
-  writeConflicts(
-    directory,
-    losers.map(({ loser }) => loser),
-  );
+  writeConflicts(directory, { to, losers: losers.map(({ loser }) => loser) });
   for (const name of old) rmSync(join(directory, name));
   fsyncPath(directory);
   return losers.length;
@@ -117,8 +121,13 @@ function nameOf({ path, kind, winner }: Loser): string {
  * @throws HoldfastError HF-STATE when the list is damaged.
  */
 export function listConflicts(directory: string): Loser[] {
+  return readConflicts(directory).losers;
+}
+
+/** @throws as {@link listConflicts}. */
+export function readConflicts(directory: string): KeptConflicts {
   const file = join(directory, LIST);
-  if (!existsSync(file)) return [];
+  if (!existsSync(file)) return { to: undefined, losers: [] };
   let list: unknown;
   try {
     const text = readFileSync(file);
@@ -127,19 +136,21 @@ export function listConflicts(directory: string): Loser[] {
     throw damaged(file, error);
   }
   if (!isRecord(list) || list['format'] !== FORMAT || !Array.isArray(list['conflicts'])) throw damaged(file);
-  return list['conflicts'].map((entry: unknown) => {
+  const losers = list['conflicts'].map((entry: unknown) => {
     const loser = loserOf(entry);
     if (loser === undefined) throw damaged(file);
     return loser;
   });
+  const { to } = list;
+  return { to: typeof to === 'string' && /^[0-9a-f]{64}$/.test(to) ? to : undefined, losers };
 }
 
 /** The owner has looked at these and wants no reminder; all of them when no number is given. */
 export function markDone(directory: string, numbers?: ReadonlySet<number>): void {
-  const losers = listConflicts(directory);
-  if (losers.length === 0) return;
-  for (const loser of losers) if (numbers === undefined || numbers.has(loser.number)) loser.isDone = true;
-  writeConflicts(directory, losers);
+  const kept = readConflicts(directory);
+  if (kept.losers.length === 0) return;
+  for (const loser of kept.losers) if (numbers === undefined || numbers.has(loser.number)) loser.isDone = true;
+  writeConflicts(directory, kept);
 }
 
 /** Removes everything that was kept. */
@@ -168,13 +179,13 @@ export async function keepContent(
 }
 
 /** Replaces the list as a whole. */
-export function writeConflicts(directory: string, losers: readonly Loser[]): void {
+export function writeConflicts(directory: string, { to, losers }: KeptConflicts): void {
   const conflicts = losers.map(({ path, object, ...rest }) => ({
     ...textOfPath(path),
     ...rest,
     object: object === undefined ? null : jsonOfObject(object),
   }));
-  const text = `${JSON.stringify({ format: FORMAT, conflicts }, undefined, 1)}\n`;
+  const text = `${JSON.stringify({ format: FORMAT, ...(to !== undefined && { to }), conflicts }, undefined, 1)}\n`;
   writeFileDurably(join(directory, LIST), text, { mode: 0o600 });
 }
 

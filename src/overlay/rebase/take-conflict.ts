@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { bytesOf, type TreePath } from '../../image/targettree.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { syncFilesystem } from '../../system/filesystems.ts';
-import { keepContent, type Loser, listConflicts, writeConflicts } from './losers.ts';
+import { keepContent, type Loser, readConflicts, writeConflicts } from './losers.ts';
 import type { Decision, RebasePlan, Wish } from './model.ts';
 import { readObjects } from './read-object.ts';
 import { replay } from './replay.ts';
@@ -29,7 +29,7 @@ export interface TakeOptions {
  * @throws HoldfastError HF-USAGE when there is no such conflict, HF-STATE when what was kept has no place any more.
  */
 export async function takeConflict(directory: string, number: number, options: TakeOptions): Promise<TreePath[]> {
-  const all = listConflicts(directory);
+  const { to, losers: all } = readConflicts(directory);
   const losers = all.filter((loser) => loser.number === number);
   if (losers.length === 0) {
     throw new HoldfastError('HF-USAGE', `there is no conflict ${number} in ${directory}`, {
@@ -56,10 +56,7 @@ export async function takeConflict(directory: string, number: number, options: T
   await replay(planOf(losers, directory, root), { target: root, signal, warn: options.warn });
   // What was kept may go only when it is on the other disk.
   await syncFilesystem(root);
-  writeConflicts(
-    directory,
-    all.map((loser) => swapped.get(loser) ?? loser),
-  );
+  writeConflicts(directory, { to, losers: all.map((loser) => swapped.get(loser) ?? loser) });
   for (const { content } of losers) if (content !== undefined) rmSync(join(directory, content), { force: true });
   return losers.map(({ path }) => path);
 }

@@ -4,6 +4,7 @@
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { parentOf, type TreePath } from '../../image/targettree.ts';
+import { errnoOf } from '../../system/errors.ts';
 
 /** linux/fcntl.h on x86 and ARM alike: a handle that names an object and can't read it. Node doesn't know it. */
 const O_PATH = 0x20_0000;
@@ -106,4 +107,28 @@ export async function withHandles<T>(directory: string, use: (tree: TreeHandles)
   } finally {
     tree.close();
   }
+}
+
+/**
+ * Names one path of a tree for a program, whatever bytes it has, with no link on the way.
+ * @param use gets undefined when a directory above isn't there.
+ */
+export async function nameInRoot<T>(
+  directory: string,
+  path: TreePath,
+  use: (name: string | undefined) => Promise<T>,
+): Promise<T> {
+  return withHandles(directory, async (tree) => {
+    let handle: number | undefined;
+    try {
+      handle = tree.hold(path);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) throw error;
+    }
+    try {
+      return await use(handle === undefined ? undefined : `/proc/${process.pid}/fd/${handle}`);
+    } finally {
+      if (handle !== undefined) closeSync(handle);
+    }
+  });
 }

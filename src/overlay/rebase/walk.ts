@@ -171,8 +171,16 @@ function list(prefix: string, path: TreePath): string[] {
 
 /** A path for people and terminals: it begins with a slash, and what would move a cursor or turn text around is spelled out. */
 export function show(path: TreePath): string {
-  const text = Buffer.from(path, 'latin1').toString('utf8');
-  return `/${text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)}`;
+  return `/${showBytes(path)}`;
+}
+
+/** The same for any bytes, such as a link's target (as latin1), or for text that a program has printed. */
+export function showBytes(bytes: string, encoding: 'latin1' | 'utf8' = 'latin1'): string {
+  const text = Buffer.from(bytes, encoding).toString('utf8');
+  const isPlain = (char: string) => encoding === 'utf8' && char === '\t';
+  return text.replace(UNSEEN, (char) =>
+    isPlain(char) ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are meant
