@@ -152,23 +152,27 @@ describe('the next upgrade', () => {
     expect(await guest(`sha256sum ${MINE}/written-by-dd | cut -d' ' -f1`)).toBe(
       await guest(`grep -a ' ${MINE}/written-by-dd$' ${NOTES}/list-1 | cut -d' ' -f1`),
     );
-    expect(await guest('echo | xxd; dpkg --audit')).toBe('00000000: 0a                                       .\n');
+    expect(await guest('echo | xxd; dpkg --audit')).toMatch(/^00000000: 0a +\.\n$/);
     expect((await machine.run('test -e /etc/only-in-the-old-root')).status).toBe(1);
     // That of version 1 is in no slot any more, and is kept for a month.
     const cows = 'ls /run/initramfs/overlay | grep -c -E "^persist.img(.[0-9a-f]{16})?.bind$"';
     expect(await guest(cows)).toBe('3\n');
   });
 
-  test('a root that does not come up is tried three times, and then left out', async () => {
-    // The view looks as a root should; only whoever runs it sees that it never gets anywhere.
+  test('a root that does not come up is left out after its third try', async () => {
+    // Until version 3 has proved that it works GRUB would go back to version 2.
+    await guest('until [ -e /run/holdfast/assessed ]; do sleep 1; done');
+    await guest('while systemctl is-active -q holdfast-assess; do sleep 1; done');
+    // The view looks as a root should; only whoever runs it sees that it never gets anywhere. Two tries are noted already.
     await guest(`mv /usr/lib/systemd/systemd /usr/lib/systemd/systemd.away
       printf '#!/bin/sh\\nmount -t proc proc /proc 2>/dev/null\\necho b > /proc/sysrq-trigger\\nsleep 60\\n' > /usr/lib/systemd/systemd
-      chmod 755 /usr/lib/systemd/systemd; sync`);
+      chmod 755 /usr/lib/systemd/systemd
+      echo 2 > "$(sed -n 's/^file=//p' /run/cos/rootoverlay).tries"; sync`);
     await machine.reset();
-    const { resets } = machine;
-    await machine.waitForReset(resets + 2, LONG);
+    await machine.waitForReset(machine.resets, LONG);
     await machine.login(LONG);
-    expect(await running()).toMatchObject({ system: 'Holdfast demo 3', overlay: 'used=no reason=too-many-tries' });
+    const plain = await running();
+    expect(plain).toMatchObject({ system: 'Holdfast demo 3', overlay: 'used=no reason=too-many-tries' });
     expect(await guest('findmnt -no OPTIONS /')).toMatch(/^ro,/);
     expect((await machine.run('test -e /etc/late')).status).toBe(1);
     expect(await guest('holdfast status')).toMatch(/overlay.*not used/i);
