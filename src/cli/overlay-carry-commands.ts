@@ -18,6 +18,7 @@ export function defineOverlayCarryCommands(define: Define): void {
       new Option('--to <image>', 'the image; default: the configured one'),
       ...imageOptions(),
       takeOption(),
+      new Option('--all', 'list what is left behind, too'),
       allowDowngrade(),
       strict(),
       configDir(),

@@ -5,6 +5,7 @@ import { previewOverlay } from '../lifecycle/apply-upgrade.ts';
 import { overlayJson } from '../lifecycle/carry-engine.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import { OVERLAY_EXIT } from '../lifecycle/overlay-exit.ts';
+import { skippedLines } from '../overlay/rebase/report.ts';
 import { type ImageFlags, openImageText, openNamedImage } from './image-option.ts';
 import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifecycle-options.ts';
 import type { CommandContext } from './program.ts';
@@ -15,6 +16,7 @@ import { mayDowngrade } from './trust-option.ts';
 interface OverlayPlanFlags extends ImageFlags, LifecycleFlags, SettingsFlags {
   to?: string;
   take?: readonly string[];
+  all?: boolean;
 }
 
 export async function overlayPlanCommand(
@@ -49,6 +51,7 @@ export async function overlayPlanCommand(
   }
   context.reporter.result({ outcome, image: facts.image, overlay: overlayJson(overlay) }, [
     ...overlay.report,
+    ...(flags.all ? ['left behind:', ...skippedLines(overlay.rebase)] : []),
     ...statusLine(overlay.decided),
   ]);
   return overlay.decided > 0 ? OVERLAY_EXIT.decided : 0;

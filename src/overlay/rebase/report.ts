@@ -52,7 +52,8 @@ export function reportLines(plan: RebasePlan, extras: ReportExtras = {}): string
   if (converged > 0) lines.push(heading('converged', converged, 'already in the new image'));
   const packages = extras.packages ?? [];
   if (packages.length > 0) lines.push(heading('packages', packages.length, packages.join(', ')));
-  if (skipped > 0) lines.push(heading('skipped', skipped, `${reasonsOf(plan)}${extras.all ? '' : ' (list: --all)'}`));
+  if (skipped > 0)
+    lines.push(heading('skipped', skipped, `${reasonsOf(plan)}${extras.all ? '' : ' (list: overlay plan --all)'}`));
   if (extras.all) lines.push(...skippedLines(plan));
   const accounts = plan.accountConflicts;
   if (conflict + accounts.length > 0) lines.push(heading('CONFLICTS', conflict + accounts.length, '').trimEnd());
@@ -98,7 +99,8 @@ function reasonsOf({ decisions }: RebasePlan): string {
   return [...reasons].sort().join(', ');
 }
 
-function skippedLines({ decisions }: RebasePlan): string[] {
+/** Every path that is left behind, with the reason. */
+export function skippedLines({ decisions }: Pick<RebasePlan, 'decisions'>): string[] {
   const skipped = decisions.filter(({ outcome }) => outcome === 'skipped');
   return skipped.map(({ path, reason }) => `     ${show(path)}: ${reason}`);
 }

@@ -109,7 +109,7 @@ describe('the report', () => {
       '  merged        1   /etc/ssh/sshd_config',
       '  converged     1   already in the new image',
       '  packages      2   install vim 9.0 (archived file), remove nano',
-      '  skipped       2   regenerated, stage-log (list: --all)',
+      '  skipped       2   regenerated, stage-log (list: overlay plan --all)',
       '  CONFLICTS     4',
       '   1 both-changed   /etc/chrony.conf                         keeping yours (the new image’s saved) (--take new:1 to flip)',
       '   2 delete/grow    /opt/old                                 keeping the directory for the new image’s files (--take mine:2 to flip)',
