@@ -29,14 +29,16 @@ function firstNameOf(
   byPath: ReadonlyMap<TreePath, Decision>,
   facts: Facts,
 ): TreePath | undefined {
+  const decisions = names.flatMap((name) => byPath.get(name) ?? []);
+  // One object: all of its names have its type in the view, but not always in the new base.
+  const type = decisions.find(({ view }) => view !== undefined)?.view?.type;
   for (const name of names) {
     const target = facts.unchangedNames.get(name);
     const there = target === undefined ? undefined : facts.baseObjects.get(target);
-    if (there !== undefined && there.type !== 'directory') return target;
+    if (there !== undefined && there.type === type) return target;
   }
-  const decisions = names.flatMap((name) => byPath.get(name) ?? []);
   const isOfView = ({ wish, outcome, base }: Decision) =>
-    wish.want === 'object' || (wish.want === 'base' && outcome === 'converged' && base !== undefined);
+    wish.want === 'object' || (wish.want === 'base' && outcome === 'converged' && base?.type === type);
   const old = decisions.find((decision) => decision.before !== undefined && !isJoined(decision) && isOfView(decision));
   return (old ?? decisions.find(isOfView))?.target;
 }
