@@ -263,7 +263,7 @@ const performers: Performers<RebuildAction, RebuildState> = {
         context.events({ type: 'notice', level: 'info', text });
       }
     });
-    if (request.action === 'reset') await asWarning(context, () => setOverlayAside(context, state));
+    await asWarning(context, () => setOverlayAside(context, state));
   },
 
   wipe: ({ role, device }, context, { session, oemDirectory }) =>
@@ -288,12 +288,16 @@ const performers: Performers<RebuildAction, RebuildState> = {
     }),
 };
 
-/** The new system is what the recovery system is, and nothing over it. What was written over the old one stays on its disk. */
+/**
+ * The new system is what its image is, and nothing over it: an overlay belongs to one system, and with the argument left in
+ * place every boot would say that it doesn't fit. What was written over the old one stays on its disk.
+ */
 async function setOverlayAside(context: ApplyContext, { stateDirectory, owner }: RebuildState): Promise<void> {
   removePendingCarry(stateDirectory);
   if (!(await writeArgument({ stateDirectory, oemDirectory: owner.oem }, undefined))) return;
   const text =
-    'the root overlay is not used any more: what it holds stays on its disk until you remove it (holdfast overlay list, drop)';
+    'the root overlay is not used any more: what it holds stays on its disk until you remove it (holdfast overlay list, drop); ' +
+    'a blank one for the new system: holdfast overlay create SET --enable';
   context.events({ type: 'notice', level: 'info', text });
 }
 

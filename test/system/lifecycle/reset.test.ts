@@ -38,7 +38,11 @@ beforeAll(async () => {
   await used.withMounted(
     'COS_OEM',
     (oem) => {
-      writeGrubEnvironment(join(oem, 'grubenv'), { saved_entry: 'recovery', extra_cmdline: 'quiet' });
+      writeGrubEnvironment(join(oem, 'grubenv'), {
+        saved_entry: 'recovery',
+        extra_cmdline: 'quiet',
+        extra_active_cmdline: 'splash rd.live.overlay=LABEL=KEEP:/p.img',
+      });
       writeFileSync(
         join(oem, 'hook.yaml'),
         'stages:\n  after-reset-chroot:\n    - commands: ["ls() { for f in /oem/*; do echo $f; done; }; ls > /seen-oem"]\n',
@@ -99,7 +103,8 @@ describe('from the recovery system’s image file', () => {
     });
     await disk.withMounted('COS_OEM', (oem) => {
       const block = readGrubEnvironment(join(oem, 'grubenv'));
-      expect(Object.fromEntries(block)).toEqual({ extra_cmdline: 'quiet' });
+      // The overlay belongs to the system that is gone.
+      expect(Object.fromEntries(block)).toEqual({ extra_cmdline: 'quiet', extra_active_cmdline: 'splash' });
     });
     await disk.withMounted('COS_PERSISTENT', (directory) => {
       expect(readFileSync(join(directory, 'data/file'), 'utf8')).toBe('mine');
@@ -240,6 +245,9 @@ describe('deploy', () => {
       expect(await systemsIn(state)).toEqual(['Tiny 1', 'Tiny 1']);
       expect(readFileSync(join(state, 'grub2/grub.cfg'), 'utf8')).toBe('# menu\n');
       expect(readState(join(state, 'state.yaml')).state.active).toMatchObject({ fromAction: 'deploy' });
+    });
+    await disk.withMounted('COS_OEM', (oem) => {
+      expect(readGrubEnvironment(join(oem, 'grubenv')).get('extra_active_cmdline')).toBe('splash');
     });
   });
 });
