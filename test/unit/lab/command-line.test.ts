@@ -63,6 +63,15 @@ describe('the command line of QEMU', () => {
     expect(valuesOf('-device', { disks: [disk] })).toEqual([device]);
   });
 
+  test('SCSI disks share one adapter', () => {
+    const scsi = { file: '/d/a.img', bus: 'scsi' } as const;
+    expect(valuesOf('-device', { disks: [scsi, scsi] })).toEqual([
+      'virtio-scsi-pci,id=scsi',
+      'scsi-hd,bus=scsi.0,drive=disk0,bootindex=1',
+      'scsi-hd,bus=scsi.0,drive=disk1,bootindex=2',
+    ]);
+  });
+
   test('UEFI is two flash chips, of which one can be written', () => {
     const firmware = { kind: 'uefi', code: '/f/CODE.fd', variables: '/d/VARS.fd' } as const;
     expect(valuesOf('-drive', { firmware, disks: [] })).toEqual([
