@@ -521,7 +521,7 @@ describe('in use', () => {
       expect(await own('grow', set)).toBe(0);
       expect(await sizeOf()).toBe(fullCoverBytes(BASE_BYTES));
       for (const command of [['compact'], ['repair'], ['drop', '--yes']]) {
-        expect(await own(...(command as [string]), set)).toBe(92);
+        expect(await own(...command, set)).toBe(92);
         expect(text).toContain('is in use');
       }
       expect(existsSync(join(disk, name))).toBe(true);
