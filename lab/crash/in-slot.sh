@@ -4,6 +4,8 @@
 # mounts it, and the tools are this system's own. All of it is gone when the command ends, as after a reboot.
 # IN_SLOT_OVERLAY=/FILE: the root is what the slot and this file of COS_PERSISTENT make together, put together by the
 # program itself as in an initramfs; this needs device-mapper and a /run of its own.
+# IN_SLOT_VIEW=FILE: without device-mapper, this image stands in for what the slot and an overlay make together; the overlay's
+# disk is the device IN_SLOT_BACKING, and IN_SLOT_RECORD is the record of the boot.
 
 set -eu
 if [ -z "${IN_SLOT_INSIDE-}" ]; then
@@ -46,7 +48,9 @@ root=$work/root
 mount -o ro "$home" "$work/partition"
 uuid=$(blkid --probe --match-tag UUID --output value "$work/partition/cOS/$slot.img")
 words="BOOT_IMAGE=(loop0)/boot/vmlinuz root=LABEL=$from cos-img/filename=/cOS/$slot.img cos.label=$label holdfast.slot=$uuid"
-if [ -z "${IN_SLOT_OVERLAY-}" ]; then
+if [ -n "${IN_SLOT_VIEW-}" ]; then
+    mount -t ext4 -o loop "$IN_SLOT_VIEW" "$root"
+elif [ -z "${IN_SLOT_OVERLAY-}" ]; then
     mount -t ext4 -o loop,ro,noload "$work/partition/cOS/$slot.img" "$root"
 else
     words="$words rd.live.overlay=$IN_SLOT_PERSISTENT:$IN_SLOT_OVERLAY"
@@ -70,6 +74,12 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 # The tools of this system; the tree of the slot has none.
 for path in usr bin sbin lib lib64; do mount --rbind "/$path" "$root/$path"; done
 mkdir -p "$root/run/initramfs/cos-state" "$root/run/delivery" "$root/run/cos"
+if [ -n "${IN_SLOT_VIEW-}" ]; then
+    mkdir -p "$root/run/initramfs/base" "$root/run/initramfs/overlay"
+    mount -t ext4 -o loop,ro,noload "$work/partition/cOS/$slot.img" "$root/run/initramfs/base"
+    mount "$IN_SLOT_BACKING" "$root/run/initramfs/overlay"
+    cp "$IN_SLOT_RECORD" "$root/run/cos/rootoverlay"
+fi
 if [ -n "${IN_SLOT_OVERLAY-}" ]; then
     mkdir -p "$root/run/initramfs/base" "$root/run/initramfs/overlay"
     mount --move /run/initramfs/base "$root/run/initramfs/base"

@@ -76,6 +76,11 @@ async function makeBaseTree(tree: string, kernel: string): Promise<void> {
     if (file !== undefined && 'text' in file) root.writeFile(path, file.text);
   }
   root.writeFile('/etc/resolv.conf', 'nameserver 192.0.2.1\n');
+  // What a view is looked through for before it becomes the root.
+  for (const path of ['usr/bin/holdfast', 'sbin/init']) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    writeFileSync(join(tree, path), '#!/bin/sh\n', { mode: 0o755 });
+  }
   // As `holdfast init` builds it, with this machine's GRUB.
   const programs = `${tree}.grub`;
   cpSync(tree, programs, { recursive: true, verbatimSymlinks: true });

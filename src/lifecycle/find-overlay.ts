@@ -2,8 +2,8 @@
 // name. Its changes belong to the old base; whether they can be read is found out before anything is built.
 
 import { existsSync, statfsSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { type AttachedOverlay, BASE_DIRECTORY, OVERLAY_DEVICE, readAttachedOverlay } from '../boot/attached-overlay.ts';
+import { join } from 'node:path';
+import { type AttachedOverlay, BASE_DIRECTORY, readAttachedOverlay } from '../boot/attached-overlay.ts';
 import { readOverlayArguments, splitOverlayPlace } from '../overlay/argument.ts';
 import { chooseCow } from '../overlay/choose.ts';
 import { readCow } from '../overlay/cow-read.ts';
@@ -11,10 +11,10 @@ import { type Fingerprint, parseFingerprint, readFingerprint, sizeOfBase } from 
 import { argumentOf } from '../overlay/grub-argument.ts';
 import { inspectSet } from '../overlay/overlay-set.ts';
 import { openSet } from '../overlay/set-place.ts';
+import { readSnapshotStatus } from '../overlay/snapshot-status.ts';
 import { RUNNING_FILE, SLOT_FILES } from '../slots/names.ts';
 import { messageOf } from '../system/errors.ts';
 import { freeBytes } from '../system/filesystems.ts';
-import { run } from '../system/process.ts';
 import { Root } from '../system/root.ts';
 import { readBootVariables } from './boot-choice.ts';
 import type { Session } from './session.ts';
@@ -104,12 +104,9 @@ async function findRunning(
 
 /** What is wrong with the snapshot that is the root, as the kernel says. */
 async function snapshotProblem(): Promise<string | undefined> {
-  const { status, stdout } = await run(['dmsetup', 'status', basename(OVERLAY_DEVICE)]);
-  if (status !== 0) return undefined;
-  // Start, length, target, then ALLOCATED/TOTAL and METADATA, or one of these words.
-  const [, , target, word = ''] = stdout.trim().split(/\s+/);
-  if (target !== 'snapshot' || word.includes('/')) return undefined;
-  return `the kernel says ${stdout.trim().split(/\s+/).slice(3).join(' ')} of it`;
+  const status = await readSnapshotStatus();
+  if (status === undefined || status.state === 'ok') return undefined;
+  return `the kernel says of it: ${status.state}`;
 }
 
 /** What the running view holds beyond its base. */

@@ -262,7 +262,9 @@ describe('an upgrade refuses, and nothing has changed, when', () => {
     ['a rule would have to decide, and --strict', 7, { strictness: 'all' as const }, undefined],
     ['the overlay is damaged', 5, {}, (cow: string) => writeFileSync(cow, 'garbage', { flag: 'r+' })],
   ])('%s', async (_, exitStatus, request, spoil) => {
-    await keep.change(disk, 'active', (root) => writeFileSync(join(root, 'etc/both.conf'), 'mine again\n'));
+    if (spoil === undefined) {
+      await keep.change(disk, 'active', (root) => writeFileSync(join(root, 'etc/both.conf'), 'mine again\n'));
+    }
     const states = async () => disk.withMounted('COS_STATE', (state) => systemsIn(state));
     const before = await states();
     const own = await keep.cowOf(disk, 'active');

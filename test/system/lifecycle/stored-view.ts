@@ -37,6 +37,11 @@ export class OverlayDisk {
     return disk;
   }
 
+  /** Where it is attached. */
+  get device(): string {
+    return this.#device;
+  }
+
   /** The argument's value. */
   get place(): string {
     return `${this.#device}:/${NAME}`;
