@@ -297,7 +297,7 @@ describe('other boots of the same machine', () => {
     await guest.powerOff();
     const flat = join(directory, 'aside.img');
     await onSecondDisk(async (loop) => {
-      const name = readdirSync(loop).find((each) => /\.aside-\d+T\d+Z$/.test(each)) ?? 'none';
+      const name = readdirSync(loop).find((each) => /\.aside-\d+T\d+Z(?:-\d+)?$/.test(each)) ?? 'none';
       expect(await digestOf(join(loop, name))).toBe(cow);
       await onBase((base) => writeFlatImage({ base, cow: join(loop, name), to: flat }));
     });

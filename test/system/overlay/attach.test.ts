@@ -290,7 +290,7 @@ describe('what nobody would expect', () => {
     }
     await rig.onDisk((disk) => {
       for (const name of taken) expect(readFileSync(join(disk, name), 'utf8')).toBe('mine');
-      const names = readdirSync(disk).filter((name) => /\.aside-\d+T\d+Z$/.test(name));
+      const names = readdirSync(disk).filter((name) => /\.aside-\d+T\d+Z(?:-\d+)?$/.test(name));
       expect(names.filter((name) => !taken.includes(name))).toHaveLength(3);
     });
   });
