@@ -8,12 +8,13 @@ import { parentOf, TargetTree, type TreePath } from '../../image/targettree.ts';
 import { errnoOf, HoldfastError, messageOf } from '../../system/errors.ts';
 import type { Progress } from '../../system/events.ts';
 import { requireTools } from '../../system/tools.ts';
-import { changeFlags, readFlags, readXattrs } from './attributes.ts';
+import { readXattrs } from './attributes.ts';
 import { furnish } from './furnish.ts';
 import { saveLosers } from './losers.ts';
 import type { Decision, RebasePlan, Wish } from './model.ts';
 import { StagedObjects } from './staged-objects.ts';
-import { batchesOf, namedFromRoot, TreeHandles, withHandles } from './tree-handles.ts';
+import { liftFlags, setFlags } from './tree-flags.ts';
+import { namedFromRoot, TreeHandles, withHandles } from './tree-handles.ts';
 import type { TreeObject } from './tree-object.ts';
 import { comparePaths, parentsOf } from './tree-order.ts';
 import { look, prefixOf, show } from './walk.ts';
@@ -92,7 +93,9 @@ class Replayer {
 
     this.#enter('');
     await this.#stage(others);
-    const flags = await this.#liftFlags([...removed, ...directories, ...others].map(({ target }) => target));
+    const touched = [...removed, ...directories, ...others].flatMap(({ target }) => [...parentsOf(target), target]);
+    const there = new Set(touched.filter((path) => this.#lstat(path) !== undefined));
+    const flags = await liftFlags(this.#target, there);
     for (const { target, alsoLost } of decisions) if (alsoLost !== undefined) this.#removeTree(target);
     for (const decision of removed.toReversed()) this.#remove(decision);
     for (const task of directories) this.#makeDirectory(task);
@@ -103,7 +106,8 @@ class Replayer {
     this.#staged.end();
     this.#setTimes();
     for (const { target, wish } of [...directories, ...others]) flags.set(target, wish.object.flags);
-    await this.#setFlags(flags);
+    for (const path of flags.keys()) if (this.#lstat(path) === undefined) flags.delete(path);
+    await setFlags(this.#target, flags);
     return { applied, writtenBytes: this.#staged.writtenBytes };
   }
 
@@ -168,26 +172,6 @@ class Replayer {
   #isThere({ target, wish }: Task): boolean {
     if (wish.content.from !== 'base' || wish.content.path !== target) return false;
     return this.#lstat(target)?.nlink === 1n;
-  }
-
-  /** What is immutable can't be changed, nor anything in it. */
-  async #liftFlags(targets: readonly TreePath[]): Promise<Map<TreePath, string>> {
-    const paths = new Set(targets.flatMap((target) => [...parentsOf(target), target]));
-    const there = [...paths].filter((path) => this.#lstat(path) !== undefined);
-    const flagged = new Map<TreePath, string>();
-    for (const batch of batchesOf(there)) {
-      const named = new Map(batch.map((path) => [namedFromRoot(this.#target, path), path]));
-      for (const [name, flags] of await readFlags('/', [...named.keys()])) flagged.set(named.get(name) ?? '', flags);
-    }
-    for (const path of flagged.keys()) await changeFlags('/', '-ia', [namedFromRoot(this.#target, path)]);
-    return flagged;
-  }
-
-  async #setFlags(flags: ReadonlyMap<TreePath, string>): Promise<void> {
-    for (const [path, letters] of flags) {
-      if (letters === '' || this.#lstat(path) === undefined) continue;
-      await changeFlags('/', `+${letters}`, [namedFromRoot(this.#target, path)]);
-    }
   }
 
   #remove({ target }: Decision): void {
