@@ -57,6 +57,8 @@ const VOLATILE = [
   '/etc/machine-id',
   '/boot',
   '/lost+found',
+  // Of the shells that these stories run.
+  '/root/.bash_history',
 ];
 
 /**
@@ -72,7 +74,7 @@ export LC_ALL=C
   ${find} -type d -printf '%p d %m %U:%G\\n'
   ${find} ! -type d ! -type s -printf '%p %y %m %U:%G %s %T@ %l %n\\n'
   ${find} \\( -type c -o -type b \\) -exec stat -c '%n device %t,%T' {} +
-  find /etc /usr/share /usr/local/none /root /home /var/lib/dpkg -xdev -type f -print0 2>/dev/null | xargs -0 sha256sum
+  find /etc /usr/share /home /var/lib/dpkg -xdev -type f -print0 2>/dev/null | xargs -0 sha256sum
   find ${MINE} /usr/bin -xdev -print0 | xargs -0 getfattr -h -d -m - --absolute-names 2>/dev/null | paste -s -d ' ' | sed 's/  /\\n/g'
 } | sort > ${to}
 `;

@@ -99,7 +99,7 @@ describe('a root with an overlay', () => {
 
   test('version 2 has every object with its attributes, and the package, and not the one that was removed', async () => {
     await guest(listRoot(`${NOTES}/list-2`));
-    const own = (list: string) => `grep -a -F '${MINE}/' ${NOTES}/${list} | grep -v ' d [0-7]* '`;
+    const own = (list: string) => `grep -a -F '${MINE}/' ${NOTES}/${list} | grep -a -v ' d [0-7]* '`;
     expect(await guest(`bash -c "diff <(${own('list-1')}) <(${own('list-2')})"; true`)).toBe('');
     expect(await guest('stat -c "%a %U:%G" /usr/bin/dmesg /usr/bin/free')).toBe('750 root:root\n755 daemon:daemon\n');
     expect(await guest('getfattr --only-values -n user.note /usr/bin/lsblk')).toBe('kept');
@@ -107,7 +107,7 @@ describe('a root with an overlay', () => {
     expect(await guest('id alice; cat /home/alice/file')).toMatch(/^uid=1234\(alice\)[\s\S]*alice\n$/);
     expect(await guest('ls -d /etc/issue.net /etc/update-motd.d 2>/dev/null; true')).toBe('');
     expect(await guest('echo | xxd; dpkg --audit; dpkg -s xxd')).toContain('install ok installed\n');
-    expect((await machine.run('dpkg-query -W less')).status).toBe(1);
+    expect((await machine.run('test -e /usr/bin/less')).status).toBe(1);
     expect(await guest('cat /usr/share/holdfast-demo/version')).toBe('2\n');
   });
 
