@@ -49,7 +49,8 @@ async function makeNewVersions(demo: DemoImages, delivery: string): Promise<void
   const hosts = version1Files()['etc/hosts'];
   if (hosts === undefined || hosts === 'removed' || 'link' in hosts) throw new Error('the demo has no /etc/hosts');
   const second = { 'etc/hosts': { text: `# from version 2\n${hosts.text}` } };
-  const release = 'PRETTY_NAME="Holdfast demo 3"\nNAME="Holdfast demo"\nID=debian\nVERSION_ID="12"\n';
+  const names = 'PRETTY_NAME="Holdfast demo 3"\nNAME="Holdfast demo"\nID=debian\nVERSION_ID="12"\n';
+  const release = `${names}IMAGE_ID=holdfast-demo\nIMAGE_VERSION="3"\n`;
   const third = { ...second, 'usr/lib/os-release': { text: release } };
   // Beside the images: what they have in common are hard links.
   await withWorkTree(join(cacheDirectory(), 'derive'), async (work) => {
