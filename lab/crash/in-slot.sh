@@ -59,8 +59,8 @@ else
     mount --bind "$work/partition" /run/initramfs/cos-state
     ln -sfn "/run/initramfs/cos-state/cOS/$slot.img" /run/holdfast/slot.img
     mount -t ext4 -o loop,ro,noload /run/holdfast/slot.img /run/initramfs/base
-    echo "$words" >"$work/words"
-    mount --bind "$work/words" /proc/cmdline
+    echo "$words" >/run/holdfast/command-line
+    mount --bind /run/holdfast/command-line /proc/cmdline
     "${IN_SLOT_DELIVERY:-/run/delivery}/holdfast" overlay attach
     umount /proc/cmdline
     mount -t ext4 /run/holdfast/root "$root"
@@ -84,10 +84,12 @@ if [ -n "${IN_SLOT_OVERLAY-}" ]; then
     mkdir -p "$root/run/initramfs/base" "$root/run/initramfs/overlay"
     mount --move /run/initramfs/base "$root/run/initramfs/base"
     mount --move /run/initramfs/overlay "$root/run/initramfs/overlay"
-    umount /run/initramfs/cos-state
+    # The slot's file is in use by this name.
+    mount --move /run/initramfs/cos-state "$root/run/initramfs/cos-state"
     cp /run/cos/rootoverlay "$root/run/cos/"
+else
+    mount --move "$work/partition" "$root/run/initramfs/cos-state"
 fi
-mount --move "$work/partition" "$root/run/initramfs/cos-state"
 mount --bind "${IN_SLOT_DELIVERY:-/run/delivery}" "$root/run/delivery"
 printf 1 >"$root/run/cos/${slot}_mode"
 # A boot goes on without what can't be mounted: a reset may have been making it anew.

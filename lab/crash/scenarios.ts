@@ -38,7 +38,7 @@ export interface Script {
 /** On COS_PERSISTENT. */
 export const OVERLAY_FILE = '/overlay.img';
 
-const KEPT = { '/etc/kept': 'kept\n', '/usr/share/crash/small-3': 'mine\n', '/srv/data/list': 'one\ntwo\n' };
+const KEPT = { '/etc/kept': 'kept\n', '/etc/owner': 'mine\n', '/srv/data/list': 'one\ntwo\n' };
 const LATE = { '/etc/late': 'late\n' };
 const write = (files: Readonly<Record<string, string>>) =>
   Object.entries(files)
@@ -133,7 +133,7 @@ export const SCENARIOS: readonly Scenario[] = [
     argv: [],
     scripts: [
       { text: `fallocate -l 200M /usr/local${OVERLAY_FILE} && chmod 600 /usr/local${OVERLAY_FILE}` },
-      { text: `${write(KEPT)} && rm /usr/share/crash/small-4 && sync`, withOverlay: true },
+      { text: `${write(KEPT)} && sync`, withOverlay: true },
     ],
     overlay: { kept: KEPT },
     isGround: true,
