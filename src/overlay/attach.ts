@@ -129,6 +129,7 @@ async function attachAsArgued(
   });
   known.file = chosen.file;
   for (const text of chosen.warnings) events({ type: 'notice', level: 'warning', text });
+  if (!readOnly) tryToMark(undo, chosen, events);
   const view = await buildView(undo, {
     slotFile,
     cow: chosen.blank && argument.readOnly ? undefined : chosen.file,
@@ -145,7 +146,6 @@ async function attachAsArgued(
     await runChecked(['sync', view]);
     finishBeginning(chosen.file);
   }
-  if (!readOnly) tryToMark(chosen, events);
   return { view, warnings: chosen.warnings };
 }
 
@@ -160,15 +160,23 @@ async function dracutsPath({ liveDirectory }: OverlayArguments): Promise<string>
 }
 
 /**
- * A unit sets the mark to 0 once the system is up (overlay-booted); 3 means that this view doesn't boot. It is overwritten in
- * place, which a full disk can't refuse; a mark that can't be made is no reason to do without the changes.
+ * A unit sets the mark to 0 once the system is up (overlay-booted); 3 means that this view doesn't boot. It is there before
+ * anything of the view is looked at, since that alone may stop the machine; where it is only refused, the mark is taken
+ * back. It is overwritten in place, which a full disk can't refuse; a mark that can't be made is no reason to do without the
+ * changes.
  */
-function tryToMark({ file }: ChosenCow, events: EventSink): void {
+function tryToMark(undo: UndoStack, { file }: ChosenCow, events: EventSink): void {
   const mark = triesFile(file);
-  const count = Buffer.from(`${readTries(mark) + 1}\n`);
+  const before = readTries(mark);
+  const put = (count: number) => overwriteInPlace(mark, Buffer.from(`${count}\n`));
   try {
-    if (lstatSync(mark, { throwIfNoEntry: false })?.isFile()) overwriteInPlace(mark, count);
-    else writeFileDurably(mark, count, { mode: 0o600 });
+    if (lstatSync(mark, { throwIfNoEntry: false })?.isFile()) {
+      put(before + 1);
+      undo.onFailure(`take back ${mark}`, async () => put(before));
+    } else {
+      writeFileDurably(mark, Buffer.from('1\n'), { mode: 0o600 });
+      undo.onFailure(`remove ${mark}`, async () => rmSync(mark, { force: true }));
+    }
   } catch (error) {
     events({ type: 'notice', level: 'warning', text: `${mark} could not be written: ${messageOf(error)}` });
   }
