@@ -254,7 +254,7 @@ describe('in the guest', () => {
     expect(seen, seen.said).toMatchObject({ end: 'enough', acknowledged: 200, intact: 200, checkStatus: '0' });
     const total = Number(/^snapshot \d+\/(\d+) /.exec(seen.status)?.[1]) * 512;
     expect(total).toBe(fullCoverBytes(ROOT_BYTES));
-    expect(seen.said).toContain('it is made larger');
+    expect(seen.said).toContain('it gets more room');
   });
 
   test('where a COW can not grow the root becomes read-only before it overflows, and nothing is lost', async () => {
