@@ -16,7 +16,7 @@ export interface Disk {
   serial?: string;
   /**
    * Default `virtio`; `nvme` is built into Debian's cloud kernel, which can then boot without an initramfs; `scsi` disks are
-   * /dev/sda, /dev/sdb in the guest.
+   * /dev/sda, /dev/sdb in the guest, in no order that one can count on.
    */
   bus?: 'virtio' | 'nvme' | 'scsi';
   /** Writes go to a qcow2 file beside the machine's log; the disk's own file is not touched. */

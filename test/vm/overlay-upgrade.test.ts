@@ -159,6 +159,25 @@ describe('the next upgrade', () => {
     expect(await guest(cows)).toBe('3\n');
   });
 
+  test('changes that stop the machine at every start are left out at last', async () => {
+    // Else the trial of version 3 would end here, in version 2.
+    await guest(
+      'until [ -e /run/holdfast/assessed ]; do sleep 1; done; while systemctl is-active -q holdfast-assess; do sleep 1; done',
+    );
+    await guest(`mv /usr/lib/systemd/systemd /usr/lib/systemd/systemd.away
+      printf '#!/bin/sh\nmount -t proc proc /proc\necho b > /proc/sysrq-trigger\nsleep 60\n' > /usr/lib/systemd/systemd
+      chmod 755 /usr/lib/systemd/systemd
+      echo 2 > "$(sed -n 's/^file=//p' /run/cos/rootoverlay).tries"; sync`);
+    // The third try restarts the machine by itself.
+    await machine.reset();
+    await machine.waitFor(/3 boots with [^ ]+ in a row did not come up/, { timeoutMs: LONG.timeoutMs });
+    await machine.loginAgain(LONG);
+    const overlay = 'used=no reason=too-many-tries';
+    expect(await running()).toEqual({ system: 'Holdfast demo 3', overlay, slot: 'active_mode' });
+    expect((await machine.run('touch /usr/mine')).status).toBe(1);
+    expect(await guest('holdfast status')).toContain('in a row did not come up');
+  });
+
   test('the machine shuts down in order', async () => {
     await machine.powerOff();
     expect(machineTraces()).toEqual(traces);

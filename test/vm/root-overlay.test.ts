@@ -109,7 +109,11 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-const disks = (...files: string[]): Disk[] => files.map((file) => ({ file, bus: 'scsi' }));
+/** The kernel gives sda and sdb to two disks of one kind in the order in which it gets to them; so they are of two kinds. */
+const disks = (system: string, ...others: string[]): Disk[] => [
+  { file: system, bus: 'scsi' },
+  ...others.map((file) => ({ file, bus: 'virtio' as const })),
+];
 let boots = 0;
 
 /** Chooses the first entry in GRUB's menu, with words added to its last line, as a person does with `e` and Ctrl-X. */
@@ -173,12 +177,12 @@ describe('the argument at the boot menu', () => {
       network: 'restricted',
       bootMenu: 'keep',
     });
-    await bootFromMenu(machine, 'rd.live.overlay=/dev/sdb:/persist-hda.img');
+    await bootFromMenu(machine, 'rd.live.overlay=/dev/vda:/persist-hda.img');
     const guest = running();
     await expectHealthy(guest);
     expect(await overlayOf(guest)).toMatchObject({
       used: true,
-      device: '/dev/sdb',
+      device: '/dev/vda',
       path: '/persist-hda.img',
       file: '/run/initramfs/overlay/persist-hda.img',
       fp: fingerprint,
@@ -202,7 +206,7 @@ describe('the argument at the boot menu', () => {
     // The old name of the argument, and the disk by its label.
     await bootFromMenu(guest, 'overlay=LABEL=PERSIST:/persist-hda.img');
     await expectHealthy(guest);
-    expect(await overlayOf(guest)).toMatchObject({ used: true, source: '/dev/sdb' });
+    expect(await overlayOf(guest)).toMatchObject({ used: true, source: '/dev/vda' });
     expect(await guest.runChecked('cat /usr/x /etc/x /var/x /usr/share/by-hand/file')).toBe(
       'kept\nkept\nkept\npackaged\n',
     );
@@ -259,7 +263,7 @@ describe('other boots of the same machine', () => {
 
   test('a second file, on a partition that is in use for other things, has changes of its own; the root is ro until it is remounted', async () => {
     const guest = await boot(
-      `rd.live.overlay=/dev/sdb:/persist-hda.img rd.live.overlay=PARTUUID=${persistentPartUuid}:/overlays/persist-vdsm.img ro`,
+      `rd.live.overlay=/dev/vda:/persist-hda.img rd.live.overlay=PARTUUID=${persistentPartUuid}:/overlays/persist-vdsm.img ro`,
     );
     await guest.login();
     await expectHealthy(guest);
@@ -329,7 +333,7 @@ describe('other boots of the same machine', () => {
     await hda.withMounted(
       'COS_OEM',
       async (oem) => {
-        const argument = `${DEMO_KERNEL_ARGUMENTS} rd.live.overlay=/dev/sdb:/persist-hda.img`;
+        const argument = `${DEMO_KERNEL_ARGUMENTS} rd.live.overlay=/dev/vda:/persist-hda.img`;
         await runChecked(['grub-editenv', join(oem, 'grubenv'), 'set', `extra_cmdline=${argument}`]);
       },
       { writable: true },
