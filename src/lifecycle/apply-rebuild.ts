@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../boot/grub-environment.ts';
 import type { Image } from '../image/image.ts';
-import { writeArgument } from '../overlay/grub-argument.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { RUNNING_FILE, SLOT_FILES, TRANSITION_FILE } from '../slots/names.ts';
 import {
@@ -28,14 +27,13 @@ import { formatPartition, makerOf, wipePartition } from '../slots/wipe.ts';
 import { linkDurably, writeFileDurably } from '../system/durable.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { mount, mountAt, unmount } from '../system/mounts.ts';
-import type { ApplyContext, Performers, Plan } from '../system/plan.ts';
+import type { Performers, Plan } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
 import { forgetAssessment } from './assessment.ts';
 import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
 import { recordFailure } from './last-action.ts';
-import { removePendingCarry } from './pending-carry.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
 import { openRebuildSource } from './rebuild-source.ts';
 import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
@@ -49,6 +47,7 @@ import {
   type SessionOptions,
   withSession,
 } from './session.ts';
+import { setOverlayAside } from './set-overlay-aside.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
 import { versionRecord } from './version-rule.ts';
@@ -263,7 +262,7 @@ const performers: Performers<RebuildAction, RebuildState> = {
         context.events({ type: 'notice', level: 'info', text });
       }
     });
-    await asWarning(context, () => setOverlayAside(context, state));
+    await asWarning(context, () => setOverlayAside(context, { stateDirectory, oemDirectory: owner.oem }));
   },
 
   wipe: ({ role, device }, context, { session, oemDirectory }) =>
@@ -287,19 +286,6 @@ const performers: Performers<RebuildAction, RebuildState> = {
       removeLeftovers(stateDirectory, { keepDigests, keepRunning });
     }),
 };
-
-/**
- * The new system is what its image is, and nothing over it: an overlay belongs to one system, and with the argument left in
- * place every boot would say that it doesn't fit. What was written over the old one stays on its disk.
- */
-async function setOverlayAside(context: ApplyContext, { stateDirectory, owner }: RebuildState): Promise<void> {
-  removePendingCarry(stateDirectory);
-  if (!(await writeArgument({ stateDirectory, oemDirectory: owner.oem }, undefined))) return;
-  const text =
-    'the root overlay is not used any more: what it holds stays on its disk until you remove it (holdfast overlay list, drop); ' +
-    'a blank one for the new system: holdfast overlay create SET --enable';
-  context.events({ type: 'notice', level: 'info', text });
-}
 
 function mountedPersistent({ partitions, workDirectory }: Session): string | undefined {
   const own = join(workDirectory, 'persistent');
