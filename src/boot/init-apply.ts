@@ -22,6 +22,13 @@ export const initPerformers: Performers<InitAction, { root: Root }> = {
     root.writeFile(path, text, { mode });
   },
 
+  'write-documents': ({ documents }, _, { root }) => {
+    for (const [path, text] of Object.entries(documents)) {
+      if (root.lstat(path)?.isSymbolicLink()) root.remove(path);
+      root.writeFile(path, text, { mode: 0o644 });
+    }
+  },
+
   link: ({ path, target }, _, { root }) => root.link(path, target),
 
   'copy-executable': ({ source }, { undo }, { root }) => {

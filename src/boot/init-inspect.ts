@@ -22,9 +22,14 @@ import { OS_FILES } from './os-files.generated.ts';
 /**
  * @param executable a file on this machine that becomes the image's executable.
  * @param options.initrd an initramfs is wanted.
+ * @param options.documents further paths that the plan asks for.
  * @throws HoldfastError HF-NOT-BOOTABLE when the root lacks something, HF-NO-SOURCE without an executable.
  */
-export function inspectRoot(root: Root, executable: string | undefined, options: { initrd: boolean }): InitFound {
+export function inspectRoot(
+  root: Root,
+  executable: string | undefined,
+  options: { initrd: boolean; documents: readonly string[] },
+): InitFound {
   const { canBuildInitrd, ...kernel } = requireBootParts(root, options);
   if (executable === undefined && !root.stat(EXECUTABLE)?.isFile()) {
     throw new HoldfastError('HF-NO-SOURCE', `there is no ${EXECUTABLE} in ${root.directory}`, {
@@ -37,6 +42,7 @@ export function inspectRoot(root: Root, executable: string | undefined, options:
   const looked = [
     ...Object.keys(OS_FILES),
     ...Object.keys(DIRECTORIES),
+    ...options.documents,
     ...units.map((unit) => `/etc/systemd/system/${unit}`),
     '/boot/vmlinuz',
     '/boot/initrd',

@@ -14,6 +14,7 @@ export type InitAction =
   | (Action<'copy-executable'> & { source: string })
   | (Action<'build-grub'> & { fingerprint: string })
   | (Action<'build-initrd'> & { kernel: Kernel; path: string; fingerprint: string })
+  | (Action<'write-documents'> & { documents: Readonly<Record<string, string>> })
   | (Action<'record-files'> & { digests: Readonly<Record<string, string>> });
 
 export interface InitPlan extends Plan<InitAction> {
@@ -85,7 +86,12 @@ function isConfiguration(path: string): boolean {
 export function planInit(
   files: Readonly<Record<string, OsFile>>,
   found: InitFound,
-  options: { initrd: boolean; digestOf: (text: string) => string },
+  options: {
+    initrd: boolean;
+    digestOf: (text: string) => string;
+    /** Texts that only people and shells read: manual pages, completion scripts. */
+    documents?: Readonly<Record<string, string>>;
+  },
 ): InitPlan {
   const notices: string[] = found.grubNotice === undefined ? [] : [found.grubNotice];
   const actions: InitAction[] = [];
@@ -115,6 +121,16 @@ export function planInit(
     digests[path] = digest;
     if (old.type === 'file' && old.digest === digest && old.mode === file.mode) continue;
     actions.push({ kind: 'write-file', summary: `Write ${path}`, path, mode: file.mode, text: file.text });
+  }
+
+  const { documents = {} } = options;
+  const stale = Object.entries(documents).filter(([path, text]) => {
+    const old = at(path);
+    return old.type !== 'file' || old.digest !== options.digestOf(text);
+  });
+  if (stale.length > 0) {
+    const summary = `Write ${stale.length} manual pages and completion scripts below /usr/share`;
+    actions.push({ kind: 'write-documents', summary, documents: Object.fromEntries(stale) });
   }
 
   const { kernel, initrdPath } = found;

@@ -16,6 +16,8 @@ export interface InitializeOptions {
   root: Root;
   /** Becomes /usr/bin/holdfast in the root; without it one must be there. */
   executable?: string;
+  /** Manual pages and completion scripts for the root, by path. */
+  documents?: Readonly<Record<string, string>>;
   /** false leaves the initramfs to somebody else. */
   initrd: boolean;
   /** Plan only. */
@@ -39,15 +41,18 @@ export interface InitializeResult {
  *   HF-USAGE on a running system; HF-NO-SOURCE without an executable.
  */
 export async function initializeRoot(options: InitializeOptions): Promise<InitializeResult> {
-  const { root, events } = options;
+  const { root, events, documents = {} } = options;
   if (root.isHost && root.exists('/run/systemd/system')) {
     throw new HoldfastError('HF-USAGE', 'init would take the identity of the running system away', {
       hint: 'name the tree of an image with --root DIR, or run init while a container image is built',
     });
   }
-  const found = inspectRoot(root, options.executable, { initrd: options.initrd });
+  const found = inspectRoot(root, options.executable, {
+    initrd: options.initrd,
+    documents: Object.keys(documents),
+  });
   const initrd = found.canBuildInitrd;
-  const plan = planInit(filesFor(OS_FILES, findManagers(root)), found, { initrd, digestOf });
+  const plan = planInit(filesFor(OS_FILES, findManagers(root)), found, { initrd, digestOf, documents });
   for (const text of plan.notices) events({ type: 'notice', level: 'info', text });
   const initramfs = initrd ? 'holdfast' : await findInitramfsModule(root, found.initrdPath);
   const why = options.initrd ? 'the image has no dracut' : 'nobody asked for a new one (--no-initrd)';

@@ -85,3 +85,22 @@ function squashfsId(file: string): string {
   }
   return `squashfs-${createHash('sha256').update(superblock).digest('hex').slice(0, 32)}`;
 }
+
+/** Of ext2, ext3 and ext4 (ext4(5)): where the superblock is, its magic number, and its UUID. */
+const SUPERBLOCK = 1024;
+const MAGIC = { offset: 0x38, value: 0xef53 };
+const ID = 0x68;
+
+/** The UUID of an ext4 in a file, from its superblock; undefined when there is none. */
+export function filesystemIdOf(file: string): string | undefined {
+  const superblock = Buffer.alloc(1024);
+  const fd = openSync(file, 'r');
+  try {
+    readSync(fd, superblock, 0, superblock.length, SUPERBLOCK);
+  } finally {
+    closeSync(fd);
+  }
+  if (superblock.readUInt16LE(MAGIC.offset) !== MAGIC.value) return undefined;
+  const hex = superblock.subarray(ID, ID + 16).toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

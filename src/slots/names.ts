@@ -56,6 +56,9 @@ export const OVERLAY_WORK_FILES = {
   packages: 'cOS/overlay-packages',
 } as const;
 
+/** A copy of a slot that is booted in a container; no slot's name, since it has the UUID of one. */
+export const REHEARSAL_FILE = 'cOS/rehearsal';
+
 /** What is being built of a recovery system that is a squashfs, beside the one that it replaces. */
 export const NEW_SQUASHFS = `${RECOVERY_SQUASHFS}.new`;
 
@@ -77,6 +80,12 @@ export const OUTGOING_FILE = 'cOS/outgoing.img';
  */
 export const LEAVING_FILE = 'cOS/leaving.img';
 
+/**
+ * A second name for a slot file whose content shows in the running system without a reboot, and the first digits of its UUID:
+ * the next change replaces the slot's own name. Not one that the initramfs looks at.
+ */
+export const LIVE_FILE_PREFIX = 'cOS/live-';
+
 /** A slot's content as it came from its image, before local hooks ran. */
 export function pristineFile(digest: string): string {
   return `cOS/pristine-${digest.replace(/^sha256:/, '').slice(0, 16)}.img`;
@@ -87,8 +96,26 @@ export function pristineIndexFile(digest: string): string {
   return pristineFile(digest).replace(/img$/, 'index');
 }
 
+/** Who made what differs in a slot, by the UUID of its file system. @throws Error for what can be no part of a name. */
+export function ledgerFile(uuid: string): string {
+  if (!/^[0-9A-Za-z-]{1,80}$/.test(uuid)) throw new Error(`${JSON.stringify(uuid)} is no UUID`);
+  return `cOS/ledger-${uuid}.ndjson.gz`;
+}
+
 /** What an upgrade has fetched, until it is done: an interrupted one goes on where it was. */
 export const FETCH_DIRECTORY = 'cOS/.fetch';
+
+/** A slot that a plan has built and that waits for `upgrade --apply`; nothing boots from it. */
+export const PLANNED_FILE = 'cOS/planned.img';
+
+/** What it was made from and how it is checked; a plan counts only with it. */
+export const PLANNED_RECORD = 'cOS/planned.json';
+
+/** What the plan says, and what hooks wrote outside of the new system. */
+export const PLANNED_DETAILS = 'cOS/planned.details.gz';
+
+/** Those writes themselves, as the upper halves of overlays. */
+export const PLANNED_WRITES = 'cOS/planned.writes';
 
 /** Menu entry ids of grub.cfg by slot. */
 export const MENU_ENTRIES: Readonly<Record<SlotName, string>> = {

@@ -5,20 +5,29 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { freezeAndThaw, fsyncPath, linkDurably, renameDurably } from '../system/durable.ts';
+import { listLoops } from '../system/loopdevices.ts';
+import { filesystemIdOf } from './identify.ts';
 import {
   DEFAULT_LABELS,
   FETCH_DIRECTORY,
   type Labels,
   LEAVING_FILE,
+  LIVE_FILE_PREFIX,
   OUTGOING_FILE,
   OVERLAY_WORK_FILES,
+  PLANNED_DETAILS,
+  PLANNED_FILE,
+  PLANNED_RECORD,
+  PLANNED_WRITES,
   pristineFile,
   pristineIndexFile,
+  REHEARSAL_FILE,
   RUNNING_FILE,
   SLOT_FILES,
   TRANSITION_FILE,
 } from './names.ts';
 import { cloneSlotFile, labelSlotFile, renewSlotId, tryCloneSlotFile } from './slot-file.ts';
+import { readState } from './state-file.ts';
 
 /**
  * How a slot's second copy is made. `share`: a clone with its own label, or, where the filesystem can't clone, the same
@@ -135,6 +144,7 @@ export async function keepPristine(stateDirectory: string, digest: string): Prom
  * @param options.keepRunning whether the running system was booted from a file that has been replaced since.
  * @param options.keepOutgoing whether a rollback is to be completed, which needs the system that it took away.
  * @param options.keepFetched digests of an image and its layers: what an upgrade has fetched of those may be of use.
+ * @param options.keepPlanned whether the system that a plan has built stays.
  */
 export function removeLeftovers(
   stateDirectory: string,
@@ -143,6 +153,7 @@ export function removeLeftovers(
     keepRunning: boolean;
     keepOutgoing?: boolean;
     keepFetched?: readonly string[];
+    keepPlanned?: boolean;
   },
 ): string[] {
   const directory = dirname(join(stateDirectory, TRANSITION_FILE));
@@ -155,17 +166,37 @@ export function removeLeftovers(
   const removed = readdirSync(directory).filter(
     (name) =>
       isUnfinished(name) ||
+      (isPlanned(name) && !options.keepPlanned) ||
       name === basename(LEAVING_FILE) ||
       (name === basename(RUNNING_FILE) && !options.keepRunning) ||
       (name === basename(OUTGOING_FILE) && !options.keepOutgoing) ||
       (name === basename(FETCH_DIRECTORY) && !options.keepFetched?.length) ||
+      isLeftLive(name) ||
       (/^pristine-.*\.(img|index)$/.test(name) && !keep.has(name)),
   );
-  for (const name of removed) rmSync(join(directory, name), { recursive: name === basename(FETCH_DIRECTORY) });
+  // First what makes a plan count: a plan that is cut off while it goes is none.
+  removed.sort((one, other) => Number(other === basename(PLANNED_RECORD)) - Number(one === basename(PLANNED_RECORD)));
+  const directories = [FETCH_DIRECTORY, PLANNED_WRITES].map((name) => basename(name));
+  for (const name of removed) rmSync(join(directory, name), { recursive: directories.includes(name) });
+  // Nobody left them: they go with their slots, and nobody needs to be told.
+  for (const name of ledgersOfNobody(stateDirectory, directory)) rmSync(join(directory, name));
   const fetched = unwantedFetched(stateDirectory, options.keepFetched ?? []);
   for (const name of fetched) removeAtOnce(join(stateDirectory, FETCH_DIRECTORY, name));
   return [...removed, ...fetched.map((name) => join(basename(FETCH_DIRECTORY), name))];
 }
+
+/** Ledgers go with the slots that they speak of: of any file that is there, and of those that state.yaml knows. */
+function ledgersOfNobody(stateDirectory: string, directory: string): string[] {
+  const names = readdirSync(directory);
+  const ledgers = names.filter((name) => LEDGER.test(name));
+  if (ledgers.length === 0) return [];
+  const { state } = readState(join(stateDirectory, 'state.yaml'));
+  const ids = new Set<string | undefined>(Object.values(state).map(({ uuid }) => uuid));
+  for (const name of names) if (name.endsWith('.img')) ids.add(filesystemIdOf(join(directory, name)));
+  return ledgers.filter((name) => !ids.has(LEDGER.exec(name)?.[1]));
+}
+
+const LEDGER = /^ledger-([0-9A-Za-z-]+)\.ndjson\.gz/;
 
 /**
  * Removes a file of which nobody else has a name, and that nobody uses. XFS gives the room of a removed file back some
@@ -195,6 +226,17 @@ function unwantedFetched(stateDirectory: string, keep: readonly string[]): strin
   return readdirSync(directory).filter((name) => !kept.has(name.split('.')[0] ?? ''));
 }
 
+/** Whether a name of /cOS belongs to a plan. */
+export function isPlanned(name: string): boolean {
+  return [PLANNED_FILE, PLANNED_RECORD, PLANNED_DETAILS, PLANNED_WRITES].some((file) => name === basename(file));
+}
+
+/** A slot that came live in an earlier boot; one that shows now is attached. */
+function isLeftLive(name: string): boolean {
+  if (!name.startsWith(basename(LIVE_FILE_PREFIX))) return false;
+  return !listLoops().some(({ file }) => file.endsWith(`/${dirname(LIVE_FILE_PREFIX)}/${name}`));
+}
+
 /** What was being built; `transition.squashfs` is elemental's. */
 function isUnfinished(name: string): boolean {
   return (
@@ -202,6 +244,7 @@ function isUnfinished(name: string): boolean {
     name === 'transition.squashfs' ||
     name === basename(OVERLAY_WORK_FILES.oldView) ||
     name === basename(OVERLAY_WORK_FILES.newView) ||
+    name === basename(REHEARSAL_FILE) ||
     name.endsWith('.img.new') ||
     name.endsWith('.index.new') ||
     name.endsWith('.squashfs.new')

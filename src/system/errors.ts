@@ -30,6 +30,7 @@ export const EXIT_STATUS = {
   'HF-NETWORK': 96,
   'HF-FAILED-IMAGE': 97,
   'HF-TRUST': 98,
+  'HF-PLAN': 99,
   'HF-INTERRUPTED': 130,
 } as const;
 

@@ -42,6 +42,11 @@ export interface ApplyOptions<S> {
   signal?: AbortSignal;
   /** Called before each action; crash tests throw from here. */
   beforeAction?: (index: number) => Promise<void> | void;
+  /**
+   * Whether what the plan is for has happened: from then on an interruption doesn't stop it between two actions, and a failure
+   * doesn't undo what belongs to it. Default: never before the end.
+   */
+  isDone?: (() => boolean) | undefined;
 }
 
 export interface ApplyResult {
@@ -122,7 +127,7 @@ export async function apply<A extends Action, S>(
     events({ type: 'notice', level: 'warning', text });
   };
   const finish = async (failed: boolean) => {
-    for (const problem of await undo.unwind(failed)) warn(`cleaning up: ${problem}`);
+    for (const problem of await undo.unwind(failed && options.isDone?.() !== true)) warn(`cleaning up: ${problem}`);
     const outcome = failed ? 'failed' : 'ok';
     events({ type: 'plan-end', outcome, durationMs: performance.now() - started });
   };
@@ -141,7 +146,8 @@ export async function apply<A extends Action, S>(
   try {
     for (const [index, action] of plan.actions.entries()) {
       await options.beforeAction?.(index);
-      if (signal.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted before: ${action.summary}`);
+      if (signal.aborted && options.isDone?.() !== true)
+        throw new HoldfastError('HF-INTERRUPTED', `interrupted before: ${action.summary}`);
       events({ type: 'action-start', index, kind: action.kind, summary: action.summary });
       const actionStarted = performance.now();
       const context: ApplyContext = {

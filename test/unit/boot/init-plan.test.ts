@@ -116,3 +116,19 @@ test('configuration that an older holdfast wrote is renewed', () => {
   const found = ready({ record: { files, grub: 'g', initrd: 'i' } }, { '/etc/cos/bootargs.cfg': file('old') });
   expect(summaries(found)).toEqual(['Write /etc/cos/bootargs.cfg', 'Note which files are holdfast’s']);
 });
+
+test('manual pages and completion scripts are one action, for those that are not as they should be', () => {
+  const documents = {
+    '/usr/share/man/man8/a.8': 'new',
+    '/usr/share/man/man8/b.8': 'same',
+    '/usr/share/man/man8/c.8': 'c',
+  };
+  const found = ready({}, { '/usr/share/man/man8/a.8': file('old'), '/usr/share/man/man8/b.8': file('same') });
+  expect(planInit(FILES, found, { ...options, documents }).actions).toEqual([
+    {
+      kind: 'write-documents',
+      summary: 'Write 2 manual pages and completion scripts below /usr/share',
+      documents: { '/usr/share/man/man8/a.8': 'new', '/usr/share/man/man8/c.8': 'c' },
+    },
+  ]);
+});

@@ -63,6 +63,25 @@ test('an interruption between two actions stops before the next one and cleans u
   expect(log).toEqual(['a', 'revert a', 'undo a']);
 });
 
+test('once it has happened, an interruption stops nothing, and a failure reverts nothing', async () => {
+  for (const last of [step('b'), fail]) {
+    const log: string[] = [];
+    const controller = new AbortController();
+    const work = apply(plan(step('a'), last), performers(log), {
+      state: null,
+      events: () => {},
+      signal: controller.signal,
+      beforeAction: (index) => {
+        if (index === 1) controller.abort();
+      },
+      isDone: () => log.includes('a'),
+    });
+    if (last === fail) await expect(work).rejects.toMatchObject({ code: 'HF-IO' });
+    else await work;
+    expect(log).toEqual(last === fail ? ['a', 'undo a'] : ['a', 'b', 'undo b', 'undo a']);
+  }
+});
+
 test('an undo that fails after a success is a warning, and the others still run', async () => {
   const log: string[] = [];
   const result = await apply(

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { isSecretName, maskSecrets } from '../../../src/system/secrets.ts';
+import { PASSWORD, SECRET_COMMANDS } from './secret-commands.ts';
 
 it.each([
   ['passwd: hunter22', 'passwd: ***'],
@@ -19,6 +20,13 @@ it.each([
   expect(maskSecrets(text)).toBe(masked);
 });
 
+it.each(SECRET_COMMANDS)('%j is shown as %j', (text, masked) => {
+  expect(masked).not.toContain(PASSWORD);
+  expect(maskSecrets(text)).toBe(masked);
+  expect(maskSecrets(masked)).toBe(masked);
+  expect(maskSecrets(text, { keepLength: true })).toHaveLength(text.length);
+});
+
 it.each([
   'lock_passwd: true',
   'passwd: ""',
@@ -28,6 +36,28 @@ it.each([
   'path: /etc/passwd',
   'ssh_authorized_keys: [github:me]',
   'url: https://example.org/x@y',
+  'passwd:         files systemd',
+  'docker run -u 1000:1000 x',
+  'podman run --rm --user app:staff x',
+  'adduser --disabled-password --gecos x bob; adduser --disabled-password bob',
+  'systemctl --no-ask-password start x; x --token -v',
+  'sort -u /etc/hosts; id -u bob',
+  'git log --oneline -u',
+  'ls | grep passwd; echo bob | tee /etc/passwd',
+  'echo hello > /etc/greeting; passwd -l root',
+  'sudo systemctl restart nginx',
+  'curl -fsSL https://x/y.sh | sh -s -- --user bob',
+  'usermod -aG docker bob',
+  'mysql -u root -p db',
+  'ExecStart=-/sbin/agetty -o "-p -- \\\\u" --noclear %I $TERM',
+  'docker run -p 8080:80 nginx',
+  'ssh -p 2222 bob@host; mkdir -p /var/x',
+  'Pin: release a=stable',
+  'pwd: /root; PWD=/root; otp: 5; community: yes',
+  'npm-run-all-of-the-scripts eyJust AKIAH',
+  'npx vitest; nmcli con show home',
+  'systemctl enable cryptsetup.target; cryptsetup luksOpen /dev/sdb x',
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHoldfastHoldfastHoldfast me@home',
 ])('%j stays', (text) => {
   expect(maskSecrets(text)).toBe(text);
 });
@@ -47,7 +77,47 @@ it('names of variables', () => {
 });
 
 it('a long text takes no long time', () => {
-  for (const part of ['passw', 'a-', '-----BEGIN PRIVATE KEY-----', 'x://', '$6$', 'token=', '--token ']) {
-    expect(maskSecrets(part.repeat(20_000)).length).toBeGreaterThan(0);
+  for (const part of ['passw', 'a-', '-----BEGIN PRIVATE KEY-----', 'x://', '$6$', 'token=', '--token ', ...SLOW]) {
+    expect(maskSecrets(`key ${part.repeat(20_000)}`, { isPublished: true }).length).toBeGreaterThan(0);
   }
 });
+
+const SLOW = [
+  ...[
+    '--',
+    '-',
+    'a:',
+    'a:b|',
+    "'a:b\\n",
+    "a:b'c:d\n",
+    'echo x',
+    'echo x|',
+    'chpasswd',
+    'chpasswd<<',
+    'passwd<<<',
+    ' -u',
+    ' -u"a:',
+  ],
+  ...[
+    'mysql ',
+    'mysql -',
+    'docker login ',
+    'docker run -u ',
+    'useradd ',
+    'openssl passwd -6 ',
+    'mkpasswd -m ',
+    'htpasswd -b ',
+  ],
+  ...[
+    'htpasswd -b -',
+    'nmcli ',
+    'wpa_passphrase "',
+    'eyJaaaaaaaaa.',
+    'psk-',
+    'a_pass',
+    'cookie:',
+    'auth',
+    'ssh-rsa ',
+    '\\"\'',
+  ],
+];
