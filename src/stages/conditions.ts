@@ -3,6 +3,7 @@
 
 import { hasLookAround, isNegative, matchPattern } from '../cloudconfig/pattern.ts';
 import type { StepValues } from '../cloudconfig/stepkeys.ts';
+import { maskSecrets } from '../system/secrets.ts';
 import { explainBashism } from './bashism.ts';
 import type { Facts } from './facts.ts';
 import { runShell, type ShellContext } from './shell.ts';
@@ -151,6 +152,6 @@ async function matches(
 }
 
 function firstLine(text: string): string {
-  const [first = '', ...rest] = text.trim().split('\n');
+  const [first = '', ...rest] = maskSecrets(text).trim().split('\n');
   return rest.length > 0 ? `${first} …` : first;
 }

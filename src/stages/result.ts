@@ -2,10 +2,12 @@
 // the record; failure has the same shape as success.
 
 import type { Problem } from '../cloudconfig/problem.ts';
+import type { Step } from '../cloudconfig/step.ts';
 import type { StepKey } from '../cloudconfig/stepkeys.ts';
 import type { EventSink, Outcome } from '../system/events.ts';
 import type { HttpClient } from '../system/http.ts';
 import type { Root } from '../system/root.ts';
+import type { PackageStore } from './packages/store.ts';
 
 /** A cloud-config that is no file of the root: standard input, the kernel command line. */
 export interface NamedText {
@@ -43,6 +45,10 @@ export interface StageRequest {
   http?: HttpClient;
   /** Asked before an image is unpacked that nobody verifies; default: all are let in. */
   admitImage?: AdmitImage;
+  /** Called after each step, skipped ones too, before the next one begins; what it throws ends the stage. */
+  afterStep?: ((result: StepResult, step: Step) => Promise<void> | void) | undefined;
+  /** Keeps package files for the next system; default: the package manager is left to itself. */
+  packageStore?: PackageStore | undefined;
   /** How often a step that takes long says that it is alive; default 10 seconds. */
   aliveMs?: number;
 }
@@ -63,6 +69,8 @@ export interface StepResult {
   line: number;
   column: number;
   name?: string;
+  /** What it is: sha256 of its keys and values, without secrets; the same in every run until somebody edits it. */
+  definition: string;
   outcome: Outcome;
   /** Why it was skipped, or why it failed before any of its keys. */
   reason?: string;

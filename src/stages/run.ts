@@ -31,7 +31,9 @@ export async function runStage(request: StageRequest): Promise<StageResult> {
   try {
     await visitSteps(request, problems, async (step) => {
       if (signal?.aborted) throw new HoldfastError('HF-INTERRUPTED', `interrupted in the stage ${step.stage}`);
-      steps.push(await runStep(step, request, facts, (problem) => problems.add(problem), written));
+      const result = await runStep(step, request, facts, (problem) => problems.add(problem), written);
+      steps.push(result);
+      await request.afterStep?.(result, step);
     });
   } finally {
     // Once for all steps: a directory costs as much as a file, and steps often write into the same few.

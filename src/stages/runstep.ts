@@ -8,6 +8,7 @@ import { HoldfastError, messageOf } from '../system/errors.ts';
 import { httpRequest } from '../system/http.ts';
 import { AliveNotices } from './alive.ts';
 import { unmetCondition } from './conditions.ts';
+import { definitionOf } from './definition.ts';
 import type { Facts } from './facts.ts';
 import type { KeyResult, StageRequest, StepResult } from './result.ts';
 import { maskerFor } from './secrets.ts';
@@ -38,6 +39,7 @@ export async function runStep(
     line,
     column,
     ...(values.name ? { name: values.name } : {}),
+    definition: definitionOf(values),
     outcome,
     ...(reason === undefined ? {} : { reason }),
     keys,
@@ -59,6 +61,7 @@ export async function runStep(
     facts,
     http: request.http ?? httpRequest,
     admitImage: request.admitImage,
+    packageStore: request.packageStore,
     warn: (message: string) =>
       warn({ severity: 'warning', message: mask(message), location: { file, line, column }, stage }),
   };

@@ -15,8 +15,8 @@ export function maskerFor(values: StepValues): (text: string) => string {
   };
 }
 
-/** The values that are secrets by their key. Shorter ones than four letters would tear holes into everything. */
-function secretsOf({ users, git, ensure_entities, environment }: StepValues): string[] {
+/** The values of a step that are secrets by their key. Shorter ones than four letters would tear holes into everything. */
+export function secretsOf({ users, git, ensure_entities, environment }: StepValues): string[] {
   const auth = git?.auth;
   return [
     ...[...(users?.values() ?? [])].map(({ passwd }) => passwd),

@@ -5,6 +5,7 @@ import { HoldfastError } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
 import { toolMissing } from '../system/process.ts';
 import type { Root } from '../system/root.ts';
+import { maskSecrets } from '../system/secrets.ts';
 
 /** Searched in a mounted system, and on a host that has no PATH (early boot). */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -62,7 +63,7 @@ export async function runInRoot(
 
 /** Runs a text with the root's `sh`. Both streams share one pipe, as with yip, which keeps their lines in order. */
 export function runShell(text: string, context: ShellContext, options: { quiet?: boolean } = {}): Promise<CommandEnd> {
-  const label = text.trim().split('\n', 1)[0]?.slice(0, 100) ?? '';
+  const label = maskSecrets(text).trim().split('\n', 1)[0]?.slice(0, 100) ?? '';
   return runInRoot(['sh', '-c', 'exec sh -c "$1" 2>&1', 'sh', text], context, { ...options, label });
 }
 

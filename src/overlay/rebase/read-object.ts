@@ -12,9 +12,14 @@ import { look, prefixOf } from './walk.ts';
 
 /**
  * Reads what is at these paths, but no content; what isn't there, or is a socket, isn't in the result.
+ * @param options.attributes false leaves out extended attributes and flags.
  * @throws HoldfastError HF-IO.
  */
-export async function readObjects(directory: string, paths: Iterable<TreePath>): Promise<Map<TreePath, TreeObject>> {
+export async function readObjects(
+  directory: string,
+  paths: Iterable<TreePath>,
+  { attributes: isWhole = true }: { attributes?: boolean } = {},
+): Promise<Map<TreePath, TreeObject>> {
   const prefix = prefixOf(directory);
   const objects = new Map<TreePath, TreeObject>();
   for (const path of paths) {
@@ -23,6 +28,7 @@ export async function readObjects(directory: string, paths: Iterable<TreePath>):
     if (object?.type === 'symlink') object.linkTarget = targetOf(prefix + path) ?? '';
     if (object !== undefined) objects.set(path, object);
   }
+  if (!isWhole) return objects;
   for (const [path, attributes] of await readAttributes(directory, [...objects.keys()])) {
     const object = objects.get(path);
     if (object !== undefined) objects.set(path, { ...object, ...attributes });

@@ -27,6 +27,10 @@ export interface WalkOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Called for every name of the view. */
   onSeen?: ((path: TreePath, stats: BigIntStats) => void) | undefined;
+  /** The trees don't descend from one another: a number and a time say nothing then, and every name may differ. */
+  areUnrelated?: boolean | undefined;
+  /** The second tree is an overlayfs, whose files have other device numbers than its directories. */
+  isOverlayfs?: boolean | undefined;
 }
 
 /** So many names, and the program looks whether it was interrupted. */
@@ -115,7 +119,8 @@ class Walk {
   #compare(path: TreePath, one: BigIntStats | undefined, other: BigIntStats | undefined, pending: Pending[]): void {
     const { linkedBefore, linkedAfter, candidates, warnings } = this.result;
     if (one === undefined && other === undefined) return;
-    if (other !== undefined && other.dev !== this.#devices.after) {
+    const isElsewhere = other !== undefined && other.dev !== this.#devices.after;
+    if (isElsewhere && (other.isDirectory() || !this.#options.isOverlayfs)) {
       warnings.push(`${show(path)} is another file system: what it hides was not looked at`);
       return;
     }
@@ -127,7 +132,8 @@ class Walk {
     const inAfter = other?.isDirectory() ? this.#after : undefined;
     if (inBefore !== undefined || inAfter !== undefined) pending.push({ path, before: inBefore, after: inAfter });
     const isSame = one !== undefined && other !== undefined && one.ino === other.ino && one.ctimeNs === other.ctimeNs;
-    if (!isSame && this.#before !== undefined) candidates.push({ path, before: one, after: other });
+    if ((!isSame || this.#options.areUnrelated) && this.#before !== undefined)
+      candidates.push({ path, before: one, after: other });
   }
 }
 

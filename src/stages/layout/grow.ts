@@ -1,7 +1,7 @@
 // Grows a filesystem to the size of its partition, in place: while it is mounted where it is, else with a check before
 // (ext) or mounted for a moment (xfs, btrfs can't otherwise). Nothing here is interrupted half-way.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HoldfastError } from '../../system/errors.ts';
@@ -48,7 +48,7 @@ export async function growFilesystem(
   if (mountPoint !== undefined) return growMounted(disk, mountPoint, filesystem);
   const parent = existsSync('/run') ? '/run' : tmpdir();
   const directory = mkdtempSync(join(parent, 'holdfast-grow-'));
-  const forget = undo.always(`remove ${directory}`, () => rmSync(directory, { recursive: true }));
+  const forget = undo.always(`remove ${directory}`, () => rmdirSync(directory));
   // Another disk with a copy of the same filesystem may be mounted.
   const options = way === 'xfs' ? { options: ['nouuid'] } : {};
   const unmountNow = await mountUntilEnd(undo, device, directory, { type, ...options });

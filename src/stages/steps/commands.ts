@@ -2,6 +2,7 @@
 // lines is one script whose status is that of its last line, as everywhere with `sh -c`.
 
 import { HoldfastError } from '../../system/errors.ts';
+import { maskSecrets } from '../../system/secrets.ts';
 import { explainBashism } from '../bashism.ts';
 import { describeEnd, runShell } from '../shell.ts';
 import { expandText } from '../templates.ts';
@@ -25,9 +26,9 @@ export const commands: StepHandler<'commands'> = {
   },
 };
 
-/** A script's first line, short enough for a message. */
+/** A script's first line, short enough for a message. Secrets go first: one that is cut apart can't be told any more. */
 function shorten(text: string): string {
-  const [first = '', ...rest] = text.trim().split('\n');
+  const [first = '', ...rest] = maskSecrets(text).trim().split('\n');
   const cut = first.length > 100 ? first.slice(0, 99) : first;
   return rest.length > 0 || cut !== first ? `${cut} …` : cut;
 }

@@ -4,6 +4,7 @@
 import type { ActionKey, StepValues } from '../../cloudconfig/stepkeys.ts';
 import type { HttpClient } from '../../system/http.ts';
 import type { Facts } from '../facts.ts';
+import type { PackageStore } from '../packages/store.ts';
 import type { AdmitImage } from '../result.ts';
 import type { ShellContext } from '../shell.ts';
 
@@ -14,6 +15,8 @@ export interface StepContext extends ShellContext {
   http: HttpClient;
   /** Refuses images of registries that may not come in unverified, by throwing. */
   admitImage: AdmitImage | undefined;
+  /** Keeps package files; absent where the package manager is left to itself. */
+  packageStore: PackageStore | undefined;
   /** All keys of the step, for keys that belong together. */
   values: StepValues;
   /** Lists a warning with the step's place. */

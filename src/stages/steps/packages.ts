@@ -36,10 +36,13 @@ export const packages: StepHandler<'packages'> = {
     const remove = await namesOf(value, 'remove', context);
     const before = fingerprint(manager, context);
     try {
-      if (value.refresh) await run(manager, manager.refresh, context);
+      const { packageStore: store } = context;
+      if (value.refresh) await (store?.refresh(manager, context) ?? run(manager, manager.refresh, context));
       // yip runs nothing when there is only this one; it is what was asked for.
       if (value.upgrade) await run(manager, manager.upgrade, context);
-      if (install.length > 0) await run(manager, manager.install(install), context);
+      if (install.length > 0) {
+        await (store?.install(install, manager, context) ?? run(manager, manager.install(install), context));
+      }
       const present = await installedOf(manager, remove, context);
       if (present.length > 0) await run(manager, manager.remove(present), context);
     } finally {

@@ -121,6 +121,10 @@ describe('secrets', () => {
     ['an option', 'commands: ["curl --token geheim-1 https://x"]'],
     ['an address', 'commands: ["curl https://me:geheim-1@example.org/"]'],
     ['a condition', 'if: "test \'Authorization: Bearer geheim-1\'"\n      commands: [a]'],
+    ['what a program reads', `commands: ["echo 'root:geheim-1' | chpasswd"]`],
+    ['more lines of it', `commands: ["echo 'root:geheim-1\\nbob:geheim-1' | chpasswd"]`],
+    ['of a condition too', `if: "echo 'root:geheim-1\\nbob:geheim-1' | chpasswd"\n      commands: [a]`],
+    ['a login of curl', 'commands: ["curl -u bob:geheim-1 https://x"]'],
     ['a template', 'files: [{path: /a, content: "{{ .Values.os.vendor }}\\npassword: geheim-1\\n"}]'],
     [
       'a private key',

@@ -84,6 +84,7 @@ test('what a step prints and says is cut, and of a thousand failures the first t
         outputTail: 'o'.repeat(1 << 17),
       },
     ],
+    definition: `sha256:${'0'.repeat(64)}`,
     changedFiles: [],
     durationMs: 1,
   };

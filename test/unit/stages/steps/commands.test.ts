@@ -52,6 +52,14 @@ it('several failures of one step are all told', async () => {
   expect(tail).toBe('x\ny');
 });
 
+it('a password is left out before a long command is cut', async () => {
+  const long = `: ${'x'.repeat(70)}; echo root:Hunter22x | cat chpasswd`;
+  const { failures } = await output(`- commands: ["${long}"]`);
+  expect(failures).toEqual([
+    expect.stringMatching(/^commands: : x+; echo root:\*\*\* \| cat c.* failed with status 1$/),
+  ]);
+});
+
 it("commands in a mounted system don't see the caller's environment", () => {
   expect(commandEnvironment(new Root('/target'), { EXTRA: '1' })).toEqual({
     PATH: SYSTEM_PATH,
