@@ -1,7 +1,7 @@
 // Carries out an install's plan: the disk (install-partitions.ts), the slots (build-slot.ts), the boot loader and the
 // records. Firmware finds the system only when all else is on the disk; the mark of an unfinished install goes last.
 
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installBiosBoot } from '../boot/bios-boot.ts';
 import { addBootEntry } from '../boot/boot-entry.ts';
@@ -11,6 +11,7 @@ import { GRUB_BIOS_BOOT_SECTOR, GRUB_BIOS_CORE } from '../boot/grub-files.ts';
 import { installGrub } from '../boot/install-grub.ts';
 import { refreshEsp } from '../boot/refresh-esp.ts';
 import type { Tally } from '../image/tally.ts';
+import { ActionRecord } from '../record/action-record.ts';
 import { announcePartitions, readPartitions } from '../slots/disk.ts';
 import { clearInstallMark, hasInstallMark } from '../slots/install-mark.ts';
 import { DEFAULT_LABELS, type PartitionRole, SLOT_FILES } from '../slots/names.ts';
@@ -22,6 +23,7 @@ import { HoldfastError, messageOf } from '../system/errors.ts';
 import { type EventSink, silent } from '../system/events.ts';
 import { lockUntilEnd } from '../system/lock.ts';
 import { apply, type Performers, type Plan, UndoStack } from '../system/plan.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 import { prepareAssessment } from './assessment.ts';
 import { buildSlotPerformers } from './build-slot.ts';
 import { grubLabels } from './grub-labels.ts';
@@ -31,6 +33,9 @@ import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
 import { makeWorkDirectory, removeInstallRemains } from './install-remains.ts';
 import type { InstallState } from './install-state.ts';
+import { keepPackageLock } from './keep-packages.ts';
+import { asWarning } from './session.ts';
+import { recordInstall } from './session-record.ts';
 import { takeTrustAlong } from './take-trust-along.ts';
 import { openSlotFile } from './target.ts';
 
@@ -65,7 +70,7 @@ export async function install(request: InstallRequest, options: InstallOptions):
   const signal = options.signal ?? new AbortController().signal;
   const setup = new UndoStack();
   const workDirectory = `/run/holdfast/install-${process.pid}`;
-  setup.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
+  setup.always(`remove ${workDirectory}`, () => removeWorkDirectory(workDirectory));
   try {
     await lockUntilEnd(setup, '/run/holdfast/install.lock', options.command);
     for (const text of await removeInstallRemains()) events({ type: 'notice', level: 'warning', text });
@@ -99,10 +104,16 @@ export async function install(request: InstallRequest, options: InstallOptions):
 
     const { beforeAction } = options;
     const carryOut = async ({ facts, plan }: Decided) => {
-      const state = newState(request, facts, { workDirectory, now: options.now });
+      const { command, now } = options;
+      const record = new ActionRecord('install', { command });
+      const state = newState(request, facts, { workDirectory, now, command, record });
+      const told: EventSink = (event) => {
+        record.observe(event);
+        events(event);
+      };
       return {
         state,
-        ...(await apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) })),
+        ...(await apply(plan, performers, { state, events: told, signal, ...(beforeAction && { beforeAction }) })),
       };
     };
     const { state, ...result } = await carryOut(decided).catch(async (error: unknown) => {
@@ -139,7 +150,12 @@ function mayBeWrongGuess(error: unknown, { measured, recoveryMeasured }: Install
 function newState(
   request: InstallRequest,
   facts: InstallFacts,
-  { workDirectory, now }: { workDirectory: string; now: string },
+  {
+    workDirectory,
+    now,
+    command,
+    record,
+  }: { workDirectory: string; now: string; command: string; record: ActionRecord },
 ): InstallState {
   const directory = (role: PartitionRole) => join(workDirectory, role);
   const directories = {
@@ -154,6 +170,8 @@ function newState(
   const hookSources = request.hookSources && { sources: request.hookSources, problems: [] };
   const state: InstallState = {
     ...{ request, image: request.image, facts, now, ...places, hookSources, open: [] },
+    session: { name: 'install', command, now, record },
+    record,
     boots: facts.boots,
     inspectUnpacked: (root) => {
       state.boots ??= inspectUnpacked(root);
@@ -223,6 +241,7 @@ const performers: Performers<InstallAction, InstallState> = {
 
   'write-records': async (_, context, state) => {
     await writeInstallRecords(state);
+    await asWarning(context, () => keepPackageLock(context, state));
     const { request, directories } = state;
     await takeTrustAlong(context, {
       from: request.trustDirectory,
@@ -231,7 +250,8 @@ const performers: Performers<InstallAction, InstallState> = {
     });
   },
 
-  'close-disk': async (_, __, { open, directories, facts }) => {
+  'close-disk': async (_, { warn }, { open, directories, facts, record }) => {
+    recordInstall(record, directories.state, warn);
     await freezeAndThaw(directories.state);
     for (const { role, close } of open.toReversed()) if (role !== 'efi') await close();
     fsyncPath(facts.disk.path);

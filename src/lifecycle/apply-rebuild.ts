@@ -33,10 +33,12 @@ import { forgetAssessment } from './assessment.ts';
 import { clearOverrides, overridesOf, readBootVariables } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
-import { recordFailure } from './last-action.ts';
+import { keepPackageLock } from './keep-packages.ts';
+import { plannedBytes } from './planned-record.ts';
 import { planRebuild, type RebuildAction, type RebuildFacts, type RebuildRequest, rebuildSize } from './rebuild.ts';
 import { openRebuildSource } from './rebuild-source.ts';
-import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
+import { putRecord, takeRecord } from './record-across-format.ts';
+import { readInstallation, recordedSlot, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
 import { customFileName, refreshBootLoader } from './refresh-boot-loader.ts';
 import {
   applyPlan,
@@ -47,6 +49,7 @@ import {
   type SessionOptions,
   withSession,
 } from './session.ts';
+import { recordWhileOpen } from './session-record.ts';
 import { setOverlayAside } from './set-overlay-aside.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
@@ -111,7 +114,8 @@ export function rebuild(
     await requireMakers(request, facts);
     if (!request.formatState) {
       const bytes = rebuildSize(facts.source, request.minimumBytes);
-      const reclaimableBytes = unfinishedBytes(stateDirectory) + fetchedBytes(stateDirectory);
+      const reclaimableBytes =
+        unfinishedBytes(stateDirectory) + fetchedBytes(stateDirectory) + plannedBytes(stateDirectory);
       requireSpace(stateDirectory, bytes, 'the new system', { reclaimableBytes });
     }
     const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
@@ -169,11 +173,14 @@ const performers: Performers<RebuildAction, RebuildState> = {
   ...switchPerformers,
   ...hookPerformer,
 
-  'format-state': async ({ device }, { undo }, { stateDirectory, session }) => {
+  'format-state': async ({ device }, context, { stateDirectory, session }) => {
+    const { undo } = context;
+    const record = await takeRecord(context, device, stateDirectory);
     await formatPartition(device, { type: 'xfs', label: session.labels.partitions.state });
     await mount(device, stateDirectory);
     undo.always(`unmount ${stateDirectory}`, () => unmount(stateDirectory));
-    recordFailure(undo, session, stateDirectory);
+    putRecord(context, stateDirectory, record);
+    recordWhileOpen(undo, session, stateDirectory);
   },
 
   'write-cloud-init': async ({ files }, context, state) => {
@@ -239,6 +246,7 @@ const performers: Performers<RebuildAction, RebuildState> = {
   'write-records': async (_, context, state) => {
     const { stateDirectory, session, installation, built, request, owner } = state;
     const record = newRecord(state);
+    session.record.describe({ slot: recordedSlot('active', record) });
     const { recovery } = installation.state;
     await writeStateFiles(session, context, stateDirectory, {
       active: record,
@@ -253,6 +261,7 @@ const performers: Performers<RebuildAction, RebuildState> = {
       }
       forgetAssessment(stateDirectory, { oemDirectory: owner.oem });
     });
+    await asWarning(context, () => keepPackageLock(context, state));
     await asWarning(context, () => {
       const directories = { stateDirectory, oemDirectory: owner.oem };
       const overrides = overridesOf(readBootVariables(stateDirectory, owner.oem));
@@ -294,19 +303,20 @@ function mountedPersistent({ partitions, workDirectory }: Session): string | und
 
 /** What is active afterwards: the image's record, or that of the recovery system that was copied or unpacked. */
 function newRecord(state: RebuildState): Deployment {
-  const { image, built, session, request, installation } = state;
+  const { image, built, session, request, installation, changes } = state;
   const options = { now: session.now, fromAction: request.action };
   const own = {
     uuid: built?.uuid ?? '',
     date: options.now,
     fromAction: options.fromAction,
     ...(built && versionRecord(built.version)),
+    ...(changes === undefined ? {} : { changes }),
   };
   const isRecovery =
     image === undefined || (image.kind === 'tree' && image.directory.startsWith(session.workDirectory));
-  if (!isRecovery) return newDeployment({ image, built }, options);
+  if (!isRecovery) return newDeployment({ image, built, changes }, options);
   const { recovery } = installation.state;
   if (recovery === undefined) return { source: 'unknown', layers: [], verified: 'unknown', ...own };
-  const { fs: _, ...rest } = recovery;
+  const { fs: _, changes: __, ...rest } = recovery;
   return { ...rest, ...own };
 }

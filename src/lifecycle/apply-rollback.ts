@@ -60,7 +60,10 @@ export function rollback(options: SessionOptions): Promise<RollbackResult> {
     const { facts, system } = await inspectRollback(session, installation, stateDirectory, oemDirectory);
     const plan = planRollback(facts);
     const base = { plan, facts, durationMs: 0 };
-    if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date', warnings: session.warnings };
+    if (plan.actions.length === 0) {
+      session.record.skip('there is nothing to go back to');
+      return { ...base, outcome: 'up-to-date', warnings: session.warnings };
+    }
     if (session.dryRun) return { ...base, outcome: 'planned', warnings: session.warnings };
     const { workDirectory } = session;
     if (oemDirectory !== undefined) await openForWriting(session.undo, oemDirectory);

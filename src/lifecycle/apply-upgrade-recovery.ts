@@ -19,7 +19,7 @@ import type { Moved } from './fill-slot.ts';
 import { findMeasuredStart } from './inspect-upgrade.ts';
 import { recoveryVersion } from './inspect-version.ts';
 import type { PreparedDelta } from './prepare-delta.ts';
-import { type Installation, readInstallation, writeStateFiles, writeTransitionNote } from './records.ts';
+import { type Installation, readInstallation, recordedSlot, writeStateFiles, writeTransitionNote } from './records.ts';
 import {
   applyPlan,
   asWarning,
@@ -30,6 +30,7 @@ import {
   type SessionOptions,
   withSession,
 } from './session.ts';
+import { moveLedger } from './slot-ledger.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import { openSlotFile } from './target.ts';
 import { UPGRADE_TOOLS } from './upgrade.ts';
@@ -79,7 +80,10 @@ export function upgradeRecovery(request: RecoveryRequest, options: SessionOption
     });
     const plan = planRecovery(request, facts);
     const base = { plan, facts, warnings: session.warnings, durationMs: 0, prettyName: undefined };
-    if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date' };
+    if (plan.actions.length === 0) {
+      session.record.skip(`the recovery system already is ${facts.image.source}`);
+      return { ...base, outcome: 'up-to-date' };
+    }
     if (session.dryRun) return { ...base, outcome: 'planned' };
 
     const kind = request.kind ?? facts.found ?? 'image';
@@ -200,7 +204,7 @@ const performers: Performers<RecoveryAction, RecoveryState> = {
     await makeSquashfs(root.directory, state.finished, signal);
     await close();
     rmSync(transition);
-    await takeId(state);
+    await takeId(context, state);
   },
 
   'copy-to-recovery': async (_, { undo }, state) => {
@@ -221,6 +225,7 @@ const performers: Performers<RecoveryAction, RecoveryState> = {
 
   'write-records': (_, context: ApplyContext, state) => {
     const { session, installation, stateDirectory } = state;
+    session.record.describe({ slot: recordedSlot('recovery', newRecord(state)) });
     return writeStateFiles(session, context, stateDirectory, { ...installation.state, recovery: newRecord(state) });
   },
 
@@ -234,7 +239,9 @@ function newRecord(state: RecoveryState): Deployment {
 }
 
 /** A squashfs is known by its own identity, not by that of the file that it was packed from. */
-async function takeId(state: RecoveryState): Promise<void> {
+async function takeId(context: ApplyContext, state: RecoveryState): Promise<void> {
   if (state.built === undefined) return;
+  const { uuid: old } = state.built;
   state.built = { ...state.built, uuid: (await slotId(state.finished)) ?? '' };
+  moveLedger(context, state.stateDirectory, { from: old, to: state.built.uuid, unfinished: state.finished });
 }

@@ -14,25 +14,38 @@ import { clearOverrides } from './boot-choice.ts';
 import { buildSlotPerformers, newDeployment } from './build-slot.ts';
 import type { CarryPlan } from './carry-engine.ts';
 import { carryPerformers } from './carry-overlay.ts';
+import { checkPackagesPerformers, dropPackages } from './check-packages.ts';
 import { type Moved, transitionOf } from './fill-slot.ts';
 import { type Carried, type FoundOverlay, findOverlay } from './find-overlay.ts';
-import { inspectUpgrade } from './inspect-upgrade.ts';
+import { type GoLiveState, type LiveResult, livePerformer } from './go-live.ts';
+import { inspectUpgrade, type UpgradedMachine } from './inspect-upgrade.ts';
 import { installedVersion, refuseOlderImage } from './inspect-version.ts';
+import { keepPackageLock } from './keep-packages.ts';
 import { overlayFacts } from './overlay-actions.ts';
 import { type UpkeepState, upkeepPerformers } from './overlay-upkeep.ts';
 import { readPendingCarry, removePendingCarry } from './pending-carry.ts';
-import { readInstallation, writeMenu, writeStateFiles, writeTransitionNote } from './records.ts';
+import { type PlannedState, plannedPerformers } from './planned-actions.ts';
+import {
+  type Installation,
+  readInstallation,
+  recordedSlot,
+  writeMenu,
+  writeStateFiles,
+  writeTransitionNote,
+} from './records.ts';
 import {
   applyPlan,
   asWarning,
   mountOwner,
   readPartition,
   readPartitionIfThere,
+  type Session,
   type SessionOptions,
   withSession,
 } from './session.ts';
 import { type HookState, hookPerformer, switchPerformers } from './switch.ts';
 import {
+  type LocalChange,
   planOverlayPreview,
   planUpgrade,
   UPGRADE_TOOLS,
@@ -56,12 +69,19 @@ export interface UpgradeResult {
   moved?: Moved | undefined;
   /** What became of the overlay, path by path. */
   overlay?: CarryPlan | undefined;
+  /** What came of bringing a local change to the running system, where that was wanted. */
+  live?: LiveResult | undefined;
 }
 
-interface UpgradeState extends HookState, UpkeepState {
-  image: Image;
+/** What the actions of an upgrade leave for each other. */
+export interface UpgradeState extends HookState, UpkeepState, PlannedState, GoLiveState {
+  image?: Image | undefined;
   facts: UpgradeFacts;
+  local: LocalChange | undefined;
 }
+
+/** What is asked for once it is known what is installed; COS_STATE can be read at `stateDirectory`. */
+export type Ask = (session: Session, installation: Installation, stateDirectory: string) => Promise<UpgradeRequest>;
 
 /**
  * Upgrades this machine.
@@ -69,6 +89,15 @@ interface UpgradeState extends HookState, UpkeepState {
  */
 export function upgrade(request: UpgradeRequest, options: UpgradeOptions): Promise<UpgradeResult> {
   return carryOut(request, options, planUpgrade);
+}
+
+/**
+ * Builds the installed image anew, with an upgrade's plan.
+ * @param ask what image that is.
+ * @throws HoldfastError as `upgrade` and `ask`.
+ */
+export function rebuildInstalled(ask: Ask, options: UpgradeOptions): Promise<UpgradeResult> {
+  return carryOut(ask, options, planUpgrade, 'apply');
 }
 
 /**
@@ -80,53 +109,86 @@ export function previewOverlay(request: UpgradeRequest, options: UpgradeOptions)
 }
 
 function carryOut(
-  request: UpgradeRequest,
+  asked: UpgradeRequest | Ask,
   options: UpgradeOptions,
   decide: (request: UpgradeRequest, facts: UpgradeFacts) => Plan<UpgradeAction>,
+  name: 'upgrade' | 'apply' = 'upgrade',
 ): Promise<UpgradeResult> {
-  return withSession('upgrade', { ...options, tools: UPGRADE_TOOLS }, async (session) => {
-    const { labels, events, workDirectory } = session;
-    const { device: stateDevice } = requirePartition(session.partitions, 'state', labels);
-    const stateDirectory = await readPartition(session, 'state');
-    const installation = await readInstallation(session, stateDirectory);
-    const oemDirectory = await readPartitionIfThere(session, 'oem');
-    const foundOverlay = await findOverlay(session, { stateDirectory, oemDirectory, write: !session.dryRun });
-    const overlay = overlayFacts(foundOverlay);
-    const machine = { session, stateDevice, installation, overlay, oemDirectory };
+  return withSession(name, { ...options, tools: UPGRADE_TOOLS }, async (session) => {
+    const machine = await openMachine(session);
+    const { installation, stateDirectory } = machine;
+    const request = typeof asked === 'function' ? await asked(session, installation, stateDirectory) : asked;
     const { facts, prepared } = await inspectUpgrade(request, machine, stateDirectory);
     refuseOlderImage(request, facts);
-    for (const text of facts.warnings) events({ type: 'notice', level: 'warning', text });
-    const plan = decide({ ...request, labels }, facts);
+    for (const text of facts.warnings) session.events({ type: 'notice', level: 'warning', text });
+    const plan = decide({ ...request, labels: session.labels }, facts);
     const isPreview = decide === planOverlayPreview;
     const base = { plan, facts, warnings: facts.warnings, durationMs: 0, prettyName: undefined };
-    if (plan.actions.length === 0) return { ...base, outcome: 'up-to-date' };
+    if (plan.actions.length === 0) {
+      session.record.skip(`the active system already is ${facts.image.source}`);
+      return { ...base, outcome: 'up-to-date' };
+    }
     if (session.dryRun) return { ...base, outcome: 'planned' };
+    if (isPreview) session.record.describe({ name: 'overlay plan' });
 
+    const { image, minimumBytes } = request;
     const state: UpgradeState = {
-      image: request.image,
-      minimumBytes: request.minimumBytes,
+      ...(await stateOf(machine, request, facts)),
+      image,
+      minimumBytes,
       prepared,
       keepsFetched: true,
-      stateDirectory,
-      workDirectory,
-      owner: await mountOwner(session),
-      session,
-      installation,
-      facts,
-      newerThan: { installed: installedVersion(facts), allowDowngrade: request.allowDowngrade ?? false },
-      switched: false,
-      becomes: join(stateDirectory, SLOT_FILES.active),
-      foundOverlay,
-      overlay: carriedOf(foundOverlay),
     };
-    const { durationMs } = await applyPlan(session, plan, performers, state);
+    const { durationMs } = await applyPlan(session, plan, upgradePerformers, state, {
+      isDone: () => state.switched,
+    });
     const { warnings } = session;
-    const { built, moved, carry } = state;
-    const done = { ...base, warnings, durationMs, moved, overlay: carry?.done ?? carry?.plan };
+    const { built, moved, carry, live } = state;
+    const done = { ...base, warnings, durationMs, moved, overlay: carry?.done ?? carry?.plan, live };
     if (isPreview) return { ...done, outcome: 'previewed' };
     const outcome = warnings.length === 0 ? 'ok' : 'ok-with-warnings';
     return { ...done, outcome, prettyName: built?.prettyName };
   });
+}
+
+/** The machine as every way to upgrade it sees it. */
+export interface OpenedMachine extends UpgradedMachine {
+  stateDirectory: string;
+  foundOverlay: FoundOverlay | undefined;
+}
+
+/** Finds what is installed and the overlay, for an upgrade. */
+export async function openMachine(session: Session): Promise<OpenedMachine> {
+  const { device: stateDevice } = requirePartition(session.partitions, 'state', session.labels);
+  const stateDirectory = await readPartition(session, 'state');
+  const installation = await readInstallation(session, stateDirectory);
+  const oemDirectory = await readPartitionIfThere(session, 'oem');
+  const foundOverlay = await findOverlay(session, { stateDirectory, oemDirectory, write: !session.dryRun });
+  const overlay = overlayFacts(foundOverlay);
+  return { session, stateDevice, stateDirectory, installation, oemDirectory, foundOverlay, overlay };
+}
+
+/** What the actions of an upgrade begin with; the image is added where there is one. */
+export async function stateOf(
+  { session, stateDirectory, installation, foundOverlay }: OpenedMachine,
+  { allowDowngrade = false, local }: Pick<UpgradeRequest, 'allowDowngrade' | 'local'>,
+  facts: UpgradeFacts,
+): Promise<UpgradeState> {
+  return {
+    stateDirectory,
+    workDirectory: session.workDirectory,
+    owner: await mountOwner(session),
+    session,
+    installation,
+    facts,
+    // The installed image is as new as itself.
+    newerThan: local === undefined ? { installed: installedVersion(facts), allowDowngrade } : undefined,
+    local,
+    switched: false,
+    becomes: join(stateDirectory, SLOT_FILES.active),
+    foundOverlay,
+    overlay: carriedOf(foundOverlay),
+  };
 }
 
 function carriedOf(found: FoundOverlay | undefined): Carried | undefined {
@@ -136,18 +198,33 @@ function carriedOf(found: FoundOverlay | undefined): Carried | undefined {
 }
 
 function newRecord(state: UpgradeState): Deployment {
-  const { session, overlay, carry } = state;
-  const record = newDeployment(state, { now: session.now, fromAction: 'upgrade' });
+  const { overlay, carry } = state;
+  const record = imageRecord(state);
   if (overlay === undefined || carry?.sealed === undefined) return record;
   return { ...record, overlay: `${overlay.device}:${overlay.path}, carried from ${shortFingerprint(overlay.from)}` };
 }
 
-const performers: Performers<UpgradeAction, UpgradeState> = {
+/** Of an image that was built now, or of one that a plan has built. */
+function imageRecord(state: UpgradeState): Deployment {
+  const { session, image, applying, local } = state;
+  if (applying !== undefined) return { ...applying.record.deployment, date: session.now };
+  if (image === undefined) throw new Error('there is no image to upgrade to');
+  const record = newDeployment(
+    { ...state, image },
+    { now: session.now, fromAction: local === undefined ? 'upgrade' : 'apply' },
+  );
+  return local === undefined ? record : { ...record, verified: local.deployment.verified };
+}
+
+export const upgradePerformers: Performers<UpgradeAction, UpgradeState> = {
   ...buildSlotPerformers,
+  ...plannedPerformers,
   ...carryPerformers,
   ...upkeepPerformers,
   ...switchPerformers,
   ...hookPerformer,
+  ...livePerformer,
+  ...checkPackagesPerformers,
 
   'note-transition': (_, __, state) => {
     const { session, stateDirectory, installation } = state;
@@ -160,7 +237,9 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
   // Before the switch: it speaks of this image alone, and a power cut after the switch must not find it missing.
   'arm-assessment': ({ enabled }, context, state) =>
     asWarning(context, async () => {
-      const { source, digest, uuid } = newDeployment(state, { now: state.session.now, fromAction: 'upgrade' });
+      const { source, uuid, ...record } = imageRecord(state);
+      // What fails then is the change, not the image: it may be upgraded to again.
+      const digest = state.local === undefined ? record.digest : undefined;
       const { warnings, notices } = await armAssessment(state.stateDirectory, {
         image: { uuid, source, digest, name: state.built?.prettyName },
         now: state.session.now,
@@ -180,6 +259,8 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
   'write-records': async ({ movePassive }, context, state) => {
     const { facts, stateDirectory, session, built } = state;
     const { active, passive, recovery } = facts.installed;
+    await asWarning(context, () => dropPackages(state));
+    session.record.describe({ slot: recordedSlot('active', newRecord(state)) });
     const newPassive = movePassive ? active : passive;
     await writeStateFiles(session, context, stateDirectory, {
       active: newRecord(state),
@@ -193,6 +274,7 @@ const performers: Performers<UpgradeAction, UpgradeState> = {
         replaced: movePassive ? ['active', 'passive'] : ['active'],
       }),
     );
+    await asWarning(context, () => keepPackageLock(context, state));
   },
 
   'drop-transition': (_, __, state) => removeAtOnce(transitionOf(state)),

@@ -14,10 +14,11 @@ import type { SessionOptions } from './session.ts';
 export async function settleFallback(options: SessionOptions): Promise<{ outcome: 'fallback'; reason: string }> {
   const failure = await withState(
     options,
-    (places, _, installation) => {
+    (places, { record }, installation) => {
       const active = installation.ids.active;
       const reason = notedReason() ?? RESTARTED;
       const uuid = failedUuid(places, active);
+      record.conclude('failed', `the active system did not start or did not prove that it works: ${reason}`);
       const system = { uuid, source: installation.state.active?.source, name: nameOf(installation.state.active) };
       return noteFailure(places, system, { reason, checks: [], now: options.now });
     },

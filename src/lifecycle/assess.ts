@@ -62,7 +62,10 @@ export async function assess(request: AssessRequest, options: SessionOptions): P
   }
   if (boot === 'fallback') return { ...result, ...(await settleFallback(options)) };
   if (boot === 'aside') {
-    await withState(options, (places) => putTrialBack(places));
+    await withState(options, (places, { record }) => {
+      record.conclude('skipped', 'another system was chosen by hand; the trial is still due');
+      putTrialBack(places);
+    });
     writeAssessmentReport({ boot, outcome: 'put-back', at: options.now, checks: [] });
     return { ...result, outcome: 'put-back', reason: 'another system was chosen by hand; the trial is still due' };
   }
@@ -89,7 +92,10 @@ const isInterruption = (error: unknown) => error instanceof HoldfastError && err
 async function postpone(options: SessionOptions, found: Assessment): Promise<void> {
   if (existsSync(EXPIRED_MARK)) return;
   const { signal: _, ...uninterrupted } = options;
-  await withState(uninterrupted, (places, session) => postponeTrial(places, judged(session, found)));
+  await withState(uninterrupted, (places, session) => {
+    session.record.conclude('interrupted', 'the machine was restarted before the verdict; the trial is still due');
+    return postponeTrial(places, judged(session, found));
+  });
 }
 
 /** The script that watches the time leaves it. */
@@ -184,7 +190,10 @@ async function settle(
   const checks = base.checks.filter((check) => check.outcome === 'failed');
   if (outcome === 'ok') {
     try {
-      await withState(options, (places, session) => noteSuccess(places, judged(session, found)));
+      await withState(options, (places, session) => {
+        session.record.conclude('ok', `this system works (${probes.length} checks)`);
+        noteSuccess(places, judged(session, found));
+      });
     } catch (error) {
       // It works; that GRUB can't be told is said, and no reason to restart.
       writeAssessmentReport({ ...base, outcome: 'passed', problem: messageOf(error) });
@@ -200,9 +209,10 @@ async function settle(
   const next = isTrial ? '. The machine restarts with the passive one' : '';
   request.tell(`holdfast: The new system did not prove that it works: ${reason}${next}`);
   try {
-    await withState(options, (places, session) =>
-      noteFailure(places, judged(session, found), { reason, checks, now: options.now }),
-    );
+    await withState(options, (places, session) => {
+      session.record.conclude('failed', `this system did not prove that it works: ${reason}`);
+      return noteFailure(places, judged(session, found), { reason, checks, now: options.now });
+    });
   } finally {
     // Also when it could not be written: GRUB counts a second start as a failure.
     if (isTrial) await (request.reboot ?? restart(options))();

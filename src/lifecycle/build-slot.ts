@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import { writeIndexFile } from '../image/index-file.ts';
 import { describeProvenance } from '../image/provenance.ts';
+import type { OpenStore } from '../owner/package-store.ts';
+import type { PackageChoice } from '../owner/policy.ts';
 import { pristineFile, pristineIndexFile } from '../slots/names.ts';
 import {
   allocateSlotFile,
@@ -18,21 +20,18 @@ import {
 } from '../slots/slot-file.ts';
 import type { Deployment, FromAction } from '../slots/state-file.ts';
 import { hasPristine, keepPristine } from '../slots/swap.ts';
+import type { StageResult } from '../stages/result.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { probeFilesystem, syncFilesystem } from '../system/filesystems.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { BOOTARGS, findsRootByImageLabel, readOsRelease, requireBootable } from './bootable.ts';
 import type { ExtraSources } from './extra-sources.ts';
-import {
-  applyDeltaToSlot,
-  type FillState,
-  mountPointOf,
-  openTransition,
-  transitionOf,
-  unpackIntoSlot,
-} from './fill-slot.ts';
+import { applyDeltaToSlot, mountPointOf, openTransition, transitionOf, unpackIntoSlot } from './fill-slot.ts';
 import { runHook, type Strictness } from './hooks.ts';
+import { storeFor } from './keep-packages.ts';
+import { markChanges } from './owner-changes.ts';
+import { type LedgerState, watchHook, writeSlotLedger } from './slot-ledger.ts';
 import { furnishTarget, type OwnerMounts, openSlotFile } from './target.ts';
 import {
   judgeVersion,
@@ -94,14 +93,22 @@ export interface BuiltSystem {
 }
 
 /** What the actions find and leave for each other. */
-export interface BuildSlotState extends FillState {
+export interface BuildSlotState extends LedgerState {
   owner: OwnerMounts;
   /** Stage files for hooks beyond the default places; default: what this machine's settings and environment name. */
   hookSources?: ExtraSources | undefined;
   /** What the new system must not be older than; absent where it replaces nothing. */
   newerThan?: Replaced | undefined;
+  /** Gets what came of hooks in the new system, for those who want to tell it. */
+  hookResults?: StageResult[] | undefined;
+  /** What is done about packages that don't fit, by their names; set by `check-packages`. */
+  packageChoices?: ReadonlyMap<string, PackageChoice> | undefined;
+  /** Keeps package files while hooks run in the new system. */
+  packageStore?: OpenStore | undefined;
   /** Set by `finish-transition`. */
   built?: BuiltSystem;
+  /** Set by the hook in the new system, unless it failed: what the owner's stage files wanted of it. */
+  changes?: string | undefined;
 }
 
 export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = {
@@ -156,9 +163,20 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
       return;
     }
     const { root, close } = await openTransition(context, state);
+    const watch = await watchHook(context, state, hook, root);
     const unfurnish = await furnishTarget(context, root, state.owner);
-    await runHook(context, hook, root, { strictness, extra: state.hookSources });
+    const afterStep = watch.afterStep.bind(watch);
+    const packageStore = storeFor(context, state, root);
+    const options = { strictness, extra: state.hookSources, afterStep, packageStore };
+    // Before the hook: what somebody writes down while it runs is not in it.
+    const wished = await markChanges(root, hook);
+    const result = await runHook(context, hook, root, options);
+    packageStore.close();
+    state.packageStore = undefined;
+    state.hookResults?.push(result);
+    state.changes = result.outcome === 'failed' ? undefined : wished;
     await unfurnish();
+    await watch.ended();
     await syncFilesystem(root.directory);
     await close();
   },
@@ -179,6 +197,7 @@ export const buildSlotPerformers: Performers<BuildSlotAction, BuildSlotState> = 
     await labelSlotFile(file, label);
     const { uuid } = await probeFilesystem(file);
     state.built = { uuid: uuid ?? '', ...described };
+    await writeSlotLedger(context, state, state.built.uuid);
   },
 };
 
@@ -197,7 +216,12 @@ export function describeSystem(root: Root): Omit<BuiltSystem, 'uuid'> {
 
 /** The record of the slot that was built. */
 export function newDeployment(
-  { image, built, vouchedLayers = 0 }: { image: Image; built?: BuiltSystem | undefined; vouchedLayers?: number },
+  {
+    image,
+    built,
+    vouchedLayers = 0,
+    changes,
+  }: { image: Image; built?: BuiltSystem | undefined; vouchedLayers?: number; changes?: string | undefined },
   options: { now: string; fromAction: FromAction },
 ): Deployment {
   if (built === undefined) throw new HoldfastError('HF-DEPLOY', 'the new system was not finished');
@@ -213,6 +237,7 @@ export function newDeployment(
     verified: describeVerification(image, vouchedLayers),
     ...versionRecord(built.version),
     ...(imageVersion === undefined ? {} : { imageVersion }),
+    ...(changes === undefined ? {} : { changes }),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   changesOf,
   type FoundChanges,
   installPackages,
+  type PathTake,
   planCarry,
   replayCarry,
   type Take,
@@ -43,7 +44,7 @@ export interface PlanOverlay extends Action<'plan-overlay'> {
   /** Refuse when a rule has to decide. */
   strict: boolean;
   /** Conflicts that somebody has decided. */
-  takes: readonly Take[];
+  takes: readonly (Take | PathTake)[];
 }
 export type CarryOverlay = Action<'carry-overlay'>;
 export type CarryAction = PlanOverlay | CarryOverlay;
@@ -122,6 +123,10 @@ export const carryPerformers: Performers<CarryAction, CarryState> = {
     const { cow, sizeBytes, changedBytes } = carry.sealed;
     const text = `the overlay of the new system is ${cow}: ${formatBytes(sizeBytes)}, of which ${formatBytes(changedBytes)} are used`;
     context.events({ type: 'notice', level: 'info', text });
+    const { decided, rebase } = carry.done;
+    const what = `${rebase.decisions.length} changes carried into ${cow}, rules decided ${decided} conflicts`;
+    const durationMs = performance.now() - started;
+    context.events({ type: 'part-end', kind: 'overlay', name: 'carry', outcome: 'ok', durationMs, message: what });
   },
 };
 

@@ -53,6 +53,10 @@ export function chooseBoot(request: BootRequest, options: SessionOptions): Promi
     for (const slot of chosen) await requireSlot(session, slot, stateDirectory);
     if (session.dryRun) return { outcome: 'planned', next: next() };
 
+    session.record.begin();
+    session.record.describe({
+      message: `${request.once === undefined ? 'every boot' : 'the next boot'} starts ${chosen[0]}`,
+    });
     const undo = new UndoStack();
     try {
       await openForWriting(undo, stateDirectory);

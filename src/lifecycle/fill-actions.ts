@@ -18,7 +18,10 @@ export function fillActions(facts: FillFacts, options: { sizeBytes: number; wher
   const known = base?.layers ?? 0;
   const unpack: BuildSlotAction = {
     kind: 'unpack',
-    summary: `Unpack ${delta === undefined ? name : `the other layers of ${name}`} (${formatBytes(measured.compressedBytes)} to read)`,
+    summary:
+      delta === undefined && base !== undefined && base.layers === image.layers
+        ? `See that all of ${name} is there`
+        : `Unpack ${delta === undefined ? name : `the other layers of ${name}`} (${formatBytes(measured.compressedBytes)} to read)`,
     skipLayers: known,
     cost: { bytes: measured.contentBytes },
   };

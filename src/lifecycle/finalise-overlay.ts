@@ -87,6 +87,7 @@ function finaliseWithLock(options: SessionOptions): Promise<FinaliseResult> {
     const isDue = pending !== undefined && judgePending(pending, now) === 'at-shutdown';
     // Before the shutdown the view goes on changing, and nobody would carry what comes then.
     if (!isDue || !(await isShuttingDown())) return { outcome: 'nothing', changed: 0 };
+    session.record.describe({ name: 'overlay finalise' });
     const state: FinaliseState = { session, stateDirectory, pending, changed: [] };
     try {
       await openForWriting(session.undo, stateDirectory, { endsReadOnly: true });
@@ -204,6 +205,7 @@ async function goBack(
   } catch (error) {
     warn(`the boot menu could not be changed: ${messageOf(error)}`);
   }
+  session.record.conclude('failed', `what changed in the overlay since the upgrade could not be carried: ${problem}`);
   writePendingCarry(stateDirectory, { ...pending, state: 'failed', problem: problem.slice(0, 2000) });
   warn(
     isBack

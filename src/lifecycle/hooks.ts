@@ -3,8 +3,10 @@
 
 import type { Problem } from '../cloudconfig/problem.ts';
 import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
-import { runStage, type StageResult } from '../stages/run.ts';
+import type { PackageStore } from '../stages/packages/store.ts';
+import { runStage, type StageRequest, type StageResult } from '../stages/run.ts';
 import { defaultSources } from '../stages/sources.ts';
+import { recordedSteps } from '../stages/stageparts.ts';
 import { HoldfastError, renderLocation } from '../system/errors.ts';
 import type { ApplyContext } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
@@ -39,12 +41,20 @@ export const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
  * Runs a hook's stages on `root` and decides what a failure means.
  * @param options.extra stage files beyond the default places; default: what settings and environment name.
  * @param options.newSystem stage files that only the new system brings.
+ * @param options.afterStep see {@link StageRequest}.
  */
 export async function runHook(
   context: ApplyContext,
   hook: string,
   root: Root,
-  options: { strictness: Strictness; extra?: ExtraSources | undefined; newSystem?: readonly string[] | undefined },
+  options: {
+    strictness: Strictness;
+    extra?: ExtraSources | undefined;
+    newSystem?: readonly string[] | undefined;
+    afterStep?: StageRequest['afterStep'];
+    /** Keeps package files while a new system is made. */
+    packageStore?: PackageStore | undefined;
+  },
 ): Promise<StageResult> {
   // Of the machine that runs it, also for a hook in the new system.
   const extra = options.extra ?? (await readExtraSources(new Root('/')));
@@ -58,10 +68,14 @@ export async function runHook(
     events: context.events,
     signal: context.signal,
     admitImage: admitUnverified,
+    afterStep: options.afterStep,
+    packageStore: options.packageStore,
   });
   for (const problem of result.problems) {
     if (problem.severity === 'warning') context.warn(describeProblem(problem));
   }
+  const { outcome, durationMs } = result;
+  context.events({ type: 'part-end', kind: 'hook', name: hook, outcome, durationMs, ...recordedSteps(result) });
   if (result.outcome !== 'failed') return result;
   const error = hookError(hook, result);
   const mustSucceed = options.strictness === 'all' || (options.strictness === 'chroot' && hook.endsWith('-chroot'));

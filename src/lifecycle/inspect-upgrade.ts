@@ -15,6 +15,7 @@ import { Root } from '../system/root.ts';
 import { inspectAssessment, refuseFailedImage } from './assessment.ts';
 import { type Override, overridesOf, readBootVariables, slotOfEntry } from './boot-choice.ts';
 import { BOOTARGS, findsRootByImageLabel } from './bootable.ts';
+import { askedPackages } from './check-packages.ts';
 import { type OverlayFacts, overlaySteps } from './overlay-actions.ts';
 import { readPendingCarry } from './pending-carry.ts';
 import { deltaFactsOf, type PreparedDelta, prepareDelta } from './prepare-delta.ts';
@@ -29,6 +30,44 @@ export interface UpgradeInspection {
   prepared: PreparedDelta | undefined;
 }
 
+/** Where an upgrade looks. */
+export interface UpgradedMachine {
+  session: Session;
+  stateDevice: string;
+  installation: Installation;
+  overlay?: OverlayFacts | undefined;
+  oemDirectory?: string | undefined;
+}
+
+/** What is known without looking at the image's content. */
+export type MachineFacts = Omit<UpgradeFacts, 'base' | 'delta' | 'measured' | 'keepFetched'>;
+
+/** Looks at the machine alone; changes nothing. */
+export function findMachine(
+  image: UpgradeFacts['image'],
+  { session, stateDevice, installation, overlay, oemDirectory }: UpgradedMachine,
+  stateDirectory: string,
+): MachineFacts {
+  const { booted } = session;
+  const { state: installed, ids } = installation;
+  const assessment = inspectAssessment(stateDirectory);
+  const warnings = [...installation.problems, ...assessment.problems];
+  return {
+    booted,
+    stateDevice,
+    installed,
+    activeUuid: ids.active,
+    hasPassive: ids.passive !== undefined,
+    runsByImageLabel: booted.slot === 'active' && runsByImageLabel(),
+    image,
+    assessment,
+    overlay,
+    putBack: putBackOf(stateDirectory, oemDirectory),
+    packages: askedPackages(oemDirectory, (text) => warnings.push(text)),
+    warnings,
+  };
+}
+
 /**
  * Looks at the machine and at the image; changes nothing. No layer is read: what the image needs is worked out from what
  * is known of it, and estimated otherwise.
@@ -36,38 +75,22 @@ export interface UpgradeInspection {
  */
 export async function inspectUpgrade(
   request: UpgradeRequest,
-  machine: {
-    session: Session;
-    stateDevice: string;
-    installation: Installation;
-    overlay?: OverlayFacts | undefined;
-    oemDirectory?: string | undefined;
-  },
+  machine: UpgradedMachine,
   stateDirectory: string,
 ): Promise<UpgradeInspection> {
   const { image } = request;
-  const { session, stateDevice, installation, overlay } = machine;
-  const { booted } = session;
-  const { state: installed, ids } = installation;
-  const assessment = inspectAssessment(stateDirectory);
-  const found = {
-    booted,
-    stateDevice,
-    installed,
-    activeUuid: ids.active,
-    hasPassive: ids.passive !== undefined,
-    runsByImageLabel: booted.slot === 'active' && runsByImageLabel(),
-    image: {
+  const { session, installation, overlay } = machine;
+  const { state: installed } = installation;
+  const found = findMachine(
+    {
       digest: image.kind === 'oci' ? image.digest : undefined,
       source: image.source,
       layers: image.kind === 'oci' ? image.layers.length : 0,
     },
-    assessment,
-    overlay,
-    putBack: putBackOf(stateDirectory, machine.oemDirectory),
-    warnings: [...installation.problems, ...assessment.problems],
-  };
-  refuseFailedImage(assessment, found.image, request);
+    machine,
+    stateDirectory,
+  );
+  refuseFailedImage(found.assessment, found.image, request);
   if (isUpToDate(found) && !request.force) {
     const measured = { contentBytes: 0, entries: 0, compressedBytes: 0 };
     return { facts: { ...found, base: undefined, measured }, prepared: undefined };
@@ -154,6 +177,8 @@ async function findStart(
   stateDirectory: string,
 ): Promise<Start> {
   const base = findBase(installed, image, stateDirectory);
+  // All of it is there: what is left to find out is nothing.
+  if (image.kind === 'oci' && base?.layers === image.layers.length) return { base, prepared: undefined };
   const prepared = await prepareDelta(session, installed, image, stateDirectory);
   // Nothing differs below the layers that are new: the pristine is what it is.
   if (prepared === undefined || (base !== undefined && prepared.delta.layers === base.layers && isEmpty(prepared))) {
@@ -214,6 +239,8 @@ function passiveBytes(
 /** The installed image that shares the most leading layers with the new one and whose pristine is there. */
 export function findBase(installed: InstallationState, image: Image, stateDirectory: string): UpgradeFacts['base'] {
   if (image.kind !== 'oci') return undefined;
+  // A plan has built it before, or it is built anew.
+  if (hasPristine(stateDirectory, image.digest)) return baseOf(stateDirectory, image.digest, image.layers.length);
   let best: UpgradeFacts['base'];
   for (const slot of ['active', 'passive'] as const) {
     const deployment = installed[slot];
@@ -221,9 +248,12 @@ export function findBase(installed: InstallationState, image: Image, stateDirect
     const shared = commonPrefix(deployment.layers, image);
     // All layers of the base must be in the new image: what a layer put there can't be taken away again.
     if (shared === 0 || shared !== deployment.layers.length || shared <= (best?.layers ?? 0)) continue;
-    const pristine = join(stateDirectory, pristineFile(deployment.digest));
-    const slotBytes = statSync(pristine).size;
-    best = { digest: deployment.digest, layers: shared, slotBytes, filledBytes: filledBytes(pristine) };
+    best = baseOf(stateDirectory, deployment.digest, shared);
   }
   return best;
+}
+
+function baseOf(stateDirectory: string, digest: string, layers: number): UpgradeFacts['base'] {
+  const pristine = join(stateDirectory, pristineFile(digest));
+  return { digest, layers, slotBytes: statSync(pristine).size, filledBytes: filledBytes(pristine) };
 }

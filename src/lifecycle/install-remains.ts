@@ -2,11 +2,12 @@
 // devices of the disk's partitions, programs of a hook. The next install takes it away while it holds the lock; without
 // that the disk would stay in use until the next boot.
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { detachLoop, listLoops } from '../system/loopdevices.ts';
 import { listMounts, unmount } from '../system/mounts.ts';
 import { endProcessesBelow } from '../system/processes.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 import { EXPOSED_RECORD, RUN_DIRECTORY } from './leftovers.ts';
 
 /** In a work directory: the disk. */
@@ -47,7 +48,7 @@ export async function removeInstallRemains(): Promise<string[]> {
       if (source.startsWith('/dev/loop')) await detachAll([source]);
     }
     await detachAll(partitionLoops(disks));
-    rmSync(directory, { recursive: true, force: true });
+    removeWorkDirectory(directory);
     remains.push(`${directory} was left by an install that was killed; it was taken away`);
   }
   return remains;

@@ -1,6 +1,7 @@
 // What the actions of an install find and leave for each other.
 
 import type { Image } from '../image/image.ts';
+import type { ActionRecord } from '../record/action-record.ts';
 import type { PartitionRole } from '../slots/names.ts';
 import type { BuildSlotState, BuiltSystem } from './build-slot.ts';
 import type { InstallFacts, InstallRequest } from './install.ts';
@@ -10,6 +11,8 @@ export interface InstallState extends BuildSlotState {
   request: InstallRequest;
   facts: InstallFacts;
   now: string;
+  /** What the new machine's record begins with. */
+  record: ActionRecord;
   /** Where partitions are mounted once they are. */
   directories: Record<PartitionRole, string>;
   /** The ESP's loop device; it is written with mtools, never mounted. */

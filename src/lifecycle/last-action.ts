@@ -1,61 +1,101 @@
-// How the last action on this machine ended, for `status`: a small file on STATE. It is bounded, and it is never in the
-// way: what can't be read is no record.
+// How the last action on this machine ended, for `status`: from the record, or from the small file that earlier versions left
+// on STATE. What can't be read is no record.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { lastSeen, type RecordEntry } from '../record/entry.ts';
+import { readRecord } from '../record/record.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
-import { writeFileDurably } from '../system/durable.ts';
-import { oneLine } from '../system/oneline.ts';
-import type { UndoStack } from '../system/plan.ts';
-import type { Session } from './session.ts';
 
+/** Of earlier versions. */
 const FILE = 'last-action.json';
 const MAX_BYTES = 64 << 10;
-const MAX_WARNINGS = 20;
-const MAX_CHARACTERS = 500;
 
-const schema = z.object({
+/** The actions that change a slot; choosing what boots, say, is none that anybody waits for. */
+const CHANGES_OF_SLOTS = ['install', 'upgrade', 'upgrade-recovery', 'apply', 'rollback', 'reset', 'deploy'];
+
+export const lastActionSchema = z.object({
+  /** In the record; absent in what earlier versions left. */
+  id: z.string().optional(),
   action: z.string(),
   command: z.string(),
+  /** When it began; the last time, when it was refused again in the same way. */
   date: z.string(),
-  outcome: z.enum(['ok', 'ok-with-warnings', 'failed']),
+  outcome: z.enum(['ok', 'ok-with-warnings', 'failed', 'refused', 'interrupted']),
   warnings: z.array(z.string()),
   error: z.string().optional(),
+  /** The last lines of what a failed command printed. */
+  outputTail: z.string().optional(),
 });
 
-export type LastAction = z.infer<typeof schema>;
+export type LastAction = z.infer<typeof lastActionSchema>;
 
-/** The record on a mounted STATE; undefined where there is none that can be read. */
+/** The last action on a mounted STATE; undefined where none has left a record. */
 export function readLastAction(stateDirectory: string): LastAction | undefined {
+  return lastActionOf(readRecord({ stateDirectory }).entries) ?? readOldNote(stateDirectory);
+}
+
+/** The last of these entries that was to change a slot and has ended. Pure. */
+export function lastActionOf(entries: readonly RecordEntry[]): LastAction | undefined {
+  for (const entry of entries.toReversed()) {
+    const { id, kind, name, by, outcome, warnings = [], error } = entry;
+    if (kind !== 'action' || !CHANGES_OF_SLOTS.includes(name)) continue;
+    if (outcome === 'running' || outcome === 'skipped') continue;
+    const command = by?.command ?? name;
+    const what = { id, action: name, command, date: lastSeen(entry), outcome, warnings: [...warnings] };
+    const { message, outputTail } = error ?? {};
+    return {
+      ...what,
+      ...(message !== undefined && { error: message }),
+      ...(outputTail !== undefined && { outputTail }),
+    };
+  }
+  return undefined;
+}
+
+/** What earlier versions left. */
+export function readOldNote(stateDirectory: string): LastAction | undefined {
   const file = join(stateDirectory, FILE);
   if (!existsSync(file)) return undefined;
   try {
-    return schema.parse(JSON.parse(readTextWithin(file, MAX_BYTES)));
+    return lastActionSchema.parse(JSON.parse(readTextWithin(file, MAX_BYTES)));
   } catch {
     return undefined;
   }
 }
 
-/** Writes the record of an action that is at its end. */
-export function writeLastAction(session: Session, stateDirectory: string, error?: string): void {
-  const { name, command, now, warnings } = session;
-  const short = (text: string) => oneLine(text, MAX_CHARACTERS);
-  const outcome = error !== undefined ? 'failed' : warnings.length > 0 ? 'ok-with-warnings' : 'ok';
-  const record: LastAction = {
-    action: name,
-    command: short(command),
-    date: now,
-    outcome,
-    warnings: warnings.slice(0, MAX_WARNINGS).map(short),
-    ...(error === undefined ? {} : { error: short(error) }),
-  };
-  writeFileDurably(join(stateDirectory, FILE), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
+/** Something that happened, in short. */
+export interface RecentEvent {
+  id: string;
+  kind: RecordEntry['kind'];
+  name: string;
+  outcome: RecordEntry['outcome'];
+  /** When it began; of what went wrong again in the same way, when it last did. */
+  date: string;
+  /** What it was, or why it went wrong. */
+  message?: string;
 }
 
-/** Leaves a record when the plan fails after this. */
-export function recordFailure(undo: UndoStack, session: Session, stateDirectory: string): void {
-  undo.onFailure('note how the action ended', () =>
-    writeLastAction(session, stateDirectory, session.failure ?? 'it was interrupted'),
+/**
+ * The last things that somebody did here, newest first; stages count only when they went wrong and nobody has mended them
+ * since. Pure.
+ */
+export function recentEvents(entries: readonly RecordEntry[], most: number): RecentEvent[] {
+  // A map keeps the last of each name.
+  const stages = new Map(entries.flatMap((entry) => (entry.kind === 'stage' ? [[entry.name, entry.outcome]] : [])));
+  const told = entries.filter(
+    ({ kind, name, parent, outcome }) =>
+      parent === undefined &&
+      outcome !== 'skipped' &&
+      (kind !== 'stage' || (outcome === 'failed' && stages.get(name) === 'failed')),
   );
+  return told
+    .slice(-most)
+    .reverse()
+    .map((entry) => {
+      const { id, kind, name, outcome, message, error } = entry;
+      const why = error?.message ?? message;
+      return { id, kind, name, outcome, date: lastSeen(entry), ...(why !== undefined && { message: why }) };
+    });
 }

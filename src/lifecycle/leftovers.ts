@@ -1,15 +1,22 @@
 // What an action that was killed (not interrupted: that cleans up after itself) has left on this machine: mounts, loop
 // devices, programs of a hook. The next one takes it away before it begins, while it holds the lock.
 
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BOOTED_PARTITION, LIVE_PARTITION, OVERLAY_WORK_FILES, TRANSITION_FILE } from '../slots/names.ts';
+import {
+  BOOTED_PARTITION,
+  LIVE_PARTITION,
+  OVERLAY_WORK_FILES,
+  REHEARSAL_FILE,
+  TRANSITION_FILE,
+} from '../slots/names.ts';
 import { backingFileOf, detachLoop, listLoops } from '../system/loopdevices.ts';
-import { listMounts, unmount } from '../system/mounts.ts';
+import { listMounts, mountAt, unmount } from '../system/mounts.ts';
 import { endProcessesBelow } from '../system/processes.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 
 /** What an action has attached while it was at work. */
-const UNFINISHED = [TRANSITION_FILE, ...Object.values(OVERLAY_WORK_FILES)];
+const UNFINISHED = [TRANSITION_FILE, REHEARSAL_FILE, ...Object.values(OVERLAY_WORK_FILES)];
 
 /** Where actions keep their work directories: `upgrade-PID` and so on. An install has a lock of its own. */
 export const RUN_DIRECTORY = '/run/holdfast';
@@ -17,6 +24,7 @@ export const RUN_DIRECTORY = '/run/holdfast';
 /** The actions that share one lock, as their work directories name them. */
 export const ACTION_NAMES = [
   'upgrade',
+  'plan',
   'upgrade-recovery',
   'rollback',
   'reset',
@@ -25,9 +33,15 @@ export const ACTION_NAMES = [
   'rebrand',
   'assess',
   'carry',
+  'rehearse',
+  'apply',
+  'record',
 ] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
-const WORK_NAME = new RegExp(`^(?:${ACTION_NAMES.join('|')})-\\d+$`);
+/** Commands that look into slots without the lock; one that is still running is left alone. */
+const LOOKING_NAMES = ['doctor', 'promote', 'diff', 'why', 'why-next', 'adopt', 'revert'] as const;
+const WORK_NAME = new RegExp(`^(?:${[...ACTION_NAMES, ...LOOKING_NAMES].join('|')})-\\d+$`);
+const LOOKING_NAME = new RegExp(`^(?:${LOOKING_NAMES.join('|')})-(\\d+)$`);
 const WORK_FILE = new RegExp(`^${RUN_DIRECTORY}/(?:${ACTION_NAMES.join('|')})-\\d+/`);
 
 /** In a work directory: where else on this machine the action has mounted something, a path per line. */
@@ -41,6 +55,8 @@ export const EXPOSED_RECORD = 'exposed';
 export async function removeRemains(): Promise<string[]> {
   const remains: string[] = [];
   for (const name of workDirectories()) {
+    const looker = LOOKING_NAME.exec(name)?.[1];
+    if (looker !== undefined && existsSync(`/proc/${looker}`)) continue;
     const directory = join(RUN_DIRECTORY, name);
     for (const { command, pid } of await endProcessesBelow(directory)) {
       remains.push(`${command} (${pid}) was still running for an upgrade that was killed; it was ended`);
@@ -51,14 +67,20 @@ export async function removeRemains(): Promise<string[]> {
     );
     for (const { mountPoint, source } of mounts.reverse()) {
       await unmount(mountPoint);
-      if (isTransition(source)) await detachLoop(source);
+      // Whoever only looked has attached devices of its own, over slots too.
+      const isOurs = isTransition(source) || isSlotCopy(source) || (looker !== undefined && isLoop(source));
+      if (isOurs) await detachLoop(source);
     }
-    rmSync(directory, { recursive: true, force: true });
+    removeWorkDirectory(directory);
     remains.push(`${directory} was left by an upgrade that was killed; it was taken away`);
   }
   // Killed between attaching and mounting.
   for (const { device } of listLoops()) if (isTransition(device)) await detachLoop(device);
   return remains;
+}
+
+function isLoop(source: string): boolean {
+  return /^\/dev\/loop\d+$/.test(source);
 }
 
 /** Whether a device is a loop device over a slot that an action was building; an install has a lock of its own. */
@@ -67,6 +89,12 @@ function isTransition(device: string): boolean {
   const isOurs =
     WORK_FILE.test(file) || file.startsWith(`${BOOTED_PARTITION}/`) || file.startsWith(`${LIVE_PARTITION}/`);
   return isOurs && UNFINISHED.some((name) => file.endsWith(`/${name}`));
+}
+
+/** Whether a device that was mounted for an action is a loop device over a slot file, attached to be looked at. */
+function isSlotCopy(device: string): boolean {
+  const file = backingFileOf(device) ?? '';
+  return /\/cOS\/[^/]+\.img(?: \(deleted\))?$/.test(file) && device !== mountAt('/')?.source;
 }
 
 function linesOf(file: string): string[] {

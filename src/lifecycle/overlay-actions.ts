@@ -2,7 +2,7 @@
 // made, then they are carried; what the running view changes after that is noted for the shutdown. Pure.
 
 import type { Action } from '../system/plan.ts';
-import type { Take } from './carry-engine.ts';
+import type { PathTake, Take } from './carry-engine.ts';
 import type { CarryAction } from './carry-overlay.ts';
 import type { FoundOverlay } from './find-overlay.ts';
 import type { Strictness } from './hooks.ts';
@@ -50,7 +50,7 @@ export interface OverlayWish {
   overlay?: 'carry' | 'leave' | undefined;
   strictness: Strictness;
   /** Conflicts that somebody has decided. */
-  takes?: readonly Take[] | undefined;
+  takes?: readonly (Take | PathTake)[] | undefined;
 }
 
 /** The actions by their place in an upgrade. */

@@ -16,6 +16,10 @@ export function setOverlayArgument(argument: string | undefined, options: Sessio
   return withSession('boot', { ...options, tools: TOOLS }, async (session) => {
     const stateDirectory = await readPartition(session, 'state');
     const oemDirectory = await readPartitionIfThere(session, 'oem');
+    session.record.begin();
+    const what =
+      argument === undefined ? 'the next boots use no overlay' : `the next boots use the overlay ${argument}`;
+    session.record.describe({ name: 'overlay argument', message: what });
     const undo = new UndoStack();
     try {
       await openForWriting(undo, stateDirectory);

@@ -15,7 +15,7 @@ export const OVERLAY_EXIT = {
 /** In words, by status. */
 export const OVERLAY_MEANING: Readonly<Record<number, string>> = {
   3: '`overlay plan`: rules decided conflicts',
-  4: 'a package of the overlay can’t be had',
+  4: 'a package of the overlay can’t be had, or one that the owner keeps doesn’t fit into the new system',
   5: 'the overlay can’t be carried: it is damaged, full or away',
   6: 'no room to carry the overlay',
   7: '`--strict`, and a rule would have to decide a conflict of the overlay',

@@ -60,7 +60,9 @@ export async function prepareDelta(
   stateDirectory: string,
 ): Promise<PreparedDelta | undefined> {
   if (image.kind !== 'oci') return undefined;
-  const digests = [installed.active?.digest, installed.passive?.digest].filter((digest) => digest !== undefined);
+  // Its own is the cheapest, where a plan has built it before.
+  const all = [image.digest, installed.active?.digest, installed.passive?.digest];
+  const digests = all.filter((digest) => digest !== undefined);
   for (const digest of new Set(digests)) {
     if (!isDigest(digest) || !hasPristine(stateDirectory, digest)) continue;
     const prepared = await prepareFrom(session, digest, image, stateDirectory).catch((error: unknown) => {

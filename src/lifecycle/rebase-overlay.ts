@@ -85,6 +85,7 @@ export function rebaseOverlay(request: RebaseRequest, options: SessionOptions): 
     const actions = { title: `Rebase the overlay ${overlay.device}:${overlay.path}`, actions: [action] };
     const base = { from: overlay.from, to, live, actions };
     if (session.dryRun) return { ...base, outcome: 'planned', plan: undefined, warnings: session.warnings };
+    session.record.describe({ name: 'overlay rebase' });
     await openForWriting(session.undo, stateDirectory, { endsReadOnly: true });
     await applyPlan(session, actions, { 'rebase-overlay': live ? rebaseInPlace : rebaseBeside }, rebase);
     // What an upgrade could not finish is done now.

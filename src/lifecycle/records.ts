@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment, writeGrubEnvironment } from '../boot/grub-environment.ts';
+import type { RecordedSlot } from '../record/entry.ts';
 import { identifySlots, slotId } from '../slots/identify.ts';
 import { BOOTED_PARTITION, RECOVERY_SQUASHFS, SLOT_FILES, type SlotName } from '../slots/names.ts';
 import { type Deployment, type InstallationState, readState, writeState } from '../slots/state-file.ts';
@@ -103,6 +104,11 @@ export function writeTransitionNote(
   transition: Deployment,
 ): void {
   writeState(join(stateDirectory, STATE_FILE), { ...state, transition }, now, labels);
+}
+
+/** A slot as the record names it. */
+export function recordedSlot(name: SlotName, { uuid, digest }: Deployment): RecordedSlot {
+  return { name, ...(uuid !== undefined && { uuid }), ...(digest !== undefined && { digest }) };
 }
 
 /** Does something on RECOVERY while it is writable. */

@@ -1,9 +1,9 @@
 // What every lifecycle action does before and after its plan: one action at a time, what a killed one left is taken away,
 // the machine's partitions are found and STATE can be read; at the end all of that is undone, however it ended.
 
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAttachedOverlay } from '../boot/attached-overlay.ts';
+import { ActionRecord } from '../record/action-record.ts';
 import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
 import { locatePartitions, type Partitions, requirePartition } from '../slots/locate.ts';
 import { BOOTED_PARTITION, DEFAULT_LABELS, type Labels, LIVE_PARTITION, type PartitionRole } from '../slots/names.ts';
@@ -15,6 +15,7 @@ import { isReadOnly, mount, mountAt, unmount } from '../system/mounts.ts';
 import {
   type Action,
   type ApplyContext,
+  type ApplyOptions,
   type ApplyResult,
   apply,
   type Performers,
@@ -23,8 +24,10 @@ import {
 } from '../system/plan.ts';
 import { runChecked } from '../system/process.ts';
 import { requireTools } from '../system/tools.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 import type { ExtraSources } from './extra-sources.ts';
 import { type ActionName, RUN_DIRECTORY, removeRemains } from './leftovers.ts';
+import { closeRecord } from './session-record.ts';
 import type { OwnerMounts } from './target.ts';
 
 export const LOCK_FILE = `${RUN_DIRECTORY}/lock`;
@@ -63,8 +66,8 @@ export interface Session {
   partitions: Partitions;
   /** Warnings so far, the plan's included. */
   warnings: readonly string[];
-  /** Why an action of the plan failed. */
-  readonly failure: string | undefined;
+  /** What is recorded of it. */
+  record: ActionRecord;
   beforeAction?: SessionOptions['beforeAction'];
 }
 
@@ -76,21 +79,25 @@ export async function withSession<T>(
 ): Promise<T> {
   requireTools(options.tools);
   const warnings: string[] = [];
-  let failure: string | undefined;
+  const record = new ActionRecord(name, {
+    command: options.command,
+    kind: name === 'carry' ? 'overlay' : 'action',
+  });
   const sink = options.events ?? silent;
   const events: EventSink = (event) => {
     if (event.type === 'notice' && event.level === 'warning') warnings.push(event.text);
-    if (event.type === 'action-end' && event.outcome === 'failed') failure = event.error;
+    record.observe(event);
     sink(event);
   };
   const undo = new UndoStack();
   const workDirectory = join(RUN_DIRECTORY, `${name}-${process.pid}`);
-  undo.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
+  undo.always(`remove ${workDirectory}`, () => removeWorkDirectory(workDirectory));
   try {
-    await lockUntilEnd(undo, LOCK_FILE, options.command);
+    // What waits in /run is written in a moment, at times of the units' own choosing: nobody's action may fail for it.
+    await lockUntilEnd(undo, LOCK_FILE, options.command, { brief: name === 'record' });
     for (const text of await removeRemains()) sink({ type: 'notice', level: 'warning', text });
     const { labels = DEFAULT_LABELS, command, now, beforeAction } = options;
-    return await work({
+    const session: Session = {
       name,
       events,
       signal: options.signal ?? new AbortController().signal,
@@ -104,14 +111,31 @@ export async function withSession<T>(
       booted: await inspectBooted(),
       partitions: await locatePartitions(labels),
       warnings,
-      get failure() {
-        return failure;
-      },
+      record,
       ...(beforeAction && { beforeAction }),
-    });
+    };
+    return await recorded(session, work);
   } finally {
     const failed = await undo.unwind(true);
     for (const text of failed) sink({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
+  }
+}
+
+/** Runs the work and records how it ended, whatever that was. */
+async function recorded<T>(session: Session, work: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    const result = await work(session);
+    session.record.succeed();
+    return result;
+  } catch (error) {
+    session.record.fail(error);
+    throw error;
+  } finally {
+    await closeRecord(session, async (undo) => {
+      const stateDirectory = await readPartition(session, 'state');
+      await openForWriting(undo, stateDirectory);
+      return stateDirectory;
+    });
   }
 }
 
@@ -205,15 +229,19 @@ export async function mountOwner(
   return { oem: await place('oem'), persistent: await place('persistent') };
 }
 
-/** Carries a session's plan out. */
+/**
+ * Carries a session's plan out.
+ * @param options.isDone as of `apply`.
+ */
 export function applyPlan<A extends Action, S>(
   session: Session,
   plan: Plan<A>,
   performers: Performers<A, S>,
   state: S,
+  { isDone }: Pick<ApplyOptions<S>, 'isDone'> = {},
 ): Promise<ApplyResult> {
   const { events, signal, beforeAction } = session;
-  return apply(plan, performers, { state, events, signal, ...(beforeAction && { beforeAction }) });
+  return apply(plan, performers, { state, events, signal, isDone, ...(beforeAction && { beforeAction }) });
 }
 
 /** After the switch nothing may fail the action any more: a controller would do it again (elemental-cli#431). */

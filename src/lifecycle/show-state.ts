@@ -1,8 +1,8 @@
 // state.yaml as it should be: what the copies say, held against the slot files that are there. Nothing is written; the next
 // action writes what this shows.
 
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ActionRecord } from '../record/action-record.ts';
 import { inspectBooted } from '../slots/booted.ts';
 import { locatePartitions } from '../slots/locate.ts';
 import type { Labels, SlotName } from '../slots/names.ts';
@@ -10,6 +10,7 @@ import { formatState } from '../slots/state-file.ts';
 import { silent } from '../system/events.ts';
 import { UndoStack } from '../system/plan.ts';
 import { requireTools } from '../system/tools.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 import { RUN_DIRECTORY } from './leftovers.ts';
 import { readInstallation } from './records.ts';
 import { readPartition, type Session } from './session.ts';
@@ -25,7 +26,7 @@ export async function showState(
   requireTools(['blkid', 'mount', 'umount']);
   const undo = new UndoStack();
   const workDirectory = join(RUN_DIRECTORY, `state-${process.pid}`);
-  undo.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
+  undo.always(`remove ${workDirectory}`, () => removeWorkDirectory(workDirectory));
   const problems: string[] = [];
   try {
     // It only looks, so it needs no lock.
@@ -43,7 +44,7 @@ export async function showState(
       booted: await inspectBooted(),
       partitions: await locatePartitions(labels),
       warnings: [],
-      failure: undefined,
+      record: new ActionRecord('state', { command: '' }),
     };
     const { state, repaired, problems: found } = await readInstallation(session, await readPartition(session, 'state'));
     problems.push(...found);

@@ -1,10 +1,11 @@
 // What is booted, how its boot went and what each slot holds, read from the slot files themselves; changes nothing and
 // mounts only COS_STATE, read-only, where it isn't mounted already.
 
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment } from '../boot/grub-environment.ts';
 import { inspectRunning, type RunningOverlay } from '../overlay/running.ts';
+import { readRecord } from '../record/record.ts';
 import { type BootedSystem, inspectBooted } from '../slots/booted.ts';
 import { locatePartitions, requirePartition } from '../slots/locate.ts';
 import {
@@ -23,9 +24,13 @@ import { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
 import { Root } from '../system/root.ts';
 import { requireTools } from '../system/tools.ts';
+import { removeWorkDirectory } from '../system/work-directory.ts';
 import { type BootReport, type FailedSlot, parseFailedSlots, readBootReport } from './boot-report.ts';
 import { parseOsRelease } from './bootable.ts';
-import { type LastAction, readLastAction } from './last-action.ts';
+import { type LastAction, lastActionOf, type RecentEvent, readOldNote, recentEvents } from './last-action.ts';
+import { type PartitionSpace, spaceOf } from './partition-space.ts';
+import { inspectPending, type PendingChanges } from './pending-changes.ts';
+import { inspectUnits, type UnitHealth } from './unit-health.ts';
 
 export interface SlotStatus {
   slot: SlotName;
@@ -47,21 +52,31 @@ export interface MachineStatus {
   /** Empty where no installed system can be looked at; `unknown` says why. */
   slots: SlotStatus[];
   stateFreeBytes?: number;
+  /** Of the partitions that are mounted. */
+  space?: PartitionSpace[];
+  /** How systemd judges this system; absent without it. */
+  health?: UnitHealth;
+  /** What waits to be done. */
+  pending?: PendingChanges;
   /** The root overlay; undefined where this boot was asked for none. */
   overlay?: RunningOverlay;
   /** How the last action on this machine ended; undefined where none has left a record. */
   lastAction?: LastAction | undefined;
+  /** The last things that happened, newest first. */
+  recent?: RecentEvent[];
   problems: string[];
   /** What could not be found out, and why: live media, containers, ordinary systems. */
   unknown: string[];
 }
+
+const RECENT = 8;
 
 /** Looks at the machine. What it can't find out is in the result. */
 export async function inspectStatus(): Promise<MachineStatus> {
   const boot = readBootReport();
   const undo = new UndoStack();
   const workDirectory = `/run/holdfast/status-${process.pid}`;
-  undo.always(`remove ${workDirectory}`, () => rmSync(workDirectory, { recursive: true, force: true }));
+  undo.always(`remove ${workDirectory}`, () => removeWorkDirectory(workDirectory));
   const status: MachineStatus = {
     booted: { slot: undefined, uuid: undefined, replaced: false },
     boot,
@@ -71,6 +86,8 @@ export async function inspectStatus(): Promise<MachineStatus> {
     unknown: [],
   };
   await inspectOverlay(status);
+  const health = await inspectUnits();
+  if (health !== undefined) status.health = health;
   try {
     await inspectSlots(status, undo, workDirectory);
   } catch (error) {
@@ -126,8 +143,19 @@ async function inspectSlots(status: MachineStatus, undo: UndoStack, workDirector
   const active = status.slots.find(({ slot }) => slot === 'active');
   status.rebootPending = booted.slot === 'active' && booted.uuid !== undefined && active?.uuid !== booted.uuid;
   status.stateFreeBytes = freeBytes(stateDirectory);
-  const lastAction = readLastAction(stateDirectory);
+  const { oem, persistent } = partitions;
+  status.space = [
+    ...spaceOf(PARTITION_LABELS.state, stateDirectory),
+    ...spaceOf(PARTITION_LABELS.recovery, directories.recovery),
+    ...spaceOf(PARTITION_LABELS.oem, oem?.mountPoint),
+    ...spaceOf(PARTITION_LABELS.persistent, persistent?.mountPoint),
+  ];
+  status.pending = await inspectPending(stateDirectory, installed, status.problems);
+  const record = readRecord({ stateDirectory });
+  status.problems.push(...record.problems);
+  const lastAction = lastActionOf(record.entries) ?? readOldNote(stateDirectory);
   if (lastAction !== undefined) status.lastAction = lastAction;
+  status.recent = recentEvents(record.entries, RECENT);
 }
 
 /**

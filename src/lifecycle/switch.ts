@@ -4,16 +4,16 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OVERLAY_WORK_FILES, TRANSITION_FILE } from '../slots/names.ts';
-import { type CopyMode, removeLeftovers } from '../slots/swap.ts';
+import { type CopyMode, isPlanned, removeLeftovers } from '../slots/swap.ts';
 import type { Action, ApplyContext, Performers } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
 import { type BuildSlotState, buildSlotPerformers, type RunHook } from './build-slot.ts';
 import type { Strictness } from './hooks.ts';
 import { runHostHook } from './host-hooks.ts';
-import { recordFailure, writeLastAction } from './last-action.ts';
 import { bootId, readPendingCarry } from './pending-carry.ts';
 import type { Installation } from './records.ts';
 import { asWarning, openForWriting, type Session } from './session.ts';
+import { recordSuccess, recordWhileOpen } from './session-record.ts';
 import { openSlotFile } from './target.ts';
 
 export interface OpenState extends Action<'open-state'> {
@@ -27,6 +27,8 @@ export interface RemoveLeftovers extends Action<'remove-leftovers'> {
   keepOutgoing?: boolean;
   /** Digests of an image and its layers: what an interrupted upgrade has fetched of those may be of use. */
   keepFetched?: readonly string[];
+  /** The action applies the kept plan. */
+  keepPlanned?: boolean;
 }
 export interface CopyToPassive extends Action<'copy-to-passive'> {
   mode: CopyMode;
@@ -49,33 +51,38 @@ export interface SwitchState extends Pick<BuildSlotState, 'stateDirectory' | 'wo
 export const switchPerformers: Performers<Exclude<SwitchAction, RunHook>, SwitchState> = {
   'open-state': async (_, { undo }, { stateDirectory, session }) => {
     await openForWriting(undo, stateDirectory, { endsReadOnly: true });
-    recordFailure(undo, session, stateDirectory);
+    recordWhileOpen(undo, session, stateDirectory);
   },
 
   'remove-leftovers': (action, { events }, { stateDirectory }) => {
-    const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = [] } = action;
-    const options = { keepDigests, keepRunning, keepOutgoing, keepFetched };
+    const { keepDigests, keepRunning, keepOutgoing = false, keepFetched = [], keepPlanned = false } = action;
+    const options = { keepDigests, keepRunning, keepOutgoing, keepFetched, keepPlanned };
     // The shutdown of this boot may still need it.
     if (readPendingCarry(stateDirectory)?.bootId !== bootId()) {
       rmSync(join(stateDirectory, OVERLAY_WORK_FILES.packages), { force: true });
     }
-    for (const name of removeLeftovers(stateDirectory, options)) {
+    const removed = removeLeftovers(stateDirectory, options);
+    if (removed.some(isPlanned)) {
+      const text = 'the system that a plan had built was removed: the plan was for what this machine was until now';
+      events({ type: 'notice', level: 'info', text });
+    }
+    for (const name of removed.filter((each) => !isPlanned(each))) {
       events({ type: 'notice', level: 'info', text: `removed /cOS/${name}, left by an earlier action` });
     }
   },
 
-  'note-result': (_, context, { session, stateDirectory }) =>
-    asWarning(context, () => writeLastAction(session, stateDirectory)),
+  'note-result': (_, __, { session, stateDirectory }) => recordSuccess(session, stateDirectory),
 };
 
 /** Hooks of an action that also builds a slot. */
 export const hookPerformer: Performers<RunHook, HookState> = {
   'run-hook': async (action, context, state) => {
     const { hook, where, strictness } = action;
-    const { hookSources: extra = state.session.hookSources } = state;
+    state.hookSources ??= state.session.hookSources;
+    const extra = state.hookSources;
     const perform = async () => {
       if (where === 'target') {
-        await buildSlotPerformers['run-hook'](action, context, { ...state, hookSources: extra });
+        await buildSlotPerformers['run-hook'](action, context, state);
         return;
       }
       const fresh = hook.startsWith('before-') ? undefined : await openNewSystem(context, state);
@@ -88,6 +95,7 @@ export const hookPerformer: Performers<RunHook, HookState> = {
 };
 
 export interface HookState extends SwitchState, BuildSlotState {
+  session: Session;
   /** The slot file that the transition becomes; undefined where it is none that could be looked into. */
   becomes: string | undefined;
 }

@@ -13,12 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { readTime, setTime } from '../image/exact-time.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { attachLoop } from '../system/loopdevices.ts';
-import { bindMount, mount, unmount } from '../system/mounts.ts';
+import { bindMount, type Mount, mount, unmount } from '../system/mounts.ts';
 import type { ApplyContext, UndoStack } from '../system/plan.ts';
 import { endProcessesBelow } from '../system/processes.ts';
 import { Root } from '../system/root.ts';
+import { mountsBelow } from '../system/work-directory.ts';
 
 /** Mounts a slot file; `close` unmounts and detaches it. Both also happen when the plan ends. */
 export async function openSlotFile(
@@ -49,6 +51,8 @@ export async function openSlotFile(
 export interface OwnerMounts {
   oem?: string | undefined;
   persistent?: string | undefined;
+  /** The machine's own /usr/local/.holdfast, where something else stands in for COS_PERSISTENT: caches outlive that. */
+  caches?: string | undefined;
 }
 
 /**
@@ -77,8 +81,12 @@ export async function furnishTarget(
   steps.push(undo.always(`unmount ${tmp}`, () => unmount(tmp)));
   if (owner.oem !== undefined) await bind(owner.oem, '/oem');
   if (owner.persistent !== undefined) await bind(owner.persistent, '/usr/local');
+  if (owner.caches !== undefined) await bind(owner.caches, '/usr/local/.holdfast');
   const removeResolver = await provideResolver(context, root);
   if (removeResolver !== undefined) steps.push(removeResolver);
+  const own = mountsBelow(root.directory);
+  const leftovers = () => unmountLeftovers(context, root, own);
+  steps.push(undo.always(`unmount what was left in ${root.directory}`, leftovers));
   steps.push(undo.always(`end what runs in ${root.directory}`, () => endProcesses(context, root)));
   return async () => {
     for (const step of steps.reverse()) await step();
@@ -119,6 +127,7 @@ const RESOLVER = '/etc/resolv.conf';
 function standIn(context: ApplyContext, root: Root, at: string, text: string): () => Promise<void> {
   const old = lstatSync(at, { throwIfNoEntry: false });
   const link = old?.isSymbolicLink() ? readlinkSync(at) : undefined;
+  const time = readTime(at);
   rmSync(at, { force: true });
   mkdirSync(dirname(at), { recursive: true });
   writeFileSync(at, text, { flag: 'wx', mode: 0o644 });
@@ -128,7 +137,9 @@ function standIn(context: ApplyContext, root: Root, at: string, text: string): (
       return;
     }
     rmSync(at);
-    if (link !== undefined) symlinkSync(link, at);
+    if (link === undefined) return;
+    symlinkSync(link, at);
+    if (time !== undefined) setTime(at, time);
   });
 }
 
@@ -138,6 +149,24 @@ async function endProcesses(context: ApplyContext, root: Root): Promise<void> {
     context.warn(`${command} (${pid}) was left running by a hook and was ended`);
   }
 }
+
+/** Takes down what a hook has mounted: it would keep the owner's partitions mounted here, and the slot busy. */
+async function unmountLeftovers(context: ApplyContext, root: Root, own: readonly Mount[]): Promise<void> {
+  const kept = own.map(nameOf);
+  const found: Mount[] = [];
+  for (const each of mountsBelow(root.directory)) {
+    const at = kept.indexOf(nameOf(each));
+    if (at < 0) found.push(each);
+    else kept.splice(at, 1);
+  }
+  for (const { mountPoint, source } of found.reverse()) {
+    await unmount(mountPoint);
+    const path = mountPoint.slice(root.directory.length);
+    context.warn(`${source} was left mounted at ${path} by a hook and was unmounted`);
+  }
+}
+
+const nameOf = ({ mountPoint, device, rootPath }: Mount) => `${device} ${rootPath} ${mountPoint}`;
 
 /** Directories that every root has, whatever its image left out, with their modes (elemental's skeleton). */
 const SKELETON: readonly (readonly [string, number])[] = [

@@ -5,6 +5,7 @@
 import type { Image } from '../image/image.ts';
 import { fetchedBytes, unfinishedBytes } from '../slots/swap.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
+import { plannedBytes } from './planned-record.ts';
 import type { Session } from './session.ts';
 import { formatBytes } from './sizes.ts';
 
@@ -24,7 +25,7 @@ export function askForRoom(
   ask: (reclaimableBytes: number) => void,
 ): readonly string[] {
   const own = fetchedDigests(image);
-  const unfinished = unfinishedBytes(stateDirectory);
+  const unfinished = unfinishedBytes(stateDirectory) + plannedBytes(stateDirectory);
   const reclaimable = unfinished + fetchedBytes(stateDirectory, own);
   const all = unfinished + fetchedBytes(stateDirectory);
   try {

@@ -4,20 +4,24 @@
 
 import type { Image } from '../image/image.ts';
 import type { Measure } from '../image/measure.ts';
+import type { PackagePolicy } from '../owner/policy.ts';
 import type { BootedSystem } from '../slots/booted.ts';
 import { type Labels, SLOT_LABELS } from '../slots/names.ts';
 import { slotSize } from '../slots/slot-file.ts';
-import type { InstallationState } from '../slots/state-file.ts';
+import type { Deployment, InstallationState } from '../slots/state-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import type { AssessmentFacts } from './assessment.ts';
 import type { Override } from './boot-choice.ts';
 import type { BuildSlotAction } from './build-slot.ts';
-import type { Take } from './carry-engine.ts';
+import type { PathTake, Take } from './carry-engine.ts';
+import { type CheckPackages, checkPackagesActions } from './check-packages.ts';
 import { fillActions } from './fill-actions.ts';
+import type { GoLive } from './go-live.ts';
 import type { Strictness } from './hooks.ts';
 import { displayName } from './image-name.ts';
 import { type OverlayAction, type OverlayFacts, overlaySteps } from './overlay-actions.ts';
+import type { PlannedAction } from './planned-actions.ts';
 import type { DeltaFacts } from './prepare-delta.ts';
 import {
   type Activate,
@@ -61,7 +65,19 @@ export interface UpgradeRequest {
   /** Whether an overlay's changes are carried to the new system; default `carry`. */
   overlay?: 'carry' | 'leave';
   /** Conflicts of the overlay with the image that somebody has decided. */
-  takes?: readonly Take[];
+  takes?: readonly (Take | PathTake)[];
+  /** What becomes of packages that the owner keeps and that don't fit into the new system; default: they refuse it. */
+  packages?: PackagePolicy | undefined;
+  /** The image is the installed one, built anew with the owner's changes: its record, and whether more follows. */
+  local?: LocalChange | undefined;
+}
+
+/** What makes an upgrade one to the image that is installed already. */
+export interface LocalChange {
+  /** Of the slot whose image it is. */
+  deployment: Deployment;
+  /** Bring it to the running system as well, as far as that is safe. */
+  live: boolean;
 }
 
 /** Everything that the plan depends on. */
@@ -86,12 +102,15 @@ export interface UpgradeFacts {
   assessment: AssessmentFacts;
   /** The overlay of this machine; absent where it has none. */
   overlay?: OverlayFacts | undefined;
+  /** The packages that the owner keeps, as they are asked for. */
+  packages?: readonly string[];
   /** A shutdown that could not carry the rest has made the passive system the default. */
   putBack?: readonly Override[];
   warnings: string[];
 }
 
 type SwitchAction =
+  | GoLive
   | OpenState
   | RemoveLeftovers
   | Action<'note-transition'>
@@ -104,7 +123,7 @@ type SwitchAction =
   | (Action<'remove-old-pristines'> & { keepDigests: string[]; keepRunning: boolean })
   | NoteResult;
 
-export type UpgradeAction = BuildSlotAction | OverlayAction | SwitchAction;
+export type UpgradeAction = BuildSlotAction | CheckPackages | OverlayAction | PlannedAction | SwitchAction;
 
 /** Only a system that has booted is worth keeping: from passive, recovery or live media the passive slot stays. */
 export function keepsRunning({ booted, activeUuid }: Pick<UpgradeFacts, 'booted' | 'activeUuid'>): boolean {
@@ -148,36 +167,78 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
       hint: 'install the machine first: holdfast install DEVICE --system IMAGE',
     });
   }
-  const { booted, installed } = facts;
-  const { strictness } = request;
-  const sizeBytes = transitionSize(facts, request);
-  const replaced = isReplaced(booted, facts.activeUuid);
-  const keepRunning = keepsRunning(facts);
-  // Nor is one that is on trial: passive is what the machine goes back to when it fails.
-  const movePassive = keepRunning && !facts.assessment.unproven;
-  const digests = (slots: InstallationState) =>
-    [slots.active?.digest, slots.passive?.digest].filter((digest) => digest !== undefined);
-  const newDigest = facts.image.digest;
-  const overlay = overlaySteps(facts.overlay, request);
-  const keepAfter = [newDigest, movePassive ? installed.active?.digest : installed.passive?.digest];
+  const name = displayName(facts.image.source);
+  return {
+    title: request.local === undefined ? `Upgrade to ${name}` : `Apply local changes to ${name}`,
+    actions: [...openActions(request, facts), ...buildActions(request, facts), ...switchActions(request, facts)],
+  };
+}
 
-  const actions: UpgradeAction[] = [
+/** What a plan asks for beyond the image, which is in the facts. */
+export type UpgradeWish = Omit<UpgradeRequest, 'image'>;
+
+/**
+ * Opens COS_STATE and tidies it. Pure.
+ * @param options.keepPlanned the kept plan is what this action is about.
+ * @param options.hooks whether hooks run on this machine.
+ */
+export function openActions(
+  { strictness }: Pick<UpgradeWish, 'strictness'>,
+  facts: UpgradeFacts,
+  { keepPlanned = false, hooks = true }: { keepPlanned?: boolean; hooks?: boolean } = {},
+): UpgradeAction[] {
+  const { booted, installed, base, image } = facts;
+  const keep = [installed.active?.digest, installed.passive?.digest, base?.digest];
+  return [
     openState(facts.stateDevice),
     {
       kind: 'remove-leftovers',
       summary: 'Remove what an interrupted upgrade left',
-      keepDigests: digests(installed),
-      keepRunning: replaced,
+      keepDigests: [...keep, keepPlanned ? image.digest : undefined].filter((digest) => digest !== undefined),
+      keepRunning: isReplaced(booted, facts.activeUuid),
       keepFetched: facts.keepFetched ?? [],
+      ...(keepPlanned && { keepPlanned }),
     },
-    hookAction('before-upgrade', 'host', strictness),
-    ...fillActions(facts, { sizeBytes }),
-    ...(newDigest === undefined
+    ...(hooks ? [hookAction('before-upgrade', 'host', strictness)] : []),
+  ];
+}
+
+/** Builds the new system, up to the check that it is whole. Pure. */
+export function buildActions(request: UpgradeWish, facts: UpgradeFacts): UpgradeAction[] {
+  const { digest } = facts.image;
+  return [
+    ...fillActions(facts, { sizeBytes: transitionSize(facts, request) }),
+    ...(digest === undefined || (request.local !== undefined && facts.base?.digest === digest)
       ? []
-      : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest: newDigest }]),
-    hookAction('after-upgrade-chroot', 'target', strictness),
-    ...overlay.beforeFinish,
+      : [{ kind: 'keep-pristine' as const, summary: 'Keep an unchanged copy of the image', digest }]),
+    ...packageActions(request, facts),
+    hookAction('after-upgrade-chroot', 'target', request.strictness),
+    ...overlaySteps(facts.overlay, request).beforeFinish,
     finishAction(request),
+  ];
+}
+
+/** Where a failing hook is but a warning, a package that doesn't fit is one as well. */
+function packageActions({ packages = 'refuse', strictness }: UpgradeWish, facts: UpgradeFacts): UpgradeAction[] {
+  return packages === 'refuse' && strictness === 'none' ? [] : checkPackagesActions(facts.packages, packages);
+}
+
+/** Whether the running system becomes the passive one. */
+export function movesPassive(facts: UpgradeFacts): boolean {
+  // Nor is one that is on trial: passive is what the machine goes back to when it fails.
+  return keepsRunning(facts) && !facts.assessment.unproven;
+}
+
+/** Makes the finished system the active one, and what follows from that. Pure. */
+export function switchActions(request: UpgradeWish, facts: UpgradeFacts): UpgradeAction[] {
+  const { booted, installed } = facts;
+  const { strictness } = request;
+  const replaced = isReplaced(booted, facts.activeUuid);
+  const keepRunning = keepsRunning(facts);
+  const movePassive = movesPassive(facts);
+  const overlay = overlaySteps(facts.overlay, request);
+  const keepAfter = [facts.image.digest, movePassive ? installed.active?.digest : installed.passive?.digest];
+  return [
     ...overlay.afterFinish,
     hookAction('after-upgrade', 'host', strictness),
     { kind: 'note-transition', summary: 'Note what is about to become active' },
@@ -203,6 +264,7 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
     { kind: 'write-records', summary: 'Write state.yaml and the menu title', movePassive },
     ...putBackActions(facts),
     hookAction('post-upgrade', 'host', strictness),
+    ...(request.local?.live ? [goLive] : []),
     {
       kind: 'remove-old-pristines',
       summary: 'Remove copies of images that no slot holds any more',
@@ -212,10 +274,15 @@ export function planUpgrade(request: UpgradeRequest, facts: UpgradeFacts): Plan<
     ...overlay.atEnd,
     noteResult,
   ];
-  return { title: `Upgrade to ${displayName(facts.image.source)}`, actions };
 }
 
-function finishAction({ labels }: Pick<UpgradeRequest, 'labels'>): UpgradeAction {
+const goLive: GoLive = {
+  kind: 'go-live',
+  summary: 'Bring the changes to the running system, as far as that is safe',
+};
+
+/** Checks the new system and gives it its label. */
+export function finishAction({ labels }: Pick<UpgradeRequest, 'labels'>): UpgradeAction {
   const label = labels?.slots.active ?? SLOT_LABELS.active;
   return { kind: 'finish-transition', summary: 'Check the new system', label };
 }
@@ -234,18 +301,10 @@ export function planOverlayPreview(request: UpgradeRequest, facts: UpgradeFacts)
   const { beforeFinish } = overlaySteps(facts.overlay, request);
   const name = displayName(facts.image.source);
   if (beforeFinish.length === 0) return { title: `Nothing to carry to ${name}`, actions: [] };
-  const digests = [facts.installed.active?.digest, facts.installed.passive?.digest];
   return {
     title: `What ${name} would make of the overlay`,
     actions: [
-      openState(facts.stateDevice),
-      {
-        kind: 'remove-leftovers',
-        summary: 'Remove what an interrupted upgrade left',
-        keepDigests: digests.filter((digest) => digest !== undefined),
-        keepRunning: isReplaced(facts.booted, facts.activeUuid),
-        keepFetched: facts.keepFetched ?? [],
-      },
+      ...openActions(request, facts, { hooks: false }),
       ...fillActions(facts, { sizeBytes: transitionSize(facts, request) }),
       hookAction('after-upgrade-chroot', 'target', request.strictness),
       ...beforeFinish,

@@ -1,8 +1,18 @@
 // A disk image on this machine, and its partitions as a test looks at them: attached by offset, mounted, and given back.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { thisMachine } from '../../../lab/turn.ts';
 import { openDisk, readPartitions } from '../../../src/slots/disk.ts';
 import { SLOT_FILES, type SlotName } from '../../../src/slots/names.ts';
 import { attachLoop, listLoops } from '../../../src/system/loopdevices.ts';
@@ -31,11 +41,12 @@ export class DiskImage {
     return new DiskImage(file);
   }
 
-  /** Attaches partitions by label for as long as `work` takes. */
-  async withPartitions<T>(
-    labels: readonly string[],
-    work: (devices: Record<string, string>) => Promise<T>,
-  ): Promise<T> {
+  /** Attaches partitions by label for as long as `work` takes; no other test file has any attached meanwhile. */
+  withPartitions<T>(labels: readonly string[], work: (devices: Record<string, string>) => Promise<T>): Promise<T> {
+    return thisMachine.take(() => this.#attach(labels, work));
+  }
+
+  async #attach<T>(labels: readonly string[], work: (devices: Record<string, string>) => Promise<T>): Promise<T> {
     const undo = new UndoStack();
     try {
       const devices: Record<string, string> = {};
@@ -87,7 +98,7 @@ export function slotText(stateDirectory: string, slot: SlotName, path: string): 
 
 /** What belongs to an action or to these tests; others may be at work on the same machine. */
 const OURS =
-  /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|upgrade-recovery|rollback|reset|deploy|boot|state|status)-|\/run\/cos\/(efi|oem|recovery|state|persistent)\b|tiny-hook/;
+  /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|plan|upgrade-recovery|rollback|reset|deploy|boot|state|status|apply|doctor)-|\/run\/cos\/(efi|oem|recovery|state|persistent)\b|tiny-hook/;
 
 /** What an action must leave as it was: mounts, attached loop devices, work directories, processes of ours. */
 export function machineTraces(): { mounts: string[]; loops: string[]; work: string[]; processes: string[] } {
@@ -98,10 +109,23 @@ export function machineTraces(): { mounts: string[]; loops: string[]; work: stri
     loops: listLoops()
       .map(({ device, file }) => `${device} ${file}`)
       .filter((text) => OURS.test(text)),
-    // What is no lock and no record of a boot.
-    work: listNames('/run/holdfast').filter((name) => !/lock$|^stages$|^layout\.json$/.test(name)),
+    // What is no lock, no record of a boot and no copy of a stage file from the web.
+    work: listNames('/run/holdfast')
+      .filter((name) => !/lock$|^stages$|^record$|^sources$|^layout\.json$/.test(name))
+      .filter((name) => !isOfAnother(name)),
     processes: holdfastProcesses(),
   };
+}
+
+/** {@link machineTraces} at a moment at which no other test file is at work on this machine: for those that run beside others. */
+export function settledTraces(): Promise<ReturnType<typeof machineTraces>> {
+  return thisMachine.take(machineTraces);
+}
+
+/** Whether a work directory is named after another process that is at work: a test file that runs beside this one. */
+function isOfAnother(name: string): boolean {
+  const pid = /-(\d+)(?:-|$)/.exec(name)?.[1];
+  return pid !== undefined && Number(pid) !== process.pid && existsSync(`/proc/${pid}`);
 }
 
 function listNames(directory: string): string[] {

@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { idIn } from '../../../src/preview/plan-name.ts';
 import type { SlotName } from '../../../src/slots/names.ts';
 import { readState } from '../../../src/slots/state-file.ts';
 import { type DiskImage, machineTraces, slotText } from './disk-image.ts';
@@ -43,7 +44,9 @@ async function inSlot(disk: DiskImage, slot: SlotName, args: readonly string[], 
 
 const systems = (disk: DiskImage) => disk.withMounted('COS_STATE', (state) => systemsIn(state));
 const files = (disk: DiskImage, label = 'COS_STATE') =>
-  disk.withMounted(label, (directory) => readdirSync(join(directory, 'cOS')).filter((name) => !/^pristine/.test(name)));
+  disk.withMounted(label, (directory) =>
+    readdirSync(join(directory, 'cOS')).filter((name) => !/^pristine|^ledger/.test(name)),
+  );
 const recoveryOf = (disk: DiskImage) =>
   disk.withMounted('COS_RECOVERY', (directory) => slotText(directory, 'recovery', '/etc/os-release'));
 
@@ -133,4 +136,40 @@ test('reset --force from active and from passive', async () => {
     expect(await inSlot(disk, slot, ['reset', '--force']), slot).toContain('Reset completed\n');
     expect(await systems(disk), slot).toEqual(['Tiny 1', 'Tiny 1']);
   }
+});
+
+test('a plan on the running machine: what it prints, its page, and the switch to just that', async () => {
+  const disk = await installed.copy();
+  const printed = await inSlot(disk, 'active', ['upgrade', '--plan', '--json', '--html', '/oem/plan.html', V2]);
+  const last: unknown = JSON.parse(printed.trimEnd().split('\n').at(-1) ?? '');
+  expect(last).toMatchObject({ type: 'result', outcome: 'plan-kept' });
+  const id = idIn(printed);
+  expect(id).toMatch(/^[0-9a-f]{12}$/);
+  expect(last).toMatchObject({
+    plan: {
+      id,
+      running: { slot: 'active', name: 'Tiny 1' },
+      next: { name: 'Tiny 2' },
+      passive: 'the system that is running now',
+    },
+  });
+  expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 1']);
+  await disk.withMounted('COS_OEM', (oem) => {
+    expect(idIn(readFileSync(join(oem, 'plan.html'), 'utf8'))).toBe(id);
+    // The hook in the new system has written it, and the plan keeps it apart.
+    expect(readdirSync(oem)).not.toContain('hooks');
+  });
+  expect(await inSlot(disk, 'active', ['upgrade', '--apply', 'ffff'], 99)).toContain(`that one is ${id}`);
+  expect(await inSlot(disk, 'active', ['upgrade', '--apply', '/oem/plan.html'])).toMatch(
+    new RegExp(`Tiny 2 in [\\d.]+ s, as planned \\(${id}\\)`),
+  );
+  expect(await systems(disk)).toEqual(['Tiny 2', 'Tiny 1']);
+  await disk.withMounted('COS_OEM', (oem) => {
+    const hooks = readFileSync(join(oem, 'hooks'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[0]);
+    expect(hooks).toEqual(['after-upgrade-chroot', 'after-upgrade', 'post-upgrade']);
+  });
+  expect(await inSlot(disk, 'active', ['upgrade', '--discard-plan'])).toContain('No plan is kept.');
 });

@@ -19,8 +19,11 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rollback } from '../../../src/lifecycle/apply-rollback.ts';
 import { previewOverlay, type UpgradeResult, upgrade } from '../../../src/lifecycle/apply-upgrade.ts';
+import { applyPlanned, planAhead } from '../../../src/lifecycle/planned-upgrade.ts';
 import { rebaseOverlay } from '../../../src/lifecycle/rebase-overlay.ts';
 import type { UpgradeRequest } from '../../../src/lifecycle/upgrade.ts';
+import { describePlan } from '../../../src/preview/describe.ts';
+import { planDocumentSchema } from '../../../src/preview/document.ts';
 import type { DiskImage } from './disk-image.ts';
 import { machineTraces } from './disk-image.ts';
 import { ALL_LABELS, InstalledDisk, LATER, NOW, systemsIn } from './installed-disk.ts';
@@ -223,13 +226,31 @@ test('what was changed over the old system since can be carried to the new one',
   ).rejects.toMatchObject({ code: 'HF-USAGE' });
 });
 
-test('three upgrades in a row keep the edits of every generation', async () => {
+/** The same by a plan: nothing is carried before it is applied, and then what the plan says. */
+const upgradedByPlan = async (tag: string) => {
+  const image = await installed.open(tag);
+  const before = await keep.files();
+  const request = { image, strictness: 'chroot' as const, force: true, allowDowngrade: true };
+  const { document } = await disk.withPartitions(ALL_LABELS, () =>
+    planAhead(request, { command: 'test', now: NOW }, describePlan),
+  );
+  expect(await keep.files()).toEqual(before);
+  const { id, overlay, etc } = planDocumentSchema.parse(document);
+  expect(overlay).toMatchObject({ place: keep.place, action: 'carried' });
+  const words = new Map(etc.files.map(({ path, winner }) => [path, winner]));
+  expect(words.get('/etc/os-release')).toBe('image');
+  expect(words.get('/etc/generation-2')).toBe('overlay');
+  return disk.withPartitions(ALL_LABELS, () => applyPlanned({ id }, { command: 'test', now: LATER }));
+};
+
+test('three upgrades in a row, one of them planned, keep the edits of every generation', async () => {
   for (const [version, tag] of [
     [2, 'v2'],
     [3, 'v3'],
     [1, 'v1'],
   ] as const) {
-    const { outcome, warnings } = await upgraded({ tag, allowDowngrade: true, force: true });
+    const { outcome, warnings } =
+      version === 3 ? await upgradedByPlan(tag) : await upgraded({ tag, allowDowngrade: true, force: true });
     expect({ outcome, warnings }).toEqual({ outcome: 'ok', warnings: [] });
     await keep.change(disk, 'active', (root) => {
       expect(readFileSync(join(root, 'etc/os-release'), 'utf8')).toContain(`Tiny ${version}`);

@@ -10,6 +10,7 @@ import { rebuild } from '../../../src/lifecycle/apply-rebuild.ts';
 import { upgradeRecovery } from '../../../src/lifecycle/apply-upgrade-recovery.ts';
 import { readLastAction } from '../../../src/lifecycle/last-action.ts';
 import type { RebuildRequest } from '../../../src/lifecycle/rebuild.ts';
+import { readRecord } from '../../../src/record/record.ts';
 import { readState } from '../../../src/slots/state-file.ts';
 import { probeFilesystem } from '../../../src/system/filesystems.ts';
 import { run, runChecked } from '../../../src/system/process.ts';
@@ -170,7 +171,7 @@ describe('from the recovery system’s image file', () => {
       expect(existsSync(join(directory, 'data/file'))).toBe(true);
     });
     await disk.withMounted('COS_STATE', (state) => {
-      expect(readLastAction(state)).toMatchObject({ action: 'reset', outcome: 'failed' });
+      expect(readLastAction(state)).toMatchObject({ action: 'reset', outcome: 'refused' });
     });
   });
 });
@@ -210,6 +211,12 @@ test('from a named image, on a state partition that is formatted first because i
   await disk.withMounted('COS_STATE', async (state) => {
     expect(await systemsIn(state)).toEqual(['Tiny 2', 'Tiny 2']);
     expect(existsSync(join(state, 'grub2/grub.cfg'))).toBe(true);
+  });
+  // What happened before is known on the new file system.
+  expect(await reset(disk, { formatState: true }, image)).toMatchObject({ outcome: 'ok' });
+  await disk.withMounted('COS_STATE', (state) => {
+    const resets = readRecord({ stateDirectory: state }).entries.filter(({ name }) => name === 'reset');
+    expect(resets.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
   });
 });
 

@@ -70,7 +70,7 @@ export class TinyImages {
       const at = join(tree, text === undefined ? join(dirname(path), `.wh.${path.split('/').at(-1)}`) : path);
       mkdirSync(dirname(at), { recursive: true });
       if (typeof text === 'object') symlinkSync(text.link, at);
-      else writeFileSync(at, text ?? '');
+      else writeFileSync(at, text ?? '', { mode: /(?:^|\/)s?bin\//.test(path) ? 0o755 : 0o644 });
     }
     const tar = join(this.directory, `${name}.tar`);
     await runChecked(['tar', '--sort=name', '--numeric-owner', '--owner=0', '--group=0', '-C', tree, '-cf', tar, '.']);
@@ -98,9 +98,9 @@ export class TinyImages {
 }
 
 /** Copies programs of this machine with the libraries that they load. */
-async function copyPrograms(tree: string): Promise<void> {
-  const files = new Set(PROGRAMS);
-  for (const program of PROGRAMS) {
+export async function copyPrograms(tree: string, programs: readonly string[] = PROGRAMS): Promise<void> {
+  const files = new Set(programs);
+  for (const program of programs) {
     const libraries = await runChecked(['ldd', realpathSync(program)]);
     for (const [path] of libraries.matchAll(/\/[^\s()]+/g)) files.add(path);
   }

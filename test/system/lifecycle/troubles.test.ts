@@ -8,6 +8,7 @@ import { rebuild } from '../../../src/lifecycle/apply-rebuild.ts';
 import { rollback } from '../../../src/lifecycle/apply-rollback.ts';
 import { readLastAction } from '../../../src/lifecycle/last-action.ts';
 import type { SessionOptions } from '../../../src/lifecycle/session.ts';
+import { readRecord } from '../../../src/record/record.ts';
 import { freeBytes } from '../../../src/system/filesystems.ts';
 import { run, runChecked } from '../../../src/system/process.ts';
 import { type DiskImage, machineTraces, writeToExt4 } from './disk-image.ts';
@@ -55,7 +56,38 @@ test('a hook that fills the new system stops the upgrade, which says so and leav
   expect(await systems(disk)).toEqual(['Tiny 1', 'Tiny 1']);
   await disk.withMounted('COS_STATE', (state) => {
     expect(existsSync(join(state, 'cOS/transition.img'))).toBe(false);
-    expect(readLastAction(state)).toMatchObject({ outcome: 'failed', error: expect.stringContaining('mine.yaml') });
+    expect(readLastAction(state)).toMatchObject({ outcome: 'refused', error: expect.stringContaining('mine.yaml') });
+    // The whole story is in the record: how it came to be installed, and the step that failed with its last words.
+    const { entries, problems } = readRecord({ stateDirectory: state });
+    expect(problems).toEqual([]);
+    const action = entries.findLast(({ kind }) => kind === 'action');
+    // What other tests were refused on this machine may have waited to be written before it.
+    const install = entries.find(({ name }) => name === 'install');
+    expect(install).toMatchObject({ kind: 'action', outcome: 'ok', by: { pid: process.pid } });
+    expect(action).toMatchObject({
+      name: 'upgrade',
+      message: expect.stringContaining('Upgrade to'),
+      error: { code: 'HF-HOOK', exitStatus: 39, outputTail: expect.stringContaining('No space left on device') },
+      durations: expect.arrayContaining([{ action: 'open-state', durationMs: expect.any(Number) }]),
+    });
+    expect(entries.filter(({ parent }) => parent === action?.id)).toMatchObject([
+      { kind: 'hook', name: 'before-upgrade' },
+      {
+        kind: 'hook',
+        name: 'after-upgrade-chroot',
+        outcome: 'failed',
+        steps: [
+          {
+            file: '/oem/mine.yaml',
+            line: 3,
+            outcome: 'failed',
+            definition: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+            message: expect.stringContaining('cat /dev/zero > /fills-it-up failed with status 1'),
+            outputTail: expect.stringContaining('No space left on device'),
+          },
+        ],
+      },
+    ]);
   });
 });
 
@@ -93,7 +125,67 @@ test('a hook that leaves a program on the state partition: the upgrade is done, 
   expect(await systems(disk)).toEqual(['Tiny 2', 'Tiny 1']);
   await disk.withMounted('COS_STATE', (state) => {
     expect(readLastAction(state)).toMatchObject({ outcome: 'ok-with-warnings', action: 'upgrade' });
+    const upgrade = readRecord({ stateDirectory: state }).entries.findLast(({ name }) => name === 'upgrade');
+    expect(upgrade).toMatchObject({
+      outcome: 'ok-with-warnings',
+      by: { command: `holdfast upgrade ${V2}` },
+      slot: { name: 'active', digest: expect.stringMatching(/^sha256:/) },
+      durations: expect.arrayContaining([{ action: 'activate', durationMs: expect.any(Number) }]),
+    });
   });
+});
+
+test('what a boot does waits in /run; what fails is on the disk at once, also an upgrade that could not even begin', async () => {
+  const disk = await installed.copy();
+  await disk.withPartitions(['COS_OEM'], (devices) => {
+    const text = `stages:
+  boot: [{ commands: ["true"] }]
+  network: [{ name: Registry, commands: ["echo last words; echo password=hunter22; false"] }]
+`;
+    return writeToExt4(disk, devices['COS_OEM'] ?? '', 'mine.yaml', text);
+  });
+  const script = `mkdir -p /run/systemd/system
+holdfast() { /run/delivery/holdfast "$@" > /run/out 2>&1; echo "$? $(ls /run/holdfast/record | grep -c json)"; }
+holdfast run-stage boot
+holdfast run-stage boot
+holdfast run-stage network
+holdfast upgrade oci-layout:/nowhere:v9
+holdfast history --json; cp /run/out /run/history
+holdfast upgrade oci-layout:/nowhere:v9
+cat /run/history`;
+  const inSlot = await run(['sh', 'lab/crash/in-slot.sh', disk.file, 'active', 'sh', '-c', script], {
+    env: { ...process.env, IN_SLOT_DELIVERY: delivery },
+    timeoutMs: 120_000,
+  });
+  const [first, again, failing, refused, history, refusedAgain, ...json] = inSlot.stdout.trim().split('\n');
+  expect([first, again, failing, refused, history]).toEqual([
+    '0 1',
+    '0 1',
+    '0 0',
+    expect.stringMatching(/^[1-9]\d* 0$/),
+    '0 0',
+  ]);
+  // The same again is counted, and the disk is left alone.
+  expect(refusedAgain).toMatch(/^[1-9]\d* 1$/);
+  const recorded = await disk.withMounted('COS_STATE', (state) => readRecord({ stateDirectory: state }).entries);
+  expect(JSON.parse(json.join('\n'))).toMatchObject({ type: 'result', problems: [], entries: recorded });
+  const own = recorded.filter(({ parent, name }) => parent === undefined && name !== 'install');
+  expect(own).toMatchObject([
+    { kind: 'stage', name: 'boot', outcome: 'ok', times: 2, steps: [{ file: '/oem/mine.yaml', line: 2 }] },
+    {
+      kind: 'stage',
+      name: 'network',
+      outcome: 'failed',
+      steps: [{ name: 'Registry', line: 3, outcome: 'failed', outputTail: expect.stringContaining('last words') }],
+    },
+    {
+      kind: 'action',
+      name: 'upgrade',
+      by: { command: 'holdfast upgrade oci-layout:/nowhere:v9' },
+      error: { code: 'HF-NO-SOURCE' },
+    },
+  ]);
+  expect(JSON.stringify(recorded)).not.toContain('hunter22');
 });
 
 /** Ends the program of the hook above, known by the number that only it has. */
@@ -209,6 +301,10 @@ test('an interrupted action is noted, and what it wrote to /oem before the switc
     expect(await runChecked(['cat', join(oem, '99_custom.yaml')])).toBe('old\n');
   });
   await disk.withMounted('COS_STATE', (state) => {
-    expect(readLastAction(state)).toMatchObject({ action: 'reset', outcome: 'failed', error: 'it was interrupted' });
+    expect(readLastAction(state)).toMatchObject({
+      action: 'reset',
+      outcome: 'interrupted',
+      error: expect.stringContaining('interrupted before'),
+    });
   });
 });

@@ -36,7 +36,9 @@ const slotsOf = (disk: DiskImage) =>
     passive: await slotId(join(state, 'cOS/passive.img')),
     systems: await systemsIn(state),
     title: readGrubEnvironment(join(state, 'grub_oem_env')).get('default_menu_entry'),
-    files: readdirSync(join(state, 'cOS')).sort(),
+    files: readdirSync(join(state, 'cOS'))
+      .filter((name) => !name.startsWith('ledger'))
+      .sort(),
   }));
 
 const squashfsText = (file: string, path: string) => runChecked(['unsquashfs', '-cat', file, path]);

@@ -93,3 +93,11 @@ test('an image that has failed is refused with when and why, until it is forced'
     refuseFailedImage({ failed: [FAILED] }, { ...image, digest: undefined }, { force: false }),
   ).not.toThrow();
 });
+
+test('a local change that failed its trial says nothing of the image: an upgrade may bring it again', () => {
+  const { digest, ...change } = FAILED;
+  const image = { digest, source: FAILED.source };
+  const record = withFailure({ failed: [] }, change);
+  expect(() => refuseFailedImage(record, image, { force: false })).not.toThrow();
+  expect(() => refuseFailedImage(withFailure(record, FAILED), image, { force: false })).toThrow('did not prove itself');
+});

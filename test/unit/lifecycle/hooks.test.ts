@@ -18,6 +18,7 @@ const failed: StageResult = {
       line: 5,
       column: 7,
       name: 'mine',
+      definition: `sha256:${'0'.repeat(64)}`,
       outcome: 'failed',
       keys: [
         { key: 'files', outcome: 'ok' },

@@ -140,3 +140,20 @@ test.each([
   const { actions } = planUpgrade({ ...request, ...(assess === undefined ? {} : { assess }) }, facts);
   expect(actions.find(({ kind }) => kind === 'arm-assessment')).toMatchObject({ enabled });
 });
+
+test('the installed image with local changes: its unchanged copy stays what it is, and only what was wanted comes live', () => {
+  const installed = { image: { digest: V1, source: 'oci-layout:/srv:v1', layers: 1 } };
+  const local = { deployment, live: true };
+  const asked = { force: true, local };
+  expect(planUpgrade({ ...request, ...asked }, { ...facts, ...installed }).title).toBe(
+    'Apply local changes to oci-layout:/srv:v1',
+  );
+  const planned = kinds(installed, asked);
+  expect(planned).not.toContain('keep-pristine');
+  expect(planned.indexOf('go-live')).toBeGreaterThan(planned.indexOf('activate'));
+  expect(kinds(installed, { force: true, local: { ...local, live: false } })).not.toContain('go-live');
+  // Read anew, it is kept again.
+  expect(kinds({ ...installed, base: undefined }, asked)).toContain('keep-pristine');
+  // The same wishes again.
+  expect(kinds(installed, { local })).toEqual([]);
+});

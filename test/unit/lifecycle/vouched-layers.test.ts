@@ -86,5 +86,9 @@ test('no copy is kept, one that is there stays what it is, and nothing starts fr
   expect(said).toEqual([expect.stringContaining('its layers were not compared with their digests')]);
   expect(readdirSync(join(stateDirectory, 'cOS')).sort()).toHaveLength(3);
   const record = newDeployment({ image, built, vouchedLayers: 1 }, options);
-  expect(findBase({ active: record }, image, stateDirectory)).toBeUndefined();
+  // Another image with the same layers; this one's own copy came from elsewhere and may be started from.
+  const next = { ...image, digest: digestOf('the next image') } as unknown as OciImage;
+  expect(findBase({ active: record }, next, stateDirectory)).toBeUndefined();
+  const trusted = newDeployment({ image, built }, options);
+  expect(findBase({ active: trusted }, next, stateDirectory)).toMatchObject({ digest, layers: 2 });
 });
