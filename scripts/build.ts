@@ -1,11 +1,14 @@
 // Builds what is shipped: `dist/holdfast`, one executable for this machine's architecture that needs nothing but libc,
 // and `dist/holdfast.mjs`, the same program for Node 20 and later. With `--arch arm64` (or x64) also the executable for
-// another architecture, `dist/holdfast-arm64`. `dist/authoring` is the package's face for programs. Run by Bun.
+// another architecture, `dist/holdfast-arm64`. `dist/authoring` is the package's face for programs, `dist/man` its
+// manual pages. Run by Bun.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { manPages } from '../src/cli/man-page.ts';
+import { buildProgram } from '../src/cli/program.ts';
 
 const project = join(import.meta.dirname, '..');
 const dist = join(project, 'dist');
@@ -98,3 +101,11 @@ const types = join(authoring, 'holdfast.d.ts');
 // The compiler keeps the names of the sources, which the package doesn't have.
 writeFileSync(types, readFileSync(types, 'utf8').replaceAll(/(from '\.\/[\w.]+)\.ts'/g, "$1.js'"));
 show('authoring/holdfast.mjs', 'import { defineConfig } from "holdfast"');
+
+// Manual pages, which npm puts where man looks.
+const man = join(dist, 'man');
+rmSync(man, { recursive: true, force: true });
+mkdirSync(man);
+const pages = Object.entries(manPages(buildProgram([], () => {})));
+for (const [name, text] of pages) writeFileSync(join(man, name), text);
+console.log(`dist/man: ${pages.length} manual pages`);

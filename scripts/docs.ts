@@ -9,7 +9,7 @@ import { stageFileTypes } from './stage-file-types.ts';
 const project = join(import.meta.dirname, '..');
 const check = process.argv.includes('--check');
 const files = {
-  ...Object.fromEntries(Object.entries(referencePages()).map(([name, text]) => [`docs/reference/${name}`, text])),
+  ...Object.fromEntries(Object.entries(await referencePages()).map(([name, text]) => [`docs/reference/${name}`, text])),
   'src/authoring/stagefile.generated.ts': stageFileTypes(),
 };
 let stale = 0;

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { readBootReport } from '../lifecycle/boot-report.ts';
 import { refreshBanner } from '../lifecycle/login-banner.ts';
 import type { StageResult } from '../stages/result.ts';
+import { noteChanges } from '../stages/stagechanges.ts';
 import {
   type BootStage,
   brokenOffRecord,
@@ -19,13 +20,11 @@ import { messageOf } from '../system/errors.ts';
 import type { EventSink } from '../system/events.ts';
 import type { Root } from '../system/root.ts';
 import { consoleLine, tellConsoles } from './console-line.ts';
-
-/** Where somebody boots: sd_booted(3), and the same of OpenRC. Not while an image is built in a container. */
-const SIGNS_OF_A_BOOT = ['/run/systemd/system', '/run/openrc'];
+import { isThisMachine } from './keep-stage.ts';
 
 /** Whether a run of this stage on this root is a stage of this machine's boot, whoever asked for it. */
 export function isStageOfThisBoot(stage: string, root: Root): stage is BootStage {
-  return isBootStage(stage) && root.isHost && process.getuid?.() === 0 && SIGNS_OF_A_BOOT.some(existsSync);
+  return isBootStage(stage) && isThisMachine(root);
 }
 
 /**
@@ -68,6 +67,7 @@ export async function recordStage(
     end(brokenOffRecord(stage, startedAt, messageOf(error)));
     throw error;
   }
+  carefully('what this stage wrote can’t be noted', () => noteChanges(stage, result, new Date().toISOString()));
   end(finishedRecord(stage, startedAt, result));
   return result;
 }

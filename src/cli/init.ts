@@ -2,14 +2,17 @@
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Command } from 'commander';
 import { initializeRoot } from '../boot/init.ts';
 import type { InitramfsModule } from '../boot/init-initramfs.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
+import { completionFiles } from './completion/script.ts';
+import { manPages } from './man-page.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 
-interface InitFlags {
+export interface InitFlags {
   root: string;
   executable?: string;
   initrd: boolean;
@@ -20,6 +23,7 @@ export async function initCommand(
   { reporter, signal }: CommandContext,
   _positional: string[],
   flags: InitFlags,
+  program: Command,
 ): Promise<number> {
   const dryRun = flags.dryRun ?? false;
   if (statSync(flags.root, { throwIfNoEntry: false })?.isDirectory() !== true) {
@@ -28,6 +32,7 @@ export async function initCommand(
   const { outcome, plan, initramfs, warnings } = await initializeRoot({
     root: new Root(resolve(flags.root)),
     initrd: flags.initrd,
+    documents: documentsOf(program),
     dryRun,
     events: reporter.events,
     signal,
@@ -43,6 +48,12 @@ export async function initCommand(
           : [`${flags.root} has all of holdfast but an initramfs that boots it from a slot, see the warning.`];
   reporter.result({ outcome, plan, initramfs, warnings }, lines);
   return 0;
+}
+
+/** Manual pages and completion scripts, by their path in an image. */
+function documentsOf(program: Command): Record<string, string> {
+  const pages = Object.entries(manPages(program)).map(([name, text]) => [`/usr/share/man/man8/${name}`, text]);
+  return { ...Object.fromEntries(pages), ...completionFiles(program) };
 }
 
 function bootsFromASlot(initramfs: InitramfsModule): boolean {

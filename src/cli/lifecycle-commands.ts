@@ -8,7 +8,10 @@ import {
   dryRun,
   force,
   imageOptions,
+  insecureRegistry,
   output,
+  packagePolicy,
+  planning,
   power,
   recoverySystem,
   strict,
@@ -58,10 +61,12 @@ export function defineLifecycleCommands(define: Define): void {
     'upgrade this machine to an image; it runs after the next reboot',
     [
       ...imageOptions(),
+      ...planning(),
       new Option('--recovery', 'upgrade the recovery system instead'),
       ...recoverySystem(),
       allowDowngrade(),
       takeOption(),
+      packagePolicy(),
       new Option('--no-overlay', 'leave what is in the overlay of / behind: the new system begins with a blank one'),
       force('upgrade even when this image is already installed'),
       strict(),
@@ -73,10 +78,39 @@ export function defineLifecycleCommands(define: Define): void {
     async () => (await import('./upgrade.ts')).upgradeCommand,
     {
       root: true,
+      recorded: true,
       example: `  holdfast upgrade oci-layout:/mnt/images:v2
   holdfast upgrade --dry-run oci-layout:/mnt/images:v2      what it would do
+  holdfast upgrade --plan --html plan.html                  what would change
+  holdfast upgrade --rehearse && holdfast upgrade --apply   if it works
+  holdfast upgrade --apply                                  do just that
   holdfast upgrade --recovery oci-layout:/mnt/images:v2     recovery
   holdfast upgrade --reboot                                 configured image`,
+    },
+  );
+  define(
+    'apply',
+    'build the installed system anew with what the stage files say now; no new image is needed',
+    [
+      new Option('--live', 'bring the changes to the running system too, as far as that is safe'),
+      takeOption(),
+      packagePolicy(),
+      new Option('--no-overlay', 'leave what is in the overlay of / behind: the new system begins with a blank one'),
+      force('build it even when the active system was built with the same stage files'),
+      insecureRegistry(),
+      strict(),
+      configDir(),
+      ...power(),
+      dryRun(),
+      ...output(),
+    ],
+    async () => (await import('./apply.ts')).applyCommand,
+    {
+      root: true,
+      recorded: true,
+      example: `  holdfast apply               build it; it runs after the next reboot
+  holdfast apply --live        and have it in the running system
+  holdfast apply --dry-run     what it would do`,
     },
   );
   define(
@@ -102,6 +136,7 @@ export function defineLifecycleCommands(define: Define): void {
     async () => (await import('./reset.ts')).resetCommand,
     {
       root: true,
+      recorded: true,
       example: `  holdfast boot --once recovery && reboot     then, in the recovery system:
   holdfast reset                              the recovery system is the source
   holdfast reset --persistent --oem -c my.yaml --reboot`,
@@ -124,6 +159,7 @@ export function defineLifecycleCommands(define: Define): void {
     async () => (await import('./deploy.ts')).deployCommand,
     {
       root: true,
+      recorded: true,
       example: `  holdfast deploy                             from the recovery system
   holdfast deploy oci-layout:/mnt/images:v2`,
     },
@@ -160,15 +196,21 @@ export function defineLifecycleCommands(define: Define): void {
     async () => (await import('./rollback.ts')).rollbackCommand,
     {
       root: true,
+      recorded: true,
       example: `  holdfast rollback
   holdfast rollback --dry-run      what it would do`,
     },
   );
   define(
     'status',
-    'show what is booted, how its boot went, and what each slot holds',
-    output(),
+    'show what is booted, how its boot went, what each slot holds, and what waits',
+    [new Option('--check', 'exit status 2 for warnings, 3 for trouble; the first line says which'), ...output()],
     async () => (await import('./status.ts')).statusCommand,
-    { root: true },
+    {
+      root: true,
+      example: `  holdfast status
+  holdfast status --json
+  holdfast status --check --quiet || echo look     for monitoring`,
+    },
   );
 }

@@ -1,6 +1,7 @@
 // Options that several commands share, so that they are spelled and explained alike.
 
 import { Option } from 'commander';
+import { PACKAGE_POLICIES } from '../owner/policy.ts';
 import { HoldfastError } from '../system/errors.ts';
 
 export function imageOptions(): Option[] {
@@ -10,8 +11,12 @@ export function imageOptions(): Option[] {
     new Option('-d, --docker-image <image>', 'an image of a registry'),
     new Option('--directory <directory>', 'a directory that holds a root file system'),
     ...trustOptions(),
-    new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated),
+    insecureRegistry(),
   ];
+}
+
+export function insecureRegistry(): Option {
+  return new Option('--insecure-registry <host>', 'a registry without TLS; may be repeated').argParser(repeated);
 }
 
 /** Who has to vouch for an image of a registry. */
@@ -60,6 +65,12 @@ export function cloudInit(): Option {
   );
 }
 
+export function packagePolicy(): Option {
+  const words =
+    'kept packages that don’t fit into the new system: refuse (default), hold at the old version, drop, defer';
+  return new Option('--packages <policy>', words).choices(PACKAGE_POLICIES);
+}
+
 export function configDir(): Option {
   return new Option('--config-dir <directory>', 'where config.yaml and config.d are, default /etc/elemental');
 }
@@ -92,6 +103,18 @@ export function rootOption(): Option {
 
 export function dryRun(): Option {
   return new Option('--dry-run', 'show what would be done and change nothing');
+}
+
+/** What an upgrade will do, and doing exactly that. */
+export function planning(): Option[] {
+  return [
+    new Option('--plan', 'build the new system, keep it, and say what would change; nothing is switched'),
+    new Option('--html <file>', 'with --plan: write the plan as a page, too'),
+    new Option('--verbose', 'with --plan: all of it, not one screen'),
+    new Option('--rehearse', 'make a plan, and start its system in a container to see whether it works'),
+    new Option('--apply [plan]', 'switch to the system that a plan has built: its id, its JSON, or the kept one'),
+    new Option('--discard-plan', 'remove the kept plan'),
+  ];
 }
 
 export function output(): Option[] {

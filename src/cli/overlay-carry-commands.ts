@@ -29,7 +29,7 @@ export function defineOverlayCarryCommands(define: Define): void {
     {
       root: true,
       example: `  holdfast overlay plan --to oci-layout:/mnt/images:v2
-  holdfast overlay plan --to oci-layout:/mnt/images:v2 --json     every path, with its reason`,
+  holdfast overlay plan --to oci-layout:/mnt/os:v2 --json   each path and why`,
     },
   );
   define(
@@ -45,16 +45,16 @@ export function defineOverlayCarryCommands(define: Define): void {
     async () => (await import('./overlay-rebase.ts')).overlayRebaseCommand,
     {
       root: true,
-      example: `  holdfast overlay rebase                                  from the only other system
+      example: `  holdfast overlay rebase                                from the only other one
   holdfast overlay rebase --from 3f9c1a7be0428d11
-  holdfast overlay rebase LABEL=KEEP:/persist-qemu.img     an overlay that isn't in use`,
+  holdfast overlay rebase LABEL=KEEP:/persist-qemu.img   one that isn't in use`,
     },
   );
   define(
     'conflicts [verb] [numbers...]',
     'list what lost when the overlay was carried; "show", "take" or "done" with numbers of the list',
     [
-      new Option('--set <set>', 'an overlay that isn’t in use: DEVICE:/PATH'),
+      new Option('--set <set>', 'one that isn’t in use: DEVICE:/PATH'),
       new Option('--of <id>', 'of an earlier carrying; default: the latest'),
       dryRun(),
       ...output(),
@@ -64,7 +64,7 @@ export function defineOverlayCarryCommands(define: Define): void {
       root: true,
       example: `  holdfast overlay conflicts
   holdfast overlay conflicts show 1
-  holdfast overlay conflicts take 1      what lost, in the place of what is there
+  holdfast overlay conflicts take 1      what lost takes its place again
   holdfast overlay conflicts done        nothing of it is needed any more`,
     },
   );
@@ -73,6 +73,10 @@ export function defineOverlayCarryCommands(define: Define): void {
     'carry what changed since an upgrade; a unit runs it at shutdown',
     [...output()],
     async () => (await import('./overlay-rebase.ts')).overlayFinaliseCommand,
-    { root: true, hidden: true },
+    {
+      root: true,
+      hidden: true,
+      example: '  holdfast overlay finalise      run at shutdown',
+    },
   );
 }

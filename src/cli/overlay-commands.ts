@@ -1,17 +1,20 @@
 // The commands of root overlays, as a group of their own: names, flags, help and examples.
 
 import { type Command, Option } from 'commander';
+import { addGroup } from './command-tree.ts';
 import { dryRun, force, output } from './options.ts';
 import { defineOverlayCarryCommands } from './overlay-carry-commands.ts';
 import type { Define } from './program.ts';
 
 export function defineOverlayCommands(program: Command, defineIn: (parent: Command) => Define): void {
-  const overlay = program
-    .command('overlay')
-    .description('keep raw writes to / across reboots and upgrades: files that a snapshot of the root writes to')
-    .exitOverride()
-    .showHelpAfterError('(add --help to see how it is used)')
-    .helpCommand(false);
+  const overlay = addGroup(
+    program,
+    'overlay',
+    'keep raw writes to / across reboots and upgrades: files that a snapshot of the root writes to',
+    `  holdfast overlay create /dev/sdb:/persist-hda.img --enable
+  holdfast overlay status --files
+  holdfast overlay plan --to oci-layout:/mnt/images:v2`,
+  );
   const define = defineIn(overlay);
   define(
     'create [set]',
@@ -152,7 +155,11 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     'make the root out of the slot and its overlay (run by the initramfs)',
     [...output()],
     async () => (await import('./overlay-attach.ts')).overlayAttachCommand,
-    { root: true, hidden: true },
+    {
+      root: true,
+      hidden: true,
+      example: '  holdfast overlay attach      in the initramfs, before the root is mounted',
+    },
   );
   defineOverlayCarryCommands(define);
   define(
@@ -168,7 +175,7 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     {
       root: true,
       example: `  holdfast overlay capture
-  holdfast overlay capture --output /oem/90_captured.yaml --stage after-install-chroot`,
+  holdfast overlay capture --output /oem/90_captured.yaml`,
     },
   );
   define(
@@ -176,7 +183,7 @@ export function defineOverlayCommands(program: Command, defineIn: (parent: Comma
     'keep the package files whose names are on standard input for the next upgrade (run by apt)',
     [...output()],
     async () => (await import('./overlay-keep-packages.ts')).overlayKeepPackagesCommand,
-    { root: true, hidden: true },
+    { root: true, hidden: true, example: '  ls /var/cache/apt/archives/*.deb | holdfast overlay keep-packages' },
   );
 }
 

@@ -8,7 +8,7 @@ export function planLines(plan: Plan): string[] {
   return [
     `${plan.title}: this would be done (nothing was changed)`,
     ...plan.actions.map(({ summary, cost }, index) => {
-      const bytes = cost?.bytes === undefined ? '' : `  [${formatBytes(cost.bytes)}]`;
+      const bytes = !cost?.bytes ? '' : `  [${formatBytes(cost.bytes)}]`;
       return `  ${String(index + 1).padStart(width)}. ${summary}${bytes}`;
     }),
   ];

@@ -18,9 +18,14 @@ export function outliveReaders(): void {
 
 /** Writes a text and waits until it has been taken. */
 export function printText(text: string): Promise<void> {
+  return printBytes(Buffer.from(text));
+}
+
+/** The same for what is no text. */
+export function printBytes(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown) => (errnoOf(error) === 'EPIPE' ? resolve() : reject(error));
     process.stdout.on('error', failed);
-    process.stdout.write(text, (error) => (error ? failed(error) : resolve()));
+    process.stdout.write(bytes, (error) => (error ? failed(error) : resolve()));
   });
 }

@@ -3,12 +3,17 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
 import { UndoStack } from '../system/plan.ts';
-import { fullName } from './command-tree.ts';
+import { addExamples, fullName } from './command-tree.ts';
+import { defineDoctorCommands } from './doctor-commands.ts';
 import { defineImageCommands } from './image-commands.ts';
 import { interruptible } from './interrupt.ts';
+import { defineLedgerCommands } from './ledger-commands.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
 import { defineOverlayCommands } from './overlay-commands.ts';
+import { defineOwnerCommands } from './owner-commands.ts';
 import { outliveReaders } from './print.ts';
+import { defineRecordCommands } from './record-commands.ts';
+import { defineRehearsalCommands } from './rehearsal-commands.ts';
 import { createReporter, type OutputOptions, type Reporter } from './reporter.ts';
 import { defineStageCommands } from './stage-commands.ts';
 import { defineSystemCommands } from './system-commands.ts';
@@ -25,13 +30,21 @@ export interface CommandContext {
 
 export type Runner<O> = (context: CommandContext, positional: string[], options: O & OutputOptions) => Promise<number>;
 
+export interface CommandExtra {
+  example?: string;
+  root?: boolean;
+  hidden?: boolean;
+  /** It is an action of the machine: also what kept it from beginning is recorded. */
+  recorded?: boolean;
+}
+
 /** Adds one command: how it is written, what it is for, its options, and where its code is loaded from when it runs. */
 export type Define = <O>(
   spec: string,
   description: string,
   options: readonly Option[],
   load: () => Promise<Runner<O>>,
-  extra?: { example?: string; root?: boolean; hidden?: boolean },
+  extra?: CommandExtra,
 ) => void;
 
 /** Makes the listener of a command from its flags. */
@@ -76,8 +89,8 @@ export function buildProgram(
     // Without the "[options]" that all have, their descriptions have room to wrap on 80 columns.
     .configureHelp({
       subcommandTerm: (command) => `${command.name()} ${command.usage().replace('[options]', '').trim()}`.trim(),
-    })
-    .addHelpText('after', EXAMPLES);
+    });
+  addExamples(program, EXAMPLES);
 
   const commandLine = `holdfast ${args.join(' ')}`;
   const defineIn =
@@ -87,7 +100,7 @@ export function buildProgram(
       description: string,
       options: readonly Option[],
       load: () => Promise<Runner<O>>,
-      extra: { example?: string; root?: boolean; hidden?: boolean } = {},
+      extra: CommandExtra = {},
     ) => {
       const command = parent
         .command(spec, { hidden: extra.hidden ?? false })
@@ -95,7 +108,7 @@ export function buildProgram(
         .exitOverride()
         .showHelpAfterError('(add --help to see how it is used)');
       for (const option of options) command.addOption(option);
-      if (extra.example !== undefined) command.addHelpText('after', `\nExamples:\n${extra.example}`);
+      if (extra.example !== undefined) addExamples(command, extra.example);
       command.action(async (...given: unknown[]) => {
         const flags = command.opts<O & OutputOptions>();
         const positional = command.processedArgs.flat().filter((arg): arg is string => typeof arg === 'string');
@@ -110,6 +123,10 @@ export function buildProgram(
           const run = await load();
           done(await interruptible((signal) => runAndTidy(run, { reporter, signal, commandLine }, positional, flags)));
         } catch (error) {
+          if (extra.recorded && !args.includes('--dry-run')) {
+            const { noteRefusal } = await import('./note-refusal.ts');
+            await noteRefusal(error, { name: command.name(), command: commandLine, events: reporter.events });
+          }
           done(reporter.error(error));
         }
       });
@@ -120,7 +137,12 @@ export function buildProgram(
   defineImageCommands(define);
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);
+  defineOwnerCommands(program, defineIn);
+  defineDoctorCommands(define);
+  defineRecordCommands(define);
+  defineLedgerCommands(define);
   defineSystemCommands(define, program);
+  defineRehearsalCommands(define);
   return program;
 }
 
@@ -141,9 +163,6 @@ async function runAndTidy<O>(
   }
 }
 
-const EXAMPLES = `
-Examples:
-  holdfast install disk.img --system oci-layout:/srv/images:v1
+const EXAMPLES = `  holdfast install disk.img --system oci-layout:/srv/images:v1
   holdfast upgrade oci-layout:/mnt/images:v2
-  holdfast status
-`;
+  holdfast status`;

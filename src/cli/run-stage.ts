@@ -16,6 +16,7 @@ import { EXIT_STATUS, HoldfastError, messageOf } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
 import { admitUnverified } from '../trust/admit-unverified.ts';
 import { isStageOfThisBoot, recordStage } from './boot-stage.ts';
+import { isThisMachine, keepStage } from './keep-stage.ts';
 import type { CommandContext } from './program.ts';
 
 export interface StageFlags {
@@ -37,11 +38,11 @@ export async function runStageCommand(
 ): Promise<number> {
   const request = await machineRequest(context, stage, flags);
   const { events } = context.reporter;
+  const boot = flags.boot ?? false;
   return perform(context, request, flags, {
     strict: flags.strict ?? false,
-
     ...(isStageOfThisBoot(stage, request.root) && {
-      around: (run: RunOfStage) => recordStage(stage, run, { events, console: flags.boot ?? false }),
+      around: (run: RunOfStage) => recordStage(stage, run, { events, console: boot }),
     }),
   });
 }
@@ -139,7 +140,7 @@ async function namedSource(source: string, { dotnotation }: StageFlags): Promise
 type RunOfStage = () => Promise<StageResult>;
 
 async function perform(
-  { reporter, signal }: CommandContext,
+  { reporter, signal, commandLine }: CommandContext,
   what: SourceRequest,
   flags: StageFlags,
   { strict, around = (run) => run() }: { strict: boolean; around?: (run: RunOfStage) => Promise<StageResult> },
@@ -149,9 +150,10 @@ async function perform(
     reporter.result({ ...plan, outcome: 'planned' }, renderStagePlan(plan, reporter.paint));
     return 0;
   }
-  const result = await around(() =>
-    runStage({ ...what, events: reporter.events, signal, admitImage: admitUnverified }),
-  );
+  const { events } = reporter;
+  const run = () => around(() => runStage({ ...what, events, signal, admitImage: admitUnverified }));
+  const kept = { events, command: commandLine, boot: flags.boot ?? false };
+  const result = await (isThisMachine(what.root) ? keepStage(what.stage, run, kept) : run());
   reporter.result({ ...result }, renderStageResult(result, { paint: reporter.paint, debug: flags.debug ?? false }));
   return result.outcome === 'failed' && strict ? EXIT_STATUS['HF-STAGE'] : 0;
 }

@@ -63,12 +63,14 @@ export function defineStageCommands(define: Define): void {
     },
   );
   define(
-    'schema',
-    'print the JSON Schema of cloud-config files, for editors',
+    'schema [what]',
+    'print a JSON Schema: cloud-config (stage files, the default), policy, plan, status',
     [new Option('--compact', 'on one line')],
     async () => (await import('./schema.ts')).schemaCommand,
     {
-      example: `  holdfast schema > cloud-config.schema.json
+      example: `  holdfast schema status               of what holdfast status --json prints
+  holdfast schema plan                 of what upgrade --plan --json prints
+  holdfast schema > cloud-config.schema.json
   and as the first line of a stage file:
   # yaml-language-server: $schema=./cloud-config.schema.json`,
     },

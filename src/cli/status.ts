@@ -2,6 +2,8 @@
 
 import { describeAssessment } from '../lifecycle/assessment-report.ts';
 import { type BootReport, describeFailedSlot, describeFailedStage, describeLayout } from '../lifecycle/boot-report.ts';
+import { CHECK_STATUS } from '../lifecycle/check-status.ts';
+import { type Judgement, judgeStatus } from '../lifecycle/judge-status.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { inspectStatus, type MachineStatus, type SlotStatus } from '../lifecycle/status.ts';
 import { describeRunning } from '../overlay/describe-running.ts';
@@ -9,22 +11,36 @@ import { troubleOf } from '../overlay/running.ts';
 import { INITRAMFS_STAGES, type StageFailure, type StageRecord } from '../stages/stagerecord.ts';
 import { oneLine } from '../system/oneline.ts';
 import type { CommandContext } from './program.ts';
+import { healthLines, lastActionLines, pendingLines, row, spaceLines } from './status-changes.ts';
 
-export async function statusCommand({ reporter }: CommandContext): Promise<number> {
-  const status = await inspectStatus();
-  reporter.result({ ...status }, statusLines(status));
-  return 0;
+interface StatusFlags {
+  check?: boolean;
 }
 
-/** Words stand in columns of this width. */
+export async function statusCommand({ reporter }: CommandContext, _: string[], flags: StatusFlags): Promise<number> {
+  const status = await inspectStatus();
+  const check = judgeStatus(status);
+  reporter.result({ ...status, check }, [...(flags.check ? checkLines(check) : []), ...statusLines(status)]);
+  // Scripts that only look have always got 0.
+  return flags.check ? CHECK_STATUS[check.outcome] : 0;
+}
+
+/** What monitoring shows is the first line. */
+export function checkLines({ outcome, troubles, warnings }: Judgement): string[] {
+  const [first] = [...troubles, ...warnings];
+  const count = troubles.length + warnings.length;
+  const more = count > 1 ? ` (and ${count - 1} more)` : '';
+  return [row(outcome.toUpperCase(), first === undefined ? 'nothing is wrong' : oneLine(first, MAX_CHARACTERS) + more)];
+}
+
+/** As wide as words are here. */
 const WIDTH = 10;
 /** A step's name may be a text of its own. */
 const MAX_CHARACTERS = 300;
-const row = (word: string, text: string) => `${word.padEnd(WIDTH)} ${text}`;
 
 /** The status of a machine as lines of text. */
 export function statusLines(status: MachineStatus): string[] {
-  const { boot, slots, stateFreeBytes, problems, unknown } = status;
+  const { boot, slots, problems, unknown } = status;
   return [
     row('booted', bootedWords(status)),
     ...assessmentLines(boot),
@@ -34,22 +50,12 @@ export function statusLines(status: MachineStatus): string[] {
     ...layoutLines(boot),
     ...overlayLines(status.overlay),
     ...slots.flatMap((slot) => [slotLine(slot, status), ...trustLines(slot)]),
-    ...lastActionLines(status.lastAction),
-    ...(stateFreeBytes === undefined ? [] : [row('COS_STATE', `${formatBytes(stateFreeBytes)} free`)]),
+    ...healthLines(status),
+    ...pendingLines(status),
+    ...lastActionLines(status),
+    ...spaceLines(status),
     ...problems.map((problem) => row('PROBLEM', problem)),
     ...unknown.map((what) => row('unknown', what)),
-  ];
-}
-
-/** An action that went well leaves nothing to say. */
-function lastActionLines(last: MachineStatus['lastAction']): string[] {
-  if (last === undefined || last.outcome === 'ok') return [];
-  const indent = ' '.repeat(WIDTH + 1);
-  const how =
-    last.outcome === 'failed' ? `failed: ${last.error ?? 'the reason is unknown'}` : 'completed with warnings:';
-  return [
-    row('last', oneLine(`${last.action} at ${last.date} ${how}`, MAX_CHARACTERS)),
-    ...last.warnings.map((text) => `${indent}! ${oneLine(text, MAX_CHARACTERS)}`),
   ];
 }
 

@@ -1,6 +1,7 @@
 // The commands for builders of images and for the boot: names, flags, help and examples.
 
 import { type Command, Option } from 'commander';
+import type { InitFlags } from './init.ts';
 import { dryRun, output, rootOption } from './options.ts';
 import type { Define } from './program.ts';
 
@@ -15,7 +16,10 @@ export function defineSystemCommands(define: Define, program: Command): void {
       dryRun(),
       ...output(),
     ],
-    async () => (await import('./init.ts')).initCommand,
+    async () => {
+      const { initCommand } = await import('./init.ts');
+      return (context, positional, flags: InitFlags) => initCommand(context, positional, flags, program);
+    },
     {
       root: true,
       example: '  RUN holdfast init                       in a container file\n  holdfast init --root /srv/rootfs',
@@ -26,7 +30,7 @@ export function defineSystemCommands(define: Define, program: Command): void {
     'mount the writable layout of an immutable root (used by the initramfs)',
     [new Option('--sysroot <directory>', 'where the root is mounted').default('/sysroot'), dryRun(), ...output()],
     async () => (await import('./mount.ts')).mountCommand,
-    { root: true },
+    { root: true, example: '  holdfast mount --dry-run      what the initramfs would mount' },
   );
   define(
     'assess',
@@ -52,7 +56,7 @@ export function defineSystemCommands(define: Define, program: Command): void {
     [],
     async () =>
       async (_context, [shell]) => {
-        const { completionScript } = await import('./completion.ts');
+        const { completionScript } = await import('./completion/script.ts');
         const { printText } = await import('./print.ts');
         await printText(completionScript(program, shell ?? ''));
         return 0;
@@ -62,5 +66,32 @@ export function defineSystemCommands(define: Define, program: Command): void {
   holdfast completion zsh > "\${fpath[1]}/_holdfast"
   holdfast completion fish > ~/.config/fish/completions/holdfast.fish`,
     },
+  );
+  define(
+    'man [commands...]',
+    'show the manual page of a command',
+    [],
+    async () => async (_context, words) => {
+      const { manCommand } = await import('./man.ts');
+      return await manCommand(program, words);
+    },
+    {
+      example: `  holdfast man upgrade
+  holdfast man overlay create
+  holdfast man upgrade > holdfast-upgrade.8      its source, for packages`,
+    },
+  );
+  define(
+    'complete <topic>',
+    'print words for the completion of a command line (asked by the scripts of "completion")',
+    [],
+    async () =>
+      async (_context, [topic = '']) => {
+        const { machineWords } = await import('./completion/machine-words.ts');
+        const { printText } = await import('./print.ts');
+        await printText((await machineWords(topic)).map((word) => `${word}\n`).join(''));
+        return 0;
+      },
+    { hidden: true, example: '  holdfast complete features' },
   );
 }

@@ -6,12 +6,16 @@ import { type CarryPlan, overlayJson } from '../lifecycle/carry-engine.ts';
 import type { Moved } from '../lifecycle/fill-slot.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import { choosePower, type PowerFlags, powerDown } from '../lifecycle/power.ts';
+import type { SessionOptions } from '../lifecycle/session.ts';
 import type { Settings } from '../lifecycle/settings.ts';
 import { configuredImage } from '../lifecycle/settings-image.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
+import type { UpgradeRequest } from '../lifecycle/upgrade.ts';
+import type { PackagePolicy } from '../owner/policy.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { type ImageFlags, namedImage, openImageText, openNamedImage } from './image-option.ts';
 import { type LifecycleFlags, labelsOf, runOptions, strictnessOf } from './lifecycle-options.ts';
+import { checkPlanFlags, type PlanFlags } from './plan-flags.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
@@ -21,13 +25,14 @@ import { warningLines } from './warning-lines.ts';
 
 type UpgradePlan = UpgradeResult['plan'];
 
-interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags {
+interface UpgradeFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags, PlanFlags {
   recovery?: boolean;
   recoverySystem?: string;
   'recoverySystem.uri'?: string;
   /** `false` with --no-overlay. */
   overlay?: boolean;
   take?: readonly string[];
+  packages?: PackagePolicy;
 }
 
 export async function upgradeCommand(
@@ -37,15 +42,67 @@ export async function upgradeCommand(
 ): Promise<number> {
   const settings = await machineSettings(context, flags);
   const power = choosePower(flags, settings);
+  checkPlanFlags(flags);
+  const session = sessionOptions(context, flags, settings);
+  if (flags.discardPlan) {
+    await (await import('./upgrade-plan.ts')).discardKeptPlan(context, session);
+    return 0;
+  }
+  if (flags.apply !== undefined) {
+    const { applyPlan } = await import('./upgrade-plan.ts');
+    const outcome = await applyPlan(context, { plan: flags.apply, image: namedImage(argument, flags) }, session);
+    return finish(context, power, outcome.startsWith('ok'));
+  }
   const { system, recovery } = whatToUpgrade(argument, flags, settings);
+  if (flags.plan || flags.rehearse) {
+    if (recovery) {
+      const text = 'the settings have the recovery system upgraded; the plan is of the system alone';
+      context.reporter.events({ type: 'notice', level: 'warning', text });
+    }
+    const { planSystem } = await import('./upgrade-plan.ts');
+    const planned = await planSystem(context, await systemRequest(context, argument, flags, settings), session, flags);
+    if (!flags.rehearse || planned.outcome !== 'plan-kept') return 0;
+    return (await import('./rehearse.ts')).rehearseKeptPlan(context, planned.id, session);
+  }
   const outcomes: string[] = [];
   if (system) outcomes.push(await upgradeSystem(context, argument, flags, settings));
   if (recovery) outcomes.push(await upgradeRecoverySystem(context, argument, flags, settings, { both: system }));
-  const done = outcomes.some((outcome) => outcome.startsWith('ok'));
+  return finish(
+    context,
+    power,
+    outcomes.some((outcome) => outcome.startsWith('ok')),
+  );
+}
+
+async function finish(context: CommandContext, power: ReturnType<typeof choosePower>, done: boolean): Promise<number> {
   if (power !== undefined && done) {
     await powerDown(power, { events: context.reporter.events, signal: context.signal });
   }
   return 0;
+}
+
+function sessionOptions(context: CommandContext, flags: UpgradeFlags, settings: Settings): SessionOptions {
+  return { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') };
+}
+
+/** What is asked for about the system. */
+async function systemRequest(
+  context: CommandContext,
+  argument: string | undefined,
+  flags: UpgradeFlags,
+  settings: Settings,
+): Promise<UpgradeRequest> {
+  return {
+    image: await openNamedImage(argument, flags, context, { settings, setting: 'upgrade.system' }),
+    strictness: strictnessOf(flags.strict, settings),
+    force: flags.force ?? settings.value('upgrade.force') ?? false,
+    minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
+    assess: settings.value('boot-assessment') ?? true,
+    allowDowngrade: mayDowngrade(flags, settings),
+    overlay: flags.overlay === false ? 'leave' : 'carry',
+    packages: flags.packages,
+    takes: parseTakes(flags.take),
+  };
 }
 
 /** How little of an image had to be moved; trees have nothing to compare it with. */
@@ -93,20 +150,9 @@ async function upgradeSystem(
   settings: Settings,
 ): Promise<string> {
   const { reporter } = context;
-  const image = await openNamedImage(argument, flags, context, { settings, setting: 'upgrade.system' });
-  const result = await upgrade(
-    {
-      image,
-      strictness: strictnessOf(flags.strict, settings),
-      force: flags.force ?? settings.value('upgrade.force') ?? false,
-      minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
-      assess: settings.value('boot-assessment') ?? true,
-      allowDowngrade: mayDowngrade(flags, settings),
-      overlay: flags.overlay === false ? 'leave' : 'carry',
-      takes: parseTakes(flags.take),
-    },
-    { ...runOptions(context, flags), labels: labelsOf(settings), hookSources: settings.value('cloud-init-paths') },
-  );
+  const request = await systemRequest(context, argument, flags, settings);
+  const { image } = request;
+  const result = await upgrade(request, sessionOptions(context, flags, settings));
   const { outcome, plan, warnings, durationMs, prettyName, facts, moved, overlay } = result;
   if (outcome === 'planned') {
     const isCarried = plan.actions.some(({ kind }) => kind === 'plan-overlay');

@@ -93,12 +93,18 @@ it('a stage that a time limit ends is recorded, with where it was', async () => 
   expect(read('dev/serial-a')).toContain('Stage boot did not finish: interrupted');
 });
 
-it('while an image is built, nothing is recorded, nor for another tree, a stage of one’s own or a plan', async () => {
+it('while an image is built, nothing is kept, nor for another tree or a plan; a stage of one’s own is in the history alone', async () => {
   file('a.yaml', BROKEN);
   mkdirSync(join(directory, 'tree'));
   await onMachine(
-    `holdfast run-stage fs --root ${directory}/tree; holdfast run-stage mine; holdfast run-stage fs --dry-run`,
+    `holdfast run-stage fs --root ${directory}/tree; holdfast run-stage fs --dry-run; holdfast run-stage mine`,
   );
+  expect(readdirSync(join(directory, 'run/holdfast'))).toEqual(['record']);
+  const kept = readdirSync(join(directory, 'run/holdfast/record')).filter((name) => name.endsWith('.json'));
+  expect(kept.map((name) => JSON.parse(read(`run/holdfast/record/${name}`)))).toMatchObject([
+    { kind: 'stage', name: 'mine', outcome: 'skipped' },
+  ]);
+  rmSync(join(directory, 'run/holdfast'), { recursive: true });
   rmSync(join(directory, 'run/systemd'), { recursive: true });
   await onMachine('holdfast run-stage --boot fs');
   expect(readdirSync(join(directory, 'run')).filter((name) => name !== 'mount')).toEqual([]);

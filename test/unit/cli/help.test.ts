@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { examplesOf, fullName, shownTree } from '../../../src/cli/command-tree.ts';
 import { buildProgram } from '../../../src/cli/program.ts';
 
 function helpOf(command: Command): string {
@@ -18,14 +19,24 @@ function helpOf(command: Command): string {
 
 const program = buildProgram([], () => {});
 
-test.each([program, ...program.commands].map((command) => [command.name(), command] as const))(
-  'the help of %s has no line that is longer',
-  (_name, command) => {
-    expect(
-      helpOf(command)
-        .split('\n')
-        .filter((line) => line.length > 80),
-    ).toEqual([]);
+const withAllBelow = (command: Command): Command[] => [command, ...command.commands.flatMap(withAllBelow)];
+const all = withAllBelow(program).map((command) => [fullName(command), command] as const);
+
+test.each(all)('the help of %s has no line that is longer', (_name, command) => {
+  expect(
+    helpOf(command)
+      .split('\n')
+      .filter((line) => line.length > 80),
+  ).toEqual([]);
+});
+
+test.each(shownTree(program).map((command) => [fullName(command), command] as const))(
+  'the help of %s has an example of it that can be typed',
+  (name, command) => {
+    const examples = examplesOf(command) ?? '';
+    expect(helpOf(command)).toContain(`\nExamples:\n${examples}`);
+    const words = command === program ? 'holdfast ' : name;
+    expect(examples.split('\n').some((line) => line.includes(words))).toBe(true);
   },
 );
 

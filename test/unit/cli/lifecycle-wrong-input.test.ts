@@ -10,10 +10,15 @@ test.each<[string[], string]>([
   [['boot', '--default', 'fallback'], 'one of active, passive, recovery'],
   [['upgrade', 'a', '--system', 'b'], 'two images are named: a and b'],
   [['upgrade', '--recovery-system', 'a', '--recovery-system.uri', 'b'], 'two images for the recovery system are named'],
+  [['apply', '--live', '--take', 'both'], '--take is mine:NUMBER or new:NUMBER'],
+  [['apply', '--reboot', '--poweroff'], 'a machine is either restarted or switched off'],
   [['reset', '--reboot', '--poweroff'], 'a machine is either restarted or switched off'],
   [['reset', '-c', '/no/such.yaml'], 'the stage file /no/such.yaml does not exist'],
   [['deploy', 'a', '--docker-image', 'b'], 'two images are named: a and docker:b'],
   [['rollback', '--wipe'], "unknown option '--wipe'"],
+  [['history', '--last', 'some'], '--last "some" is no number'],
+  [['record', '--all'], "unknown option '--all'"],
+  [['status', '--exit-code'], "unknown option '--exit-code'"],
   [['state', '--repair'], "unknown option '--repair'"],
 ])('holdfast %j', async (args, said) => {
   let text = '';

@@ -1,13 +1,17 @@
 // What `holdfast status` prints in each state of a machine, and the line that a failed stage puts on the console.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AttachedOverlay } from '../../../src/boot/attached-overlay.ts';
 import type { LayoutRecord } from '../../../src/boot/layout-record.ts';
 import { consoleLine } from '../../../src/cli/console-line.ts';
-import { statusLines } from '../../../src/cli/status.ts';
+import { checkLines, statusLines } from '../../../src/cli/status.ts';
 import type { AssessmentReport } from '../../../src/lifecycle/assessment-report.ts';
+import { judgeStatus } from '../../../src/lifecycle/judge-status.ts';
+import { lastActionOf, recentEvents } from '../../../src/lifecycle/last-action.ts';
 import type { MachineStatus } from '../../../src/lifecycle/status.ts';
+import { statusSchema } from '../../../src/lifecycle/status-schema.ts';
 import type { RunningOverlay } from '../../../src/overlay/running.ts';
+import type { RecordEntry } from '../../../src/record/entry.ts';
 import { BOOT_STAGES, type BootStage, type StageRecord } from '../../../src/stages/stagerecord.ts';
 
 const record = (stage: BootStage, changes: Partial<StageRecord> = {}): StageRecord => ({
@@ -309,7 +313,7 @@ test('an action that completed with warnings is told with all of them, one that 
   const last = { action: 'upgrade', command: 'holdfast upgrade x', date: '2026-11-21T10:00:00Z', warnings: [] };
   const lines = (lastAction: MachineStatus['lastAction']) =>
     statusLines({ ...machine(), lastAction }).filter((line) => !WELL.includes(line));
-  expect(lines({ ...last, outcome: 'ok' })).toEqual([]);
+  expect(lines({ ...last, outcome: 'ok' })).toEqual(['last       upgrade at 2026-11-21T10:00:00Z ok']);
   expect(lines({ ...last, outcome: 'ok-with-warnings', warnings: ['hook x: step failed', 'two\nlines'] })).toEqual([
     'last       upgrade at 2026-11-21T10:00:00Z completed with warnings:',
     '           ! hook x: step failed',
@@ -318,6 +322,149 @@ test('an action that completed with warnings is told with all of them, one that 
   expect(lines({ ...last, outcome: 'failed', error: 'the disk is full' })).toEqual([
     'last       upgrade at 2026-11-21T10:00:00Z failed: the disk is full',
   ]);
+  expect(
+    lines({ ...last, id: 'abcd2345', outcome: 'refused', error: 'hook x: step at /oem/a:3', outputTail: 'E: 1\nE: 2' }),
+  ).toEqual([
+    'last       upgrade at 2026-11-21T10:00:00Z was refused: hook x: step at /oem/a:3',
+    '           | E: 1',
+    '           | E: 2',
+    '           all of it: holdfast history abcd2345',
+  ]);
+  expect(lines({ ...last, outcome: 'interrupted' })).toEqual([
+    'last       upgrade at 2026-11-21T10:00:00Z was interrupted: it did not come to its end',
+  ]);
+});
+
+test('what happened before it stands below the last action, newest first and without the stages that went well, if only in the end', () => {
+  const entry = (id: string, changes: Partial<RecordEntry>): RecordEntry => ({
+    id,
+    kind: 'action',
+    name: 'upgrade',
+    startedAt: '2026-11-21T10:00:00.123Z',
+    outcome: 'ok',
+    ...changes,
+  });
+  const entries = [
+    entry('aaaa2222', { kind: 'owner', name: 'pkg add vim', message: 'vim is kept' }),
+    entry('gggg2222', { kind: 'stage', name: 'boot', outcome: 'failed', error: { message: 'mended since' } }),
+    entry('bbbb2222', { kind: 'stage', name: 'boot' }),
+    entry('cccc2222', { kind: 'hook', name: 'after-upgrade', parent: 'dddd2222' }),
+    entry('eeee2222', { kind: 'stage', name: 'network', outcome: 'failed', error: { message: 'no net' } }),
+    entry('dddd2222', {}),
+    entry('ffff2222', { outcome: 'skipped' }),
+  ];
+  const recent = recentEvents(entries, 8);
+  const lines = statusLines({ ...machine(), lastAction: lastActionOf(entries), recent });
+  expect(lines.filter((line) => !WELL.includes(line))).toEqual([
+    'last       upgrade at 2026-11-21T10:00:00.123Z ok (dddd2222)',
+    '           2026-11-21 10:00 stage network failed: no net (eeee2222)',
+    '           2026-11-21 10:00 pkg add vim ok: vim is kept (aaaa2222)',
+  ]);
+});
+
+test('what waits is told with the command that goes on', () => {
+  const pending = {
+    plan: { id: '0123456789ab', name: 'Demo 3', image: 'docker:x', created: '2026-11-21T10:00:00Z' },
+    ownerChanges: true,
+    live: { uuid: 'u', date: '', directories: ['/usr'], added: 12, copied: 1 },
+  };
+  const lines = statusLines(machine({ pending, rebootPending: true }));
+  const from = lines.findIndex((line) => line.startsWith('pending'));
+  expect(lines.slice(from, from + 4)).toEqual([
+    'pending    Demo 1 starts at the next reboot',
+    '           the owner’s changes are not in the active system yet: holdfast apply',
+    '           the plan 0123456789ab (Demo 3, 2026-11-21 10:00) is kept: holdfast upgrade --apply',
+    '           until the next reboot only: 12 new paths in /usr',
+  ]);
+  expect(statusLines(machine({ pending: { ownerChanges: false } }))).toEqual(statusLines(machine()));
+});
+
+test('room and failed units', () => {
+  const space = [
+    { name: 'COS_STATE', freeBytes: 5 << 20, totalBytes: 8 << 20 },
+    { name: 'COS_OEM', freeBytes: 1 << 10, totalBytes: 8 << 20 },
+  ];
+  const health = { state: 'degraded', failed: ['a.service', 'b.mount'] };
+  const lines = statusLines(machine({ space, health }));
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'free       COS_STATE 5.0 MiB of 8.0 MiB, COS_OEM 1.0 KiB of 8.0 MiB',
+      'FULL       almost: COS_OEM',
+      'UNITS      failed: a.service, b.mount',
+    ]),
+  );
+  // The last row of a healthy machine without them.
+  expect(lines.some((line) => line.startsWith('COS_STATE'))).toBe(false);
+});
+
+describe('what monitoring asks', () => {
+  const last = { action: 'upgrade', command: 'x', date: '2026-11-21T10:00:00Z', warnings: [] };
+  test.each<[string, MachineStatus, string, string]>([
+    ['nothing', machine(), 'well', 'WELL       nothing is wrong'],
+    [
+      'an upgrade that was refused',
+      machine({ lastAction: { ...last, outcome: 'refused', error: 'no signature' } }),
+      'warnings',
+      'WARNINGS   The last upgrade was refused: no signature',
+    ],
+    [
+      'a failed unit and a full partition',
+      machine({
+        health: { state: 'degraded', failed: ['a.service'] },
+        space: [{ name: 'COS_OEM', freeBytes: 1, totalBytes: 1000 }],
+      }),
+      'warnings',
+      'WARNINGS   The unit a.service has failed. (and 1 more)',
+    ],
+    [
+      'a failed stage',
+      machine({ lastAction: { ...last, outcome: 'refused', error: 'no' } }, { stages: [failed('boot')] }),
+      'trouble',
+      'TROUBLE    Stage boot: 1 step failed: /oem/90_mine.yaml:12:7 "Registry" (and 1 more)',
+    ],
+    [
+      'a slot that is missing',
+      machine({ slots: [{ slot: 'passive', problem: 'cOS/passive.img is missing' }] }),
+      'trouble',
+      'TROUBLE    The passive slot: cOS/passive.img is missing.',
+    ],
+    ['a machine that nobody installed', machine({ unknown: ['slots: none'] }), 'trouble', 'TROUBLE    slots: none'],
+  ])('%s', (_, status, outcome, line) => {
+    const check = judgeStatus(status);
+    expect(check.outcome).toBe(outcome);
+    expect(checkLines(check)).toEqual([line]);
+  });
+});
+
+test('the schema has every field that status prints', () => {
+  const status = machine(
+    {
+      overlay: overlay({ baseBytes: 3 * 2 ** 30 }),
+      space: [{ name: 'COS_STATE', freeBytes: 1, totalBytes: 2 }],
+      health: { state: 'running', failed: [] },
+      pending: {
+        plan: { id: 'a', name: 'b', image: 'c', created: 'd' },
+        planProblem: 'e',
+        ownerChanges: true,
+        live: { uuid: 'u', date: '', directories: ['/usr'], added: 12, copied: 1 },
+      },
+      lastAction: {
+        id: 'abcd2345',
+        action: 'upgrade',
+        command: 'x',
+        date: 'y',
+        outcome: 'refused',
+        warnings: ['w'],
+        error: 'e',
+        outputTail: 't',
+      },
+      recent: [{ id: 'abcd2345', kind: 'action', name: 'upgrade', outcome: 'ok', date: 'd', message: 'm' }],
+    },
+    { stages: [failed('boot')], failedSlots: [{ slot: 'active', reason: 'r' }] },
+  );
+  const printed = JSON.parse(JSON.stringify({ type: 'result', ...status, check: judgeStatus(status) }));
+  // What the schema doesn't know is left out.
+  expect(statusSchema.parse(printed)).toEqual(printed);
 });
 
 test('who vouches for each system stands below it; of what was never asked nothing is said', () => {
