@@ -3,7 +3,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandFailed, run } from '../src/system/process.ts';
-import { keyOfFiles, PROJECT_DIRECTORY } from './cache.ts';
+import { keyOf, keyOfFiles, PROJECT_DIRECTORY } from './cache.ts';
+import { Turn } from './turn.ts';
 
 const SOURCES = ['src', 'os', 'scripts', 'package.json', 'package-lock.json'];
 
@@ -18,10 +19,15 @@ export async function ensureExecutable(log: (line: string) => void): Promise<str
   const executable = join(PROJECT_DIRECTORY, 'dist/holdfast');
   const stamp = `${executable}.key`;
   const key = keyOfFiles(SOURCES.map((path) => join(PROJECT_DIRECTORY, path)));
-  if (existsSync(executable) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return executable;
-  log('building dist/holdfast');
-  const result = await run([bunProgram(), join(PROJECT_DIRECTORY, 'scripts/build.ts')]);
-  if (result.status !== 0) throw commandFailed(result);
-  writeFileSync(stamp, key);
+  const isBuilt = () => existsSync(executable) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
+  if (isBuilt()) return executable;
+  // Two test files may want it at the same moment.
+  await new Turn(`build-${keyOf(PROJECT_DIRECTORY)}`).take(async () => {
+    if (isBuilt()) return;
+    log('building dist/holdfast');
+    const result = await run([bunProgram(), join(PROJECT_DIRECTORY, 'scripts/build.ts')]);
+    if (result.status !== 0) throw commandFailed(result);
+    writeFileSync(stamp, key);
+  });
   return executable;
 }

@@ -13,11 +13,13 @@ const PACKAGES = {
   dosfstools: 'mkfs.vfat: the EFI system partition',
   e2fsprogs: 'mkfs.ext4, e2fsck, debugfs: slot files and partitions',
   fdisk: 'sfdisk: partition tables',
+  fish: 'a shell that completes our command line',
   git: 'repositories that stages follow, and its server side',
   'grub-common': 'grub-mkimage, and grub-fstest, which shows a disk as GRUB sees it',
   'grub-efi-amd64-bin': 'the modules that GRUB is put together from',
   'grub-pc-bin': 'the same for machines with BIOS',
   iproute2: 'ip: networks of a test of its own',
+  mandoc: 'reads our manual pages',
   mmdebstrap: 'the demo system from Debian packages',
   mount: 'mount, losetup',
   mtools: 'mcopy: files of the EFI system partition without mounting it',
@@ -38,6 +40,7 @@ const PACKAGES = {
   'util-linux': 'blkid, flock, fsfreeze, setpriv',
   xfsprogs: 'mkfs.xfs: the state partition',
   xorriso: 'CD images that carry user data',
+  zsh: 'a shell that completes our command line',
   zstd: 'layers of images',
 };
 

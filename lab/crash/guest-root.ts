@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from 'node
 import { join } from 'node:path';
 import { runChecked } from '../../src/system/process.ts';
 import { cacheDirectory, cached, keyOf, keyOfFiles, PROJECT_DIRECTORY, pruneCache } from '../cache.ts';
+import { lockCache } from '../cache-lock.ts';
 import { type BuildOptions, baseKey, ensureBaseTar } from '../demo/base.ts';
 import { withWorkTree } from '../work-tree.ts';
 
@@ -21,7 +22,11 @@ export interface GuestRoot {
 }
 
 /** Returns the guest's root and kernel, making them when the cache doesn't have them (about 15 s). */
-export async function ensureGuestRoot(options: BuildOptions): Promise<GuestRoot> {
+export function ensureGuestRoot(options: BuildOptions): Promise<GuestRoot> {
+  return lockCache(options, () => makeGuestRoot(options));
+}
+
+async function makeGuestRoot(options: BuildOptions): Promise<GuestRoot> {
   const key = keyOf(RECIPE, baseKey(), keyOfFiles([INIT]));
   const made = await cached(`crash-guest-${key}`, async (directory) => {
     const base = await ensureBaseTar(options);

@@ -65,7 +65,8 @@ function noise(seed: string, bytes: number): Buffer {
   return Buffer.concat(blocks).subarray(0, bytes);
 }
 
-async function makeBaseTree(tree: string, kernel: string): Promise<void> {
+/** A tree with all that is looked at but for what tells the systems apart. */
+export async function makeBaseTree(tree: string, kernel: string): Promise<void> {
   for (const path of MOUNT_POINTS) mkdirSync(join(tree, path), { recursive: true });
   await copyPrograms(tree, PROGRAMS);
   mkdirSync(join(tree, 'boot'));
@@ -94,7 +95,7 @@ async function makeBaseTree(tree: string, kernel: string): Promise<void> {
 }
 
 /** Copies programs of this machine with the libraries that they load. */
-async function copyPrograms(tree: string, programs: readonly string[]): Promise<void> {
+export async function copyPrograms(tree: string, programs: readonly string[]): Promise<void> {
   const files = new Set(programs);
   for (const program of programs) {
     const libraries = await runChecked(['ldd', realpathSync(program)]);

@@ -111,6 +111,10 @@ export function version1Files(): DemoFiles {
     },
     // A busy host makes an emulated machine so slow that udev takes longer than the usual 90 s; there would be no login.
     [`${UNITS}/dev-ttyS0.device.d/patience.conf`]: { text: '[Unit]\nJobRunningTimeoutSec=10min\n' },
+    // The same for an address: two minutes are its default, and then it counts as failed.
+    [`${UNITS}/systemd-networkd-wait-online.service.d/patience.conf`]: {
+      text: `[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --timeout=600\n`,
+    },
     // Without these two each boot counts as the first after an update of /usr, and rebuilds caches: a read-only
     // system's /etc and /var begin anew each time.
     'etc/.updated': { text: '' },

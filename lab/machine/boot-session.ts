@@ -3,13 +3,14 @@
 // the same process costs more than twice the CPU time of the first (measured: 63 s against 25 s).
 
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HoldfastError } from '../../src/system/errors.ts';
 import { type MachineShape, qemuArguments } from './command-line.ts';
 import { Monitor } from './monitor.ts';
 import { QemuProcess } from './qemu-process.ts';
+import { SerialPort } from './serial-port.ts';
 
 export interface SessionEnd {
   /** Whether it ended because the machine was reset, by the guest or by us. */
@@ -44,16 +45,18 @@ export class BootSession {
   /** @throws HoldfastError HF-TOOL-MISSING without QEMU, HF-COMMAND with its complaint when it doesn't start. */
   static async start(shape: MachineShape, onOutput: (chunk: Buffer) => void): Promise<BootSession> {
     const socketDirectory = makeSocketDirectory();
-    const sockets = { serialSocket: join(socketDirectory, 'serial'), monitorSocket: join(socketDirectory, 'monitor') };
+    const monitorSocket = join(socketDirectory, 'monitor');
+    const serialPort = await SerialPort.open();
     let qemu: QemuProcess | undefined;
     try {
-      qemu = QemuProcess.start(qemuArguments(shape, sockets));
-      // QEMU waits for this one before it opens the other.
-      const serial = await qemu.connect(sockets.serialSocket);
+      qemu = QemuProcess.start(qemuArguments(shape, { serialPort: serialPort.port, monitorSocket }));
+      const serial = await Promise.race([serialPort.connected, qemu.ended]);
+      if (!(serial instanceof Socket)) throw new HoldfastError('HF-COMMAND', 'QEMU did not start: it said nothing');
       serial.on('data', onOutput);
-      const monitor = await Monitor.open(await qemu.connect(sockets.monitorSocket));
+      const monitor = await Monitor.open(await qemu.connect(monitorSocket));
       return new BootSession(qemu, serial, monitor, socketDirectory);
     } catch (error) {
+      serialPort.close();
       await qemu?.kill();
       rmSync(socketDirectory, { recursive: true, force: true });
       if (qemu === undefined || qemu.complaints === '') throw error;

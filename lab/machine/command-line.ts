@@ -62,9 +62,10 @@ export interface MachineShape {
   extraArguments: readonly string[];
 }
 
-/** UNIX socket paths; QEMU listens. */
 export interface MachineSockets {
-  serialSocket: string;
+  /** A TCP port of 127.0.0.1 that somebody listens on (SerialPort says why). */
+  serialPort: number;
+  /** The path of a UNIX socket that QEMU listens on. */
   monitorSocket: string;
 }
 
@@ -87,14 +88,13 @@ export function qemuArguments(shape: MachineShape, sockets: MachineSockets): str
   if (secureBoot) args.push('-global', 'driver=cfi.pflash01,property=secure,value=on');
   args.push(...acceleratorArguments(shape.accelerator));
   args.push('-smp', String(shape.cpus), '-m', String(shape.memoryMiB));
-  // With wait=on the guest starts when the driver has connected: its first byte is never lost.
   args.push(
     '-chardev',
     properties('socket', {
       id: 'serial0',
-      path: sockets.serialSocket,
-      server: 'on',
-      wait: 'on',
+      host: '127.0.0.1',
+      port: String(sockets.serialPort),
+      nodelay: 'on',
       logfile: shape.serialLog,
       logappend: 'on',
     }),

@@ -12,6 +12,7 @@ import type { DirectKernel, Disk, Forward, MachineShape, Network } from './comma
 import { Console } from './console.ts';
 import { prepareFirmware } from './firmware.ts';
 import { GuestShell } from './guest-shell.ts';
+import { guestProcessors } from './guests.ts';
 import { BOOT_TIMEOUT_MS, COMMAND_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } from './timings.ts';
 
 export interface BootOptions {
@@ -21,7 +22,7 @@ export interface BootOptions {
   logFile: string;
   /** Default 1024. */
   memoryMiB?: number;
-  /** Default 2. */
+  /** Default 2, and 1 in tests that run beside others. */
   cpus?: number;
   /** Default `user`. */
   network?: Network;
@@ -100,7 +101,7 @@ export class Machine {
       {
         disks: await Promise.all(options.disks.map((disk, index) => throwAwayCopy(disk, `${logFile}.disk${index}`))),
         memoryMiB: options.memoryMiB ?? 1024,
-        cpus: options.cpus ?? 2,
+        cpus: options.cpus ?? guestProcessors(),
         network: options.network ?? 'user',
         forwards: options.forwards ?? [],
         accelerator: options.accelerator ?? (await chooseAccelerator()),

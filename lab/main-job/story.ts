@@ -1,18 +1,17 @@
 // The main job as steps that each do something to a real machine, look at what came of it, and fail when it isn't so:
 // `npm start` shows them to a person, test/vm checks them in CI. Nothing here prints.
 
-import { existsSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../../src/system/errors.ts';
 import { runChecked } from '../../src/system/process.ts';
 import { type DemoImages, ensureDemoImages } from '../demo/images.ts';
+import { installOn } from '../demo/installed.ts';
 import { Machine } from '../machine/machine.ts';
 import { ensurePackageRepository } from '../packages/repository.ts';
 import { type PackageServer, servePackages } from '../packages/server.ts';
 import { Publisher } from '../registry/publisher.ts';
 import { guestSourceLine, stageFile } from './stage-file.ts';
-
-export const DISK_BYTES = 12 * 1024 ** 3;
 
 export interface StoryOptions {
   /** Disk image, logs and firmware variables are kept here; a disk from an earlier run is replaced. */
@@ -97,17 +96,8 @@ export class Story {
 
   /** Version 1 onto a sparse disk image. */
   async install(): Promise<Shown> {
-    const { executable, signal } = this.#options;
-    rmSync(this.disk, { force: true });
-    writeFileSync(this.disk, '');
-    truncateSync(this.disk, DISK_BYTES);
-    const image = `oci-layout:${this.#requireImages().layout}:v1`;
-    await runChecked([executable, 'install', this.disk, '--system', image], {
-      signal,
-      // An interrupted install unmounts and detaches first; that may take longer than the usual grace.
-      graceMs: 60_000,
-      onLine: (line) => this.#log(line),
-    });
+    const { signal } = this.#options;
+    await installOn(this.disk, `oci-layout:${this.#requireImages().layout}:v1`, { log: this.#log, signal });
     return {
       shown: ['a GPT disk with COS_GRUB, COS_OEM, COS_RECOVERY, COS_STATE and COS_PERSISTENT'],
       bytes: { count: this.#diskBytes(), of: 'on the disk' },
@@ -170,6 +160,11 @@ export class Story {
         })`,
       ],
     };
+  }
+
+  /** The lab's packages are the only ones that the machine's package manager knows, until the next reboot. */
+  async usePackageServer(): Promise<void> {
+    await this.machine.putFile('/etc/apt/sources.list', guestSourceLine(OFFLINE_ADDRESS));
   }
 
   /** The machine learns where the registry is and whose certificate it has, as its owner would tell it. */

@@ -11,6 +11,7 @@ import { UndoStack } from '../../src/system/plan.ts';
 import { runChecked } from '../../src/system/process.ts';
 import { cacheDirectory } from '../cache.ts';
 import type { DemoImages } from '../demo/images.ts';
+import { thisMachine } from '../turn.ts';
 import { withWorkTree } from '../work-tree.ts';
 import { GRUB_MENU } from './files.ts';
 import { makeOldTree } from './image.ts';
@@ -46,7 +47,7 @@ export async function makeOldDisk(disk: string, demo: DemoImages, log: (line: st
     await runChecked(['mkfs.ext2', '-q', '-L', 'COS_ACTIVE', '-d', tree, image, `${IMAGE_MIB}M`]);
     log('its disk');
     await partition(disk);
-    await fill(disk, image, work);
+    await thisMachine.take(() => fill(disk, image, work));
   });
 }
 

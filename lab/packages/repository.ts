@@ -14,7 +14,7 @@ import { type BuildOptions, baseKey, ensureBaseTar } from '../demo/base.ts';
 import { withWorkTree } from '../work-tree.ts';
 
 /** What the repository offers, beside what these depend on. */
-const PACKAGES = ['vim'];
+const PACKAGES = ['vim', 'tree'];
 
 export interface PackageRepository {
   /** A flat repository: `deb [trusted=yes] http://ADDRESS/ ./`. */

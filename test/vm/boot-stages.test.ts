@@ -9,11 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installDemo } from '../../lab/demo/installed.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { DiskImage, machineTraces } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, settledTraces } from '../system/lifecycle/disk-image.ts';
 import { allStages, MARKERS, markerStages, parseMarkers } from './stage-markers.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const before = machineTraces();
+const before = await settledTraces();
 const CORPUS = join(import.meta.dirname, '../fixtures/corpus');
 let directory: string;
 let machine: Machine;
@@ -286,6 +286,6 @@ describe('the second boot, with debugrw, a forced check and a file of the comman
 
   test('it switches off, and this machine is as it was', async () => {
     await machine.powerOff();
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 });

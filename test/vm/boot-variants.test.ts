@@ -22,11 +22,11 @@ import { installDemo } from '../../lab/demo/installed.ts';
 import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { DiskImage, machineTraces, slotText } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, settledTraces, slotText } from '../system/lifecycle/disk-image.ts';
 import { MARKERS, markerStages, parseMarkers } from './stage-markers.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const before = machineTraces();
+const before = await settledTraces();
 let directory: string;
 let disk: DiskImage;
 let delivery: string;
@@ -286,8 +286,8 @@ describe('a live system, as from a disc', () => {
     installed.remove();
   });
 
-  test('this machine is as it was', () => {
-    expect(machineTraces()).toEqual(before);
+  test('this machine is as it was', async () => {
+    expect(await settledTraces()).toEqual(before);
     expect(existsSync(directory)).toBe(true);
   });
 });

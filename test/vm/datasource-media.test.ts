@@ -10,10 +10,10 @@ import { ensureExecutable } from '../../lab/executable.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { Story } from '../../lab/main-job/story.ts';
 import { makeSeedDisc, makeSeedFat } from '../../lab/seed-media.ts';
-import { machineTraces } from '../system/lifecycle/disk-image.ts';
+import { settledTraces } from '../system/lifecycle/disk-image.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const before = machineTraces();
+const before = await settledTraces();
 let directory: string;
 let machine: Machine;
 
@@ -123,6 +123,6 @@ describe('on the running system', () => {
 
   test('it switches off, and this machine is as it was', async () => {
     await machine.powerOff();
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 });

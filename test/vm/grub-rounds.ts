@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureBaseTar } from '../../lab/demo/base.ts';
 import { Machine } from '../../lab/machine/machine.ts';
+import { thisMachine } from '../../lab/turn.ts';
 import { writeGrubEnvironment } from '../../src/boot/grub-environment.ts';
 import { buildGrubPrograms } from '../../src/boot/grub-program.ts';
 import { OS_FILES } from '../../src/boot/os-files.generated.ts';
@@ -66,16 +67,12 @@ export class GrubRounds {
     await rounds.#makeTree(log);
     writeFileSync(rounds.#base, '');
     truncateSync(rounds.#base, 4096 * 2 ** 20);
-    await install(
-      {
-        image: await openImage({ kind: 'dir', path: rounds.tree }),
-        target: rounds.#base,
-        strictness: 'chroot',
-        force: false,
-        cloudInit: [],
-        bootEntry: false,
-      },
-      { command: 'test', now: '2026-11-20T10:00:00.000Z' },
+    const image = await openImage({ kind: 'dir', path: rounds.tree });
+    await thisMachine.take(() =>
+      install(
+        { image, target: rounds.#base, strictness: 'chroot', force: false, cloudInit: [], bootEntry: false },
+        { command: 'test', now: '2026-11-20T10:00:00.000Z' },
+      ),
     );
     await rounds.change(rounds.#base, ({ state }) => {
       writeGrubEnvironment(join(state, 'grub_oem_env'), { timeout: '1' });

@@ -1,21 +1,21 @@
 // One disk on three machines: with Secure Boot on, with a BIOS, and with Secure Boot again after somebody changed one
 // byte of the active kernel. Debian's signed files come with the image. About two minutes, two full boots.
 
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cacheDirectory } from '../../lab/cache.ts';
 import { deriveImage, ensureDemoImages } from '../../lab/demo/images.ts';
-import { ensureExecutable } from '../../lab/executable.ts';
+import { installOn } from '../../lab/demo/installed.ts';
 import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
 import { signedLoaderFiles } from '../../lab/packages/signed-loader.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { DiskImage, machineTraces } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, settledTraces } from '../system/lifecycle/disk-image.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const before = machineTraces();
+const before = await settledTraces();
 let directory: string;
 let layout: string;
 let disk: string;
@@ -72,13 +72,10 @@ async function changeKernel(): Promise<void> {
 describe('an image with a signed boot loader', () => {
   test('is installed with shim in front of GRUB', async () => {
     const signal = new AbortController().signal;
-    const executable = await ensureExecutable(log);
     const demo = await ensureDemoImages({ log, signal });
     const files = await signedLoaderFiles({ log, signal });
     await deriveImage(demo, { from: 'v1', layout, tag: 'signed', files });
-    writeFileSync(disk, '');
-    truncateSync(disk, 12 * 1024 ** 3);
-    const said = await runChecked([executable, 'install', disk, '--system', `oci-layout:${layout}:signed`]);
+    const said = await installOn(disk, `oci-layout:${layout}:signed`, { log });
     expect(said).toContain('boot the machine from this disk (UEFI with or without Secure Boot, or BIOS)');
     const config = await onEsp('EFI/BOOT/grub.cfg');
     expect(config).toContain('search --no-floppy --label');
@@ -87,7 +84,7 @@ describe('an image with a signed boot loader', () => {
     expect(listed.trim().split('\n').sort()).toEqual(
       ['BOOTX64.EFI', 'grub.cfg', 'grubx64.efi', 'mmx64.efi'].map((name) => `::/EFI/BOOT/${name}`),
     );
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 
   test('boots with Secure Boot on, and no unit fails', async () => {

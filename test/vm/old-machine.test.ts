@@ -9,11 +9,11 @@ import { makeDelivery } from '../../lab/demo/delivery.ts';
 import { deriveImage, ensureDemoImages } from '../../lab/demo/images.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { makeOldDisk } from '../../lab/old-machine/disk.ts';
-import { DiskImage, machineTraces } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, settledTraces } from '../system/lifecycle/disk-image.ts';
 
 const OS_RELEASE = 'NAME="Holdfast demo"\nPRETTY_NAME="Holdfast demo 3"\nID=holdfast-demo\n';
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const before = machineTraces();
+const before = await settledTraces();
 let directory: string;
 let disk: string;
 let delivery: string;
@@ -104,6 +104,6 @@ describe('a machine of cOS 0.8.10', () => {
     await DiskImage.at(disk).withMounted('COS_STATE', (state) => {
       expect(readdirSync(join(state, 'cOS')).filter((file) => /transition|\.new$/.test(file))).toEqual([]);
     });
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 });

@@ -9,12 +9,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Machine } from '../../lab/machine/machine.ts';
 import { ensurePackageRepository } from '../../lab/packages/repository.ts';
 import { type PackageServer, servePackages } from '../../lab/packages/server.ts';
-import { machineTraces } from '../system/lifecycle/disk-image.ts';
+import { settledTraces } from '../system/lifecycle/disk-image.ts';
 import { CHANGE_FILES, CHANGE_PACKAGES, compareLists, listRoot, MAKE_OBJECTS, MINE } from './overlay-changes.ts';
 import { disksOf, makeOverlayDisks } from './overlay-disks.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
-const traces = machineTraces();
+const traces = await settledTraces();
 const LONG = { timeoutMs: 900_000 };
 /** On COS_PERSISTENT: what is noted here outlives every root. */
 const NOTES = '/usr/local';
@@ -71,7 +71,8 @@ describe('a root with an overlay', () => {
 
   test('a plan says what version 2 makes of it, and writes nothing', async () => {
     await deliver();
-    const files = `find /run/initramfs/cos-state -xdev -type f -printf '%i %s %T@ %p\\n' | sort
+    // But for the record, which says that somebody asked.
+    const files = `find /run/initramfs/cos-state -xdev -type f ! -path '*/holdfast/record' -printf '%i %s %T@ %p\\n' | sort
       ls -s /run/initramfs/overlay; findmnt -no OPTIONS /run/initramfs/cos-state`;
     const before = await guest(files);
     const planned = await machine.run('holdfast overlay plan --to oci-layout:/run/delivery/layout:v2', LONG);
@@ -180,6 +181,6 @@ describe('the next upgrade', () => {
 
   test('the machine shuts down in order', async () => {
     await machine.powerOff();
-    expect(machineTraces()).toEqual(traces);
+    expect(await settledTraces()).toEqual(traces);
   });
 });

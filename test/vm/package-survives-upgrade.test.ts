@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureExecutable } from '../../lab/executable.ts';
 import { Story } from '../../lab/main-job/story.ts';
-import { DiskImage, machineTraces, slotText } from '../system/lifecycle/disk-image.ts';
+import { DiskImage, settledTraces, slotText } from '../system/lifecycle/disk-image.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 let directory: string;
 let story: Story;
-const before = machineTraces();
+const before = await settledTraces();
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-story-'));
@@ -42,7 +42,7 @@ describe('a package survives an upgrade', () => {
 
   test('version 1 is installed and leaves no mount and no loop device on this machine', async () => {
     await story.install();
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 
   test('it boots through UEFI and GRUB with a read-only root and no failed unit', async () => {
@@ -109,6 +109,6 @@ describe('a package survives an upgrade', () => {
       expect(await slotText(state, 'passive', '/usr/lib/os-release')).toContain('Holdfast demo 1');
       expect(await slotText(state, 'passive', '/var/lib/dpkg/status')).not.toContain('Package: vim\n');
     });
-    expect(machineTraces()).toEqual(before);
+    expect(await settledTraces()).toEqual(before);
   });
 });

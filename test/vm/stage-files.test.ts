@@ -6,11 +6,11 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ensureDemoImages } from '../../lab/demo/images.ts';
+import { installDemo } from '../../lab/demo/installed.ts';
 import { ensureExecutable } from '../../lab/executable.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { machineTraces } from '../system/lifecycle/disk-image.ts';
+import { settledTraces } from '../system/lifecycle/disk-image.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 const ACCOUNTS = join(import.meta.dirname, '../fixtures/accounts/login.yaml');
@@ -60,7 +60,7 @@ stages:
 
 let directory: string;
 let machine: Machine;
-const before = machineTraces();
+const before = await settledTraces();
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-stages-'));
@@ -99,25 +99,12 @@ describe('stage files on a booted machine', () => {
     const [disk, data] = [join(directory, 'disk.img'), join(directory, 'data.img')];
     const files = [join(directory, 'system.yaml'), ACCOUNTS];
     writeFileSync(files[0] ?? '', SYSTEM);
-    for (const [file, bytes] of [
-      [disk, 12 * 1024 ** 3],
-      [data, 1024 ** 3],
-    ] as const) {
-      writeFileSync(file, '');
-      truncateSync(file, bytes);
-    }
+    writeFileSync(data, '');
+    truncateSync(data, 1024 ** 3);
     const executable = await ensureExecutable(log);
     await runChecked([executable, 'validate', '--strict', ...files]);
-    const { layout } = await ensureDemoImages({ log, signal: new AbortController().signal });
-    await runChecked([
-      executable,
-      'install',
-      disk,
-      '--system',
-      `oci-layout:${layout}:v1`,
-      ...files.flatMap((file) => ['--cloud-init', file]),
-    ]);
-    expect(machineTraces()).toEqual(before);
+    await installDemo(disk, { cloudInit: files, log });
+    expect(await settledTraces()).toEqual(before);
     machine = await Machine.boot({
       disks: [
         { file: disk, serial: 'system' },

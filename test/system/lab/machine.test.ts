@@ -90,6 +90,19 @@ describe('a machine', () => {
     await machine.run('dmesg -n emerg');
   });
 
+  test('loses nothing of what the kernel prints while nobody reads the console', async () => {
+    await machine.run('dmesg -n debug');
+    const lines = 200;
+    await machine.run(
+      `(sleep 1; for i in $(seq ${lines}); do echo "<3>busy line $i." >/dev/kmsg; done) >/dev/null 2>&1 &`,
+    );
+    // This process stands still, as on a busy host.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+    await machine.run(`until dmesg | grep -q 'busy line ${lines}\\.'; do sleep 0.2; done; dmesg -n emerg`);
+    const printed = readFileSync(machine.logFile, 'latin1').match(/busy line \d+\.\r?$/gm) ?? [];
+    expect(printed).toHaveLength(lines);
+  });
+
   test('carries files both ways', async () => {
     const bytes = Buffer.from(Array.from({ length: 9000 }, (_, index) => (index * 31) % 256));
     await machine.putFile("/root/a b/it's", bytes, 0o600);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type MachineShape, qemuArguments } from '../../../lab/machine/command-line.ts';
 
-const SOCKETS = { serialSocket: '/s/serial', monitorSocket: '/s/monitor' };
+const SOCKETS = { serialPort: 4711, monitorSocket: '/s/monitor' };
 const SHAPE: MachineShape = {
   disks: [{ file: '/d/disk.img', serial: 'system' }],
   memoryMiB: 1024,
@@ -28,7 +28,7 @@ describe('the command line of QEMU', () => {
 
   test('waits for the driver before the guest runs, and logs the console from its first byte', () => {
     expect(valuesOf('-chardev', {})[0]).toBe(
-      'socket,id=serial0,path=/s/serial,server=on,wait=on,logfile=/d/serial.log,logappend=on',
+      'socket,id=serial0,host=127.0.0.1,port=4711,nodelay=on,logfile=/d/serial.log,logappend=on',
     );
   });
 
