@@ -2,10 +2,8 @@
 // switching to just that. Until `take-plan` nothing of a kept plan is touched, and before it everything is checked again.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
-import { z } from 'zod';
 import { digestContent } from '../overlay/base-digest.ts';
 import { conflictsOf } from '../overlay/rebase/losers.ts';
 import {
@@ -31,6 +29,7 @@ import { type BuildSlotState, newDeployment } from './build-slot.ts';
 import type { CarryState } from './carry-overlay.ts';
 import { asBytes } from './carry-trees.ts';
 import { transitionOf } from './fill-slot.ts';
+import { packPlannedDetails } from './planned-details.ts';
 import { staleReasons } from './planned-inputs.ts';
 import type { ActionTiming, PlanMaterial } from './planned-material.ts';
 import { type PlannedInputs, type PlannedRecord, readPlanned, renderPlanned, writePlanned } from './planned-record.ts';
@@ -154,8 +153,8 @@ export const plannedPerformers: Performers<PlannedAction, PlannedState> = {
     for (const name of [PLANNED_RECORD, PLANNED_FILE, PLANNED_DETAILS]) {
       undo.onFailure(`remove ${name}`, () => rmSync(join(stateDirectory, name), { force: true }));
     }
-    const details = gzipSync(JSON.stringify({ document: planning.document, writes: planning.writes }));
-    const record = { ...planning.record, details: sha256(details) };
+    const { bytes: details, digest } = packPlannedDetails({ document: planning.document, writes: planning.writes });
+    const record = { ...planning.record, details: digest };
     // What can't be noted is refused while there is nothing to take back.
     renderPlanned(record);
     writeFileDurably(join(stateDirectory, PLANNED_DETAILS), details, { mode: 0o600 });
@@ -284,46 +283,6 @@ export const discardPerformers: Performers<DiscardAction, SwitchState> = {
       rmSync(join(stateDirectory, name), { force: true });
   },
 };
-
-const detailsSchema = z.strictObject({
-  document: z.unknown(),
-  writes: z.array(
-    z.strictObject({
-      partition: z.enum(['oem', 'persistent']),
-      path: z
-        .string()
-        .refine((path) => path !== '' && path.split('/').every((part) => !/^\.{0,2}$/.test(part)), 'a path'),
-      what: z.enum(['written', 'removed']),
-      before: z.string(),
-      after: z.string(),
-    }),
-  ),
-});
-
-const MAX_DETAILS_BYTES = 256 << 20;
-
-/**
- * What belongs to a kept plan.
- * @throws HoldfastError HF-PLAN when it is not what was written.
- */
-export function readPlannedDetails(
-  stateDirectory: string,
-  record: PlannedRecord,
-): { document: unknown; writes: readonly PlannedWrite[] } {
-  try {
-    const bytes = readFileSync(join(stateDirectory, PLANNED_DETAILS));
-    if (sha256(bytes) !== record.details) throw new Error('it is damaged');
-    const { document, writes } = detailsSchema.parse(
-      JSON.parse(gunzipSync(bytes, { maxOutputLength: MAX_DETAILS_BYTES }).toString('utf8')),
-    );
-    return { document, writes };
-  } catch (error) {
-    throw new HoldfastError('HF-PLAN', `/${PLANNED_DETAILS} of the plan ${record.id} can't be used`, {
-      cause: error,
-      hint: AGAIN,
-    });
-  }
-}
 
 /** Everything of a plan but the pristine of its image; first what makes it count. */
 const PLANNED_NAMES = [PLANNED_RECORD, PLANNED_FILE, PLANNED_DETAILS, PLANNED_WRITES];
