@@ -8,6 +8,7 @@ import { DEFAULT_LABELS, type Labels, SLOT_FILES } from '../slots/names.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { mount, unmount } from '../system/mounts.ts';
 import type { UndoStack } from '../system/plan.ts';
+import { removeMountPoints } from '../system/work-directory.ts';
 import { type Fingerprint, readFingerprint, shortFingerprint, sizeOfBase } from './fingerprint.ts';
 
 export interface BasePlace {
@@ -20,7 +21,6 @@ export interface BasePlace {
 
 export interface BaseOptions {
   labels?: Labels;
-  workDirectory?: string;
 }
 
 /**
@@ -63,7 +63,9 @@ async function openState(undo: UndoStack, options: BaseOptions): Promise<string>
   const labels = options.labels ?? DEFAULT_LABELS;
   const { device, mountPoint } = requirePartition(await locatePartitions(labels), 'state', labels);
   if (mountPoint !== undefined) return mountPoint;
-  const at = join(options.workDirectory ?? `/run/holdfast/overlay-${process.pid}`, 'state');
+  // Not below the place of the set: that is the owner's disk when it is mounted.
+  const at = `/run/holdfast/overlay-state-${process.pid}`;
+  undo.always(`remove ${at}`, () => removeMountPoints(at));
   await mount(device, at, { options: ['ro'] });
   undo.always(`unmount ${at}`, () => unmount(at));
   return at;

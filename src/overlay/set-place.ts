@@ -9,6 +9,7 @@ import { HoldfastError } from '../system/errors.ts';
 import { isReadOnly, listMounts, type Mount, mount, unmount } from '../system/mounts.ts';
 import type { UndoStack } from '../system/plan.ts';
 import { run } from '../system/process.ts';
+import { removeMountPoints } from '../system/work-directory.ts';
 import { splitOverlayPlace } from './argument.ts';
 import { problemOfSetPath } from './names.ts';
 import { problemOfWay } from './path-links.ts';
@@ -48,6 +49,7 @@ export async function openSet(
   const mounted = findMount(listMounts(), deviceNumber(device) ?? '');
   const mountPoint = mounted?.mountPoint ?? options.workDirectory ?? `/run/holdfast/overlay-${process.pid}`;
   if (mounted === undefined) {
+    undo.always(`remove ${mountPoint}`, () => removeMountPoints(mountPoint));
     await mount(device, mountPoint, { options: options.write ? ['rw', 'nodev', 'nosuid'] : ['ro', 'nodev', 'nosuid'] });
     undo.always(`unmount ${mountPoint}`, () => unmount(mountPoint));
   } else requireWritable(mounted, options);

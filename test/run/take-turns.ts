@@ -1,9 +1,12 @@
-// Before a file of test/system is even loaded: it waits for its turn on this machine, unless it can run beside others.
+// Before a file of test/system is even loaded: it waits for its turn on this machine, unless it can run beside others. After
+// it, nothing of its process may be left where the next one looks.
 
+import { readdirSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { thisMachine } from '../../lab/turn.ts';
 import { runsBesideOthers } from './beside-others.ts';
+import { pidInName } from './work-names.ts';
 
 const SYSTEM_TESTS = resolve(import.meta.dirname, '../system');
 const { testPath } = expect.getState();
@@ -26,4 +29,16 @@ if (!runsBesideOthers(relative(SYSTEM_TESTS, testPath))) {
     end();
     await turn;
   });
+}
+
+afterAll(() => {
+  expect(leftByThisProcess(), 'left in /run/holdfast').toEqual([]);
+});
+
+function leftByThisProcess(): string[] {
+  try {
+    return readdirSync('/run/holdfast').filter((name) => pidInName(name) === process.pid);
+  } catch {
+    return [];
+  }
 }

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -19,6 +20,7 @@ import { attachLoop, listLoops } from '../../../src/system/loopdevices.ts';
 import { listMounts, mount, unmount } from '../../../src/system/mounts.ts';
 import { UndoStack } from '../../../src/system/plan.ts';
 import { runChecked } from '../../../src/system/process.ts';
+import { pidInName } from '../../run/work-names.ts';
 
 export class DiskImage {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-disk-'));
@@ -96,6 +98,9 @@ export function slotText(stateDirectory: string, slot: SlotName, path: string): 
   return runChecked(['debugfs', '-R', `cat ${path}`, join(stateDirectory, SLOT_FILES[slot])]);
 }
 
+/** Of a second, in /proc on every Linux of today (USER_HZ). */
+const CLOCK_TICKS = 100;
+
 /** What belongs to an action or to these tests; others may be at work on the same machine. */
 const OURS =
   /holdfast-(disk|tiny)-|\/run\/holdfast\/(install|upgrade|plan|upgrade-recovery|rollback|reset|deploy|boot|state|status|apply|doctor)-|\/run\/cos\/(efi|oem|recovery|state|persistent)\b|tiny-hook/;
@@ -122,10 +127,30 @@ export function settledTraces(): Promise<ReturnType<typeof machineTraces>> {
   return thisMachine.take(machineTraces);
 }
 
-/** Whether a work directory is named after another process that is at work: a test file that runs beside this one. */
+/**
+ * Whether a work directory belongs to another process that is at work: a test file that runs beside this one. A process that
+ * began after the directory was made only has the number of the one that left it.
+ */
 function isOfAnother(name: string): boolean {
-  const pid = /-(\d+)(?:-|$)/.exec(name)?.[1];
-  return pid !== undefined && Number(pid) !== process.pid && existsSync(`/proc/${pid}`);
+  const pid = pidInName(name);
+  if (pid === undefined || pid === process.pid) return false;
+  try {
+    const { birthtimeMs, ctimeMs } = statSync(join('/run/holdfast', name));
+    return startOfProcess(pid) <= (birthtimeMs || ctimeMs);
+  } catch {
+    // Either of them has gone meanwhile.
+    return !existsSync(join('/run/holdfast', name));
+  }
+}
+
+/** In milliseconds since 1970, exact to a hundredth of a second. @throws when there is no such process. */
+function startOfProcess(pid: number): number {
+  // proc(5): the 22nd field, counted behind the name, which may hold spaces and brackets.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  const uptimeSeconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  return Date.now() - 1000 * (uptimeSeconds - Number(fields[19]) / CLOCK_TICKS);
 }
 
 function listNames(directory: string): string[] {

@@ -8,6 +8,7 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -88,8 +89,9 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
-  // Whatever a command mounted is gone when it ends.
+  // Whatever a command mounted is gone when it ends, and the place where it was.
   expect(mountAt(`/run/holdfast/overlay-${process.pid}`)).toBeUndefined();
+  expect(existsSync(`/run/holdfast/overlay-${process.pid}`)).toBe(false);
 });
 
 /** Runs `holdfast overlay …` with this base. */
@@ -577,5 +579,28 @@ test('commands for changes need to be told a set that there is', async () => {
   for (const command of ['grow', 'check', 'repair', 'compact']) {
     expect(await own(command, `${device}:/nothing.img`)).not.toBe(0);
     expect(text).toContain('has no file for');
+  }
+});
+
+test('the state partition is looked at beside the set’s disk, and neither keeps anything of it', async () => {
+  await fill();
+  const state = at('state.img');
+  writeFileSync(state, '');
+  truncateSync(state, 64 * MIB);
+  await runChecked(['mkfs.ext4', '-q', '-F', '-L', 'COS_STATE', state]);
+  const mine = new UndoStack();
+  try {
+    const loop = await attachLoop(mine, state);
+    await mount(loop.device, at('root'));
+    mkdirSync(join(at('root'), 'cOS'));
+    copyFileSync(base, join(at('root'), 'cOS/active.img'));
+    await unmount(at('root'));
+    // Without --base: the base is found on the partition.
+    expect(await overlay('check', set, '--full')).toBe(0);
+    await onDisk((root) => expect(readdirSync(root).sort()).toEqual(['lost+found', name, `${name}.bind`]));
+    expect(readdirSync('/run/holdfast').filter((each) => each.endsWith(`-${process.pid}`))).toEqual([]);
+  } finally {
+    expect(await mine.unwind(false)).toEqual([]);
+    rmSync(state);
   }
 });
