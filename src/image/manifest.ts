@@ -37,6 +37,8 @@ export interface Manifest {
 export interface ImageConfig {
   os: string;
   architecture: string;
+  /** When its builder says that it was made (RFC 3339); nobody has checked that it is a time. */
+  created?: string | undefined;
   labels: Readonly<Record<string, string>>;
   /** Digests of the unpacked layers, lowest first. */
   diffIds: readonly Digest[];
@@ -73,6 +75,7 @@ const manifestSchema = z.object({
 const configSchema = z.object({
   os: z.string(),
   architecture: z.string(),
+  created: z.string().max(64).nullish().catch(undefined),
   config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
   rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(z.string()).max(MAX_LAYERS) }),
   history: z
@@ -116,10 +119,11 @@ export function parseManifest(text: string, where: string): Manifest {
 
 /** @throws HoldfastError HF-IMAGE when the text is no image configuration. */
 export function parseConfig(text: string, where: string): ImageConfig {
-  const { os, architecture, config, rootfs, history } = parseDocument(configSchema, text, where);
+  const { os, architecture, created, config, rootfs, history } = parseDocument(configSchema, text, where);
   return {
     os,
     architecture,
+    created: created ?? undefined,
     labels: config?.Labels ?? {},
     diffIds: rootfs.diff_ids.map((id, index) => parseDigest(id, `layer ${index + 1} in ${where}`)),
     history: (history ?? []).map(({ created, created_by, empty_layer }) => ({

@@ -42,6 +42,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   mren: same('mtools'),
   modprobe: same('kmod'),
   'mkfs.btrfs': { debian: 'btrfs-progs', opensuse: 'btrfsprogs', fedora: 'btrfs-progs' },
+  'mkfs.erofs': same('erofs-utils'),
   'mkfs.ext2': same('e2fsprogs'),
   'mkfs.ext3': same('e2fsprogs'),
   'mkfs.ext4': same('e2fsprogs'),
@@ -65,6 +66,7 @@ const PACKAGES: Readonly<Record<string, PackageNames>> = {
   umount: { debian: 'mount', opensuse: 'util-linux', fedora: 'util-linux' },
   xfs_admin: same('xfsprogs'),
   xfs_growfs: same('xfsprogs'),
+  xorriso: same('xorriso'),
   zstd: same('zstd'),
 };
 
