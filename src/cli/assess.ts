@@ -15,6 +15,7 @@ import { machineSettings } from './settings-option.ts';
 interface AssessFlags {
   dryRun?: boolean;
   expired?: boolean;
+  broken?: boolean;
 }
 
 export async function assessCommand(context: CommandContext, _: string[], flags: AssessFlags): Promise<number> {
@@ -30,6 +31,7 @@ export async function assessCommand(context: CommandContext, _: string[], flags:
   const { boot, outcome, probes, reason, warnings } = await assess(
     {
       expired: flags.expired ?? false,
+      broken: flags.broken ?? false,
       tell: (line) => carefully('the console can’t be told', () => tellConsoles(oneLine(line, 300))),
     },
     options,

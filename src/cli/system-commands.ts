@@ -35,7 +35,12 @@ export function defineSystemCommands(define: Define, program: Command): void {
   define(
     'assess',
     'find out whether this system works: services and health checks (run by a unit after an upgrade)',
-    [new Option('--expired', 'the time for it is over').hideHelp(), dryRun(), ...output()],
+    [
+      new Option('--expired', 'the time for it is over').hideHelp(),
+      new Option('--broken', 'another was ended before it had begun').hideHelp(),
+      dryRun(),
+      ...output(),
+    ],
     async () => (await import('./assess.ts')).assessCommand,
     {
       root: true,

@@ -1,5 +1,5 @@
 // A verdict is written down as the one action of this machine, and waits for another that is at work: it must not be lost
-// because somebody upgrades meanwhile.
+// because somebody upgrades or restarts the machine meanwhile. GRUB would take a good system for one that has failed.
 
 import type { SlotName } from '../slots/names.ts';
 import type { Deployment } from '../slots/state-file.ts';
@@ -13,6 +13,7 @@ const ASSESS_TOOLS = ['blkid', 'flock', 'fsfreeze', 'mount', 'umount'] as const;
 
 /** How long a verdict waits for another action that is at work. */
 const PATIENCE_MS = 300_000;
+const LOCK_INTERVAL_MS = 1000;
 
 export const realClock: HealthClock = {
   now: () => performance.now(),
@@ -35,12 +36,16 @@ export interface SlotIdsAndState {
   state: { active?: Deployment };
 }
 
-/** Works on COS_STATE as the one action of this machine, waiting for another to end. */
+/**
+ * Works on COS_STATE as the one action of this machine, waiting for another to end. An interruption doesn't stop it: the
+ * shutdown waits for a moment.
+ */
 export async function withState<T>(
-  options: SessionOptions,
+  interruptible: SessionOptions,
   work: (places: VerdictPlaces, session: Session, installation: SlotIdsAndState) => T,
   readFirst?: (places: VerdictPlaces, installation: SlotIdsAndState) => T | undefined,
 ): Promise<T> {
+  const { signal: _, ...options } = interruptible;
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
@@ -55,7 +60,7 @@ export async function withState<T>(
       });
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'HF-LOCKED' || performance.now() > until) throw error;
-      await realClock.sleep(2000, options.signal ?? new AbortController().signal);
+      await realClock.sleep(LOCK_INTERVAL_MS, new AbortController().signal);
     }
   }
 }

@@ -24,6 +24,8 @@ import type { Session, SessionOptions } from './session.ts';
 export interface AssessRequest {
   /** The time is over: whatever the checks would say, this system has not proved itself. */
   expired: boolean;
+  /** An assessment was ended before it could say anything: the trial is due again. */
+  broken?: boolean;
   /** For people on the consoles. */
   tell: (line: string) => void;
   /** Takes the machine down; default: as other actions do. */
@@ -60,6 +62,10 @@ export async function assess(request: AssessRequest, options: SessionOptions): P
     const { startup, rest } = allProbes(found, (text) => events({ type: 'notice', level: 'info', text }));
     return { ...result, outcome: 'planned', probes: [...startup, ...rest].map(({ name }) => notRun(name)) };
   }
+  if (request.broken && boot !== 'aside' && boot !== 'fallback') {
+    if (boot === 'trial') await postpone(options, found);
+    return { ...result, outcome: 'put-back', reason: 'it was interrupted before it could begin' };
+  }
   if (boot === 'fallback') return { ...result, ...(await settleFallback(options)) };
   if (boot === 'aside') {
     await withState(options, (places, { record }) => {
@@ -91,8 +97,7 @@ const isInterruption = (error: unknown) => error instanceof HoldfastError && err
 /** The machine is being restarted by somebody: that is no failure, unless the time was over. */
 async function postpone(options: SessionOptions, found: Assessment): Promise<void> {
   if (existsSync(EXPIRED_MARK)) return;
-  const { signal: _, ...uninterrupted } = options;
-  await withState(uninterrupted, (places, session) => {
+  await withState(options, (places, session) => {
     session.record.conclude('interrupted', 'the machine was restarted before the verdict; the trial is still due');
     return postponeTrial(places, judged(session, found));
   });
