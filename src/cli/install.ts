@@ -10,7 +10,7 @@ import type { InstallRequest, RecoverySource } from '../lifecycle/install.ts';
 import { liveRecovery, liveSystem, openIso } from '../lifecycle/medium.ts';
 import { choosePower, ejectAtShutdown, type PowerFlags, powerDown } from '../lifecycle/power.ts';
 import { openRecoveryFile } from '../lifecycle/recovery-file.ts';
-import type { Setting, Settings } from '../lifecycle/settings.ts';
+import type { FlagSetting, Setting, Settings } from '../lifecycle/settings.ts';
 import { configuredImage } from '../lifecycle/settings-image.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
@@ -41,9 +41,15 @@ interface InstallFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerF
   ejectCd?: boolean;
 }
 
-export async function installCommand(context: CommandContext, [disk]: string[], flags: InstallFlags): Promise<number> {
+/** @param given settings that count more than those of files, as flags do. */
+export async function installCommand(
+  context: CommandContext,
+  [disk]: string[],
+  flags: InstallFlags,
+  given: readonly FlagSetting[] = [],
+): Promise<number> {
   const { reporter, signal } = context;
-  const settings = await machineSettings(context, flags);
+  const settings = await machineSettings(context, flags, given);
   const target = disk ?? settings.value('install.target');
   if (target === undefined) {
     throw new HoldfastError('HF-TARGET', 'at least a target device must be supplied', {

@@ -6,6 +6,7 @@ import { UndoStack } from '../system/plan.ts';
 import { addExamples, fullName } from './command-tree.ts';
 import { defineDoctorCommands } from './doctor-commands.ts';
 import { defineImageCommands } from './image-commands.ts';
+import { defineInstallerCommands } from './installer-commands.ts';
 import { interruptible } from './interrupt.ts';
 import { defineLedgerCommands } from './ledger-commands.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
@@ -134,6 +135,7 @@ export function buildProgram(
 
   const define = defineIn(program);
   defineLifecycleCommands(define);
+  defineInstallerCommands(define);
   defineImageCommands(define);
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);

@@ -21,6 +21,7 @@ import type { CommandContext } from './program.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { parseTakes } from './take-option.ts';
 import { mayDowngrade } from './trust-option.ts';
+import { type LiveUpgrade, liveImage, onLiveSystem } from './upgrade-live.ts';
 import { warningLines } from './warning-lines.ts';
 
 type UpgradePlan = UpgradeResult['plan'];
@@ -43,6 +44,9 @@ export async function upgradeCommand(
   const settings = await machineSettings(context, flags);
   const power = choosePower(flags, settings);
   checkPlanFlags(flags);
+  const live = await onLiveSystem(context, labelsOf(settings));
+  // Whom the installed system trusts, it trusts when it is repaired, too.
+  if (live?.trustState !== undefined) flags.trustState ??= live.trustState;
   const session = sessionOptions(context, flags, settings);
   if (flags.discardPlan) {
     await (await import('./upgrade-plan.ts')).discardKeptPlan(context, session);
@@ -60,12 +64,17 @@ export async function upgradeCommand(
       context.reporter.events({ type: 'notice', level: 'warning', text });
     }
     const { planSystem } = await import('./upgrade-plan.ts');
-    const planned = await planSystem(context, await systemRequest(context, argument, flags, settings), session, flags);
+    const planned = await planSystem(
+      context,
+      await systemRequest(context, argument, flags, settings, live),
+      session,
+      flags,
+    );
     if (!flags.rehearse || planned.outcome !== 'plan-kept') return 0;
     return (await import('./rehearse.ts')).rehearseKeptPlan(context, planned.id, session);
   }
   const outcomes: string[] = [];
-  if (system) outcomes.push(await upgradeSystem(context, argument, flags, settings));
+  if (system) outcomes.push(await upgradeSystem(context, argument, flags, settings, live));
   if (recovery) outcomes.push(await upgradeRecoverySystem(context, argument, flags, settings, { both: system }));
   return finish(
     context,
@@ -91,11 +100,16 @@ async function systemRequest(
   argument: string | undefined,
   flags: UpgradeFlags,
   settings: Settings,
+  live: LiveUpgrade | undefined,
 ): Promise<UpgradeRequest> {
   return {
-    image: await openNamedImage(argument, flags, context, { settings, setting: 'upgrade.system' }),
+    image:
+      live === undefined
+        ? await openNamedImage(argument, flags, context, { settings, setting: 'upgrade.system' })
+        : await liveImage(live, argument, flags, context, settings),
     strictness: strictnessOf(flags.strict, settings),
-    force: flags.force ?? settings.value('upgrade.force') ?? false,
+    // Who comes with a medium has a reason: what is installed may say that it is this image and be damaged.
+    force: flags.force ?? (live !== undefined || (settings.value('upgrade.force') ?? false)),
     minimumBytes: (settings.value('upgrade.system.size') ?? 0) * 2 ** 20,
     assess: settings.value('boot-assessment') ?? true,
     allowDowngrade: mayDowngrade(flags, settings),
@@ -148,9 +162,10 @@ async function upgradeSystem(
   argument: string | undefined,
   flags: UpgradeFlags,
   settings: Settings,
+  live: LiveUpgrade | undefined,
 ): Promise<string> {
   const { reporter } = context;
-  const request = await systemRequest(context, argument, flags, settings);
+  const request = await systemRequest(context, argument, flags, settings, live);
   const { image } = request;
   const result = await upgrade(request, sessionOptions(context, flags, settings));
   const { outcome, plan, warnings, durationMs, prettyName, facts, moved, overlay } = result;
@@ -186,11 +201,11 @@ async function upgradeSystem(
   };
   reporter.result(value, [
     ...warningLines('Upgrade', warnings),
-    `  active     ${prettyName} in ${seconds} s`,
+    `  active     ${prettyName} in ${seconds} s${live === undefined ? '' : `, on ${facts.stateDevice}`}`,
     ...movedLine(moved),
     ...overlayLine(plan, overlay),
     `  passive    ${kept}`,
-    `  next       reboot to start the new system${settings.value('boot-assessment') === false ? '' : '; unless it proves that it works, this machine goes back'}`,
+    `  next       ${live === undefined ? 'reboot' : 'take the medium out and reboot'} to start the new system${settings.value('boot-assessment') === false ? '' : '; unless it proves that it works, this machine goes back'}`,
   ]);
   return outcome;
 }

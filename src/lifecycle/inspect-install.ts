@@ -78,14 +78,7 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
   if (partitioning?.kind === 'keep') requireTools(['mmd']);
   requireTools([...INSTALL_TOOLS, ...new Set(wished.flatMap((type) => (type === undefined ? [] : `mkfs.${type}`)))]);
   if (partitioning?.kind === 'layout') checkLayout(partitioning.file, request.target);
-  const disk = await openDisk(request.target);
-  const found = await readPartitions(disk);
-  const users = await usersOfDisk(disk);
-  // A disk in use can't be looked into from outside, and needn't.
-  const content: DiskContent =
-    users.length > 0
-      ? { kind: 'other', labels: [], hasBiosPartition: false }
-      : await inspectContent(disk, found, labels, join(options.workDirectory, 'look'));
+  const { disk, found, users, content } = await inspectDisk(request.target, labels, options.workDirectory);
   // Before the minutes that reading the image takes.
   refuseContent(request, { disk, users, content });
   const { workDirectory: _, exact = false, ...reading } = options;
@@ -121,6 +114,27 @@ export async function inspectInstall(request: InstallRequest, options: InspectOp
     missingPaths: REQUIRED_PATHS.filter((path) => !has(path)),
     boots: bootsOf(has),
   };
+}
+
+/**
+ * Looks at a disk alone; changes nothing.
+ * @param workDirectory an own directory below /run for mount points.
+ * @throws HoldfastError HF-TARGET when it is no disk.
+ */
+export async function inspectDisk(
+  path: string,
+  labels: Labels,
+  workDirectory: string,
+): Promise<Pick<InstallFacts, 'disk' | 'found' | 'users' | 'content'>> {
+  const disk = await openDisk(path);
+  const found = await readPartitions(disk);
+  const users = await usersOfDisk(disk);
+  // A disk in use can't be looked into from outside, and needn't.
+  const content: DiskContent =
+    users.length > 0
+      ? { kind: 'other', labels: [], hasBiosPartition: false }
+      : await inspectContent(disk, found, labels, join(workDirectory, 'look'));
+  return { disk, found, users, content };
 }
 
 /** Whether the image may be read for the first time when it is unpacked: nothing on the disk is lost if it is no good. */

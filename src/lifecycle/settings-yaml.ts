@@ -17,9 +17,15 @@ type Located = Raw<SourceLocation>;
 
 /**
  * The settings of one YAML file.
+ * @param options.section read this key of the file alone, and everything else in it is somebody else's.
  * @throws HoldfastError HF-CONFIG with the place of what is broken or of the wrong type.
  */
-export function readYamlSettings(file: string, text: string, names: ReadonlyMap<string, SettingName>): Layer {
+export function readYamlSettings(
+  file: string,
+  text: string,
+  names: ReadonlyMap<string, SettingName>,
+  options: { section?: string } = {},
+): Layer {
   let yaml: YamlText;
   try {
     yaml = new YamlText(text, file);
@@ -45,7 +51,9 @@ export function readYamlSettings(file: string, text: string, names: ReadonlyMap<
     );
   }
   const settings: Written[] = [];
-  visit(root, '', { file, names, settings, problems });
+  const { section } = options;
+  const own = section === undefined ? root.entries : root.entries.filter(({ key }) => key.toLowerCase() === section);
+  visit({ ...root, entries: own }, '', { file, names, settings, problems });
   return { settings, problems };
 }
 

@@ -1,0 +1,111 @@
+// `holdfast installer --unattended`: a live system installs itself as the section `install:` of its stage files says, and
+// the rest of those files becomes /oem of the installed system. A unit runs it at every start of a live system, so what it
+// has installed once it leaves alone from then on.
+
+import { readFileSync } from 'node:fs';
+import { describeProblem } from '../../lifecycle/hooks.ts';
+import { MACHINE_COMMAND_LINE, setupSources } from '../../stages/commandline.ts';
+import { defaultSources, environmentSources, isUrl, SourceReader } from '../../stages/sources.ts';
+import { HoldfastError } from '../../system/errors.ts';
+import { httpRequest } from '../../system/http.ts';
+import { Root } from '../../system/root.ts';
+import { installCommand } from '../install.ts';
+import { labelsOf } from '../lifecycle-options.ts';
+import type { CommandContext } from '../program.ts';
+import { machineSettings } from '../settings-option.ts';
+import { chooseDisk } from './disk-choice.ts';
+import { type InstallSection, NO_SECTION, readInstallSection } from './install-section.ts';
+import { wasInstalledWith } from './installed-before.ts';
+import type { InstallerFlags } from './installer-flags.ts';
+import { keepForInstall } from './kept-file.ts';
+import { findDisks } from './look.ts';
+
+/** Where media have their configuration, whether the kernel command line names it or not. */
+const MEDIUM_CONFIG = '/run/initramfs/live/iso-config';
+/** The image's own files are in the installed system anyway. */
+const OF_IMAGE = '/system/oem';
+
+interface Text {
+  name: string;
+  text: string;
+}
+
+export async function unattendedInstall(context: CommandContext, flags: InstallerFlags): Promise<number> {
+  const { reporter } = context;
+  const { section, texts } = await readSources(context, flags.from);
+  const wanted = section.auto ?? flags.from !== undefined;
+  if (section.files.length === 0 || !wanted) {
+    const outcome = 'nothing-to-do';
+    const why = 'Nothing is installed: no stage file has "install:" with "auto: true".';
+    // On every console of a live system it would be noise.
+    reporter.result({ outcome }, process.stdout.isTTY || flags.from !== undefined ? [why] : []);
+    return 0;
+  }
+  for (const problem of section.problems) {
+    reporter.events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
+  }
+  const from = section.files.join(', ');
+  reporter.events({ type: 'notice', level: 'info', text: `unattended install, as ${from} says` });
+  const settings = await machineSettings({ reporter: { events: () => {} } }, flags, section.settings);
+  const force = settings.value('install.force') ?? false;
+  const labels = labelsOf(settings);
+  const named = section.device ?? settings.value('install.target') ?? 'auto';
+  const disk = named === 'auto' ? chooseDisk(await findDisks(labels), { force }).path : named;
+  if (named === 'auto') reporter.events({ type: 'notice', level: 'info', text: `the disk is ${disk}` });
+  const further = settings.value('install.cloud-init') ?? [];
+  const count = texts.length + further.length;
+  if (
+    force &&
+    texts.length > 0 &&
+    (await wasInstalledWith(disk, labels, { texts: texts.map(({ text }) => text), count }))
+  ) {
+    throw new HoldfastError(
+      'HF-ALREADY-INSTALLED',
+      `${disk} already holds an installed system, which these very files have installed (${from}): nothing is done`,
+      { hint: 'take the medium out and reboot; to install it once more, change the files or run: holdfast install' },
+    );
+  }
+  const kept = texts.map(({ text }, index) => keepForInstall(context, `${String(index).padStart(3, '0')}.yaml`, text));
+  return installCommand(context, [disk], { ...flags, cloudInit: [...kept, ...further] }, section.settings);
+}
+
+/** All stage files of this live system, and what they say about an install. Those of its image aren't taken along. */
+async function readSources(
+  context: CommandContext,
+  named: readonly string[] | undefined,
+): Promise<{ section: InstallSection; texts: Text[] }> {
+  const line = readFileSync(MACHINE_COMMAND_LINE, 'utf8');
+  const sources = named ?? [...defaultSources, ...environmentSources(), MEDIUM_CONFIG, ...setupSources(line)];
+  let section = NO_SECTION;
+  const texts: Text[] = [];
+  for (const source of new Set(sources)) {
+    for (const { name, text } of await readSource(context, source, named !== undefined)) {
+      section = readInstallSection(section, name, text);
+      if (source !== OF_IMAGE && !texts.some((one) => one.text === text)) texts.push({ name, text });
+    }
+  }
+  return { section, texts };
+}
+
+/** @param required whether it is an error that it isn't there. */
+async function readSource({ reporter, signal }: CommandContext, source: string, required: boolean): Promise<Text[]> {
+  const { events } = reporter;
+  const root = new Root('/');
+  const reader = new SourceReader(root);
+  if (!isUrl(source)) {
+    if (required && !reader.has(source)) {
+      throw new HoldfastError('HF-USAGE', `there is no file or directory ${source}`);
+    }
+    const { documents, problems } = reader.read(source);
+    // Stages that ran before have told of the rest.
+    for (const problem of problems.filter(({ severity }) => severity === 'error')) {
+      events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
+    }
+    return documents.map(({ file }) => ({ name: file, text: reader.textOf(file) ?? '' }));
+  }
+  const { fetchSource } = await import('../../stages/remotesource.ts');
+  const settings = { stage: 'network', root, http: httpRequest, events, signal, keepCopies: true };
+  const { name, text, problems } = await fetchSource(source, settings);
+  for (const problem of problems) events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
+  return text === undefined ? [] : [{ name, text }];
+}
