@@ -8,6 +8,7 @@ import { defineDoctorCommands } from './doctor-commands.ts';
 import { defineImageCommands } from './image-commands.ts';
 import { defineInstallerCommands } from './installer-commands.ts';
 import { interruptible } from './interrupt.ts';
+import { defineKubernetesCommands } from './kubernetes-commands.ts';
 import { defineLedgerCommands } from './ledger-commands.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
 import { defineOverlayCommands } from './overlay-commands.ts';
@@ -140,6 +141,7 @@ export function buildProgram(
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);
   defineOwnerCommands(program, defineIn);
+  defineKubernetesCommands(program, defineIn);
   defineDoctorCommands(define);
   defineRecordCommands(define);
   defineLedgerCommands(define);
