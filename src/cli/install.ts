@@ -2,14 +2,11 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Provenance } from '../image/provenance.ts';
-import { parseImageSource } from '../image/reference.ts';
 import { install } from '../lifecycle/apply-install.ts';
 import { displayName } from '../lifecycle/image-name.ts';
 import type { InstallRequest, RecoverySource } from '../lifecycle/install.ts';
 import { liveRecovery, liveSystem, openIso } from '../lifecycle/medium.ts';
 import { choosePower, ejectAtShutdown, type PowerFlags, powerDown } from '../lifecycle/power.ts';
-import { openRecoveryFile } from '../lifecycle/recovery-file.ts';
 import type { FlagSetting, Setting, Settings } from '../lifecycle/settings.ts';
 import { configuredImage } from '../lifecycle/settings-image.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
@@ -17,27 +14,19 @@ import { MACHINE_COMMAND_LINE } from '../stages/commandline.ts';
 import { isUrl } from '../stages/sources.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { Root } from '../system/root.ts';
-import {
-  type ImageFlags,
-  judgeMediumFile,
-  namedImage,
-  openImageText,
-  openNamedImage,
-  TRUST_STATE,
-} from './image-option.ts';
+import { type ImageFlags, judgeMediumFile, namedImage, openNamedImage, TRUST_STATE } from './image-option.ts';
 import { type DiskFlags, diskRequest } from './install-options.ts';
 import { type LifecycleFlags, runOptions, strictnessOf } from './lifecycle-options.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
+import { namedRecovery, openRecoveryText, type RecoveryFlags, requireNoMinimum } from './recovery-option.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { readStageFiles } from './stage-file-option.ts';
 import { warningLines } from './warning-lines.ts';
 
-interface InstallFlags extends ImageFlags, LifecycleFlags, SettingsFlags, PowerFlags, DiskFlags {
+interface InstallFlags extends ImageFlags, RecoveryFlags, LifecycleFlags, SettingsFlags, PowerFlags, DiskFlags {
   cloudInit?: string[];
   iso?: string;
-  recoverySystem?: string;
-  'recoverySystem.uri'?: string;
   ejectCd?: boolean;
 }
 
@@ -161,7 +150,7 @@ async function openRecovery(
   flags: InstallFlags,
   settings: Settings,
 ): Promise<RecoverySource | undefined> {
-  const flag = flags.recoverySystem ?? flags['recoverySystem.uri'];
+  const flag = namedRecovery(flags);
   const setting: Setting<string> | undefined =
     flag === undefined ? configuredImage(settings, 'install.recovery-system') : undefined;
   const text = flag ?? setting?.value;
@@ -170,20 +159,5 @@ async function openRecovery(
     const from = `recovery system ${setting.value} from ${setting.origin.text}`;
     context.reporter.events({ type: 'notice', level: 'info', text: from });
   }
-  const source = parseImageSource(text);
-  const isFile = source.kind === 'path' && statSync(source.path, { throwIfNoEntry: false })?.isFile();
-  if (source.kind === 'file' || (source.kind === 'path' && isFile)) {
-    requireNoMinimum(text, await judgeMediumFile(text, flags, context, settings));
-    return openRecoveryFile(source.path);
-  }
-  return { kind: 'image', image: await openImageText(text, flags, context, settings) };
-}
-
-/** A recovery system's file is copied without a look at what is in it. */
-function requireNoMinimum(name: string, { minimumVersion, policy = 'the policy' }: Provenance): void {
-  if (minimumVersion === undefined) return;
-  const text = `${policy} wants version ${minimumVersion} at least, and the version of the recovery system in ${name} is not read`;
-  throw new HoldfastError('HF-TRUST', text, {
-    hint: 'name an image for it: --recovery-system oci-layout:DIRECTORY:TAG',
-  });
+  return openRecoveryText(text, flags, context, settings);
 }

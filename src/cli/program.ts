@@ -11,6 +11,7 @@ import { interruptible } from './interrupt.ts';
 import { defineKubernetesCommands } from './kubernetes-commands.ts';
 import { defineLedgerCommands } from './ledger-commands.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
+import { defineMediaCommands } from './media-commands.ts';
 import { defineOverlayCommands } from './overlay-commands.ts';
 import { defineOwnerCommands } from './owner-commands.ts';
 import { outliveReaders } from './print.ts';
@@ -138,6 +139,7 @@ export function buildProgram(
   defineLifecycleCommands(define);
   defineInstallerCommands(define);
   defineImageCommands(define);
+  defineMediaCommands(define);
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);
   defineOwnerCommands(program, defineIn);

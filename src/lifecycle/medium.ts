@@ -18,8 +18,13 @@ const LIVE_ROOT = '/run/rootfsbase';
 /** Where the medium of the running live system is mounted. */
 const LIVE_MEDIUM = '/run/initramfs/live';
 
-/** On the medium: cOS and Elemental before 1.0, then Elemental since. */
-const SYSTEMS = ['rootfs.squashfs', 'boot/x86_64/loader/rootfs.squashfs', 'boot/arm64/loader/rootfs.squashfs'];
+/** On the medium: cOS and Elemental before 1.0, ours with erofs, then Elemental since. */
+const SYSTEMS = [
+  'rootfs.squashfs',
+  'rootfs.img',
+  'boot/x86_64/loader/rootfs.squashfs',
+  'boot/arm64/loader/rootfs.squashfs',
+];
 const RECOVERIES = ['recovery.squashfs', 'recovery.img'];
 
 /** The system that a live medium runs, in the words of `--system`; undefined on other machines. */

@@ -69,7 +69,7 @@ export async function makeRootFile(
   const watch = setInterval(() => {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat !== undefined) context.progress({ done: stat.size, unit: 'bytes' });
-  }, 500);
+  }, 1000);
   try {
     await runChecked(argv, {
       signal: context.signal,

@@ -19,7 +19,7 @@ depends() {
 # called by dracut
 installkernel() {
     # Without these no slot can be attached. `=fs/...` and single names are skipped where the kernel has them built in.
-    hostonly='' instmods loop overlay ext4 xfs vfat squashfs nls_cp437 nls_iso8859-1 nls_ascii crc32c_generic
+    hostonly='' instmods loop overlay ext4 xfs vfat squashfs erofs nls_cp437 nls_iso8859-1 nls_ascii crc32c_generic
     # A megabyte, for images that can make one.
     if find_binary mkfs.btrfs > /dev/null; then hostonly='' instmods btrfs; fi
     # Root overlays; loaded when one is attached.
