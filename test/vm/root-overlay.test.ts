@@ -19,6 +19,7 @@ import { pipeline } from 'node:stream/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { DEMO_KERNEL_ARGUMENTS } from '../../lab/demo/content.ts';
 import { installDemo } from '../../lab/demo/installed.ts';
+import { BootMenu } from '../../lab/machine/boot-menu.ts';
 import type { Disk } from '../../lab/machine/command-line.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { type AttachedOverlay, parseAttachedOverlay } from '../../src/boot/attached-overlay.ts';
@@ -34,6 +35,7 @@ let directory: string;
 let hda: DiskImage;
 let hdb: string;
 let machine: Machine | undefined;
+let menu: BootMenu | undefined;
 /** Of the base, before anything has booted. */
 let fingerprint: string;
 let baseDigest: string;
@@ -116,18 +118,6 @@ const disks = (system: string, ...others: string[]): Disk[] => [
 ];
 let boots = 0;
 
-/** Chooses the first entry in GRUB's menu, with words added to its last line, as a person does with `e` and Ctrl-X. */
-async function bootFromMenu(guest: Machine, words: string): Promise<void> {
-  await guest.waitFor('GNU GRUB');
-  guest.send('e');
-  await guest.waitFor('boot_image');
-  const down = '\u000e';
-  const end = '\u0005';
-  const boot = '\u0018';
-  guest.send(`${down.repeat(6)}${end} ${words}${boot}`);
-  await guest.login();
-}
-
 /** Switches the machine on without the menu. */
 async function boot(words: string, options: { files?: readonly string[]; late?: string } = {}): Promise<Machine> {
   machine = await Machine.boot({
@@ -177,7 +167,9 @@ describe('the argument at the boot menu', () => {
       network: 'restricted',
       bootMenu: 'keep',
     });
-    await bootFromMenu(machine, 'rd.live.overlay=/dev/vda:/persist-hda.img');
+    menu = new BootMenu(machine);
+    await menu.bootWith('rd.live.overlay=/dev/vda:/persist-hda.img');
+    await machine.login();
     const guest = running();
     await expectHealthy(guest);
     expect(await overlayOf(guest)).toMatchObject({
@@ -204,7 +196,8 @@ describe('the argument at the boot menu', () => {
     const guest = running();
     await guest.startReboot();
     // The old name of the argument, and the disk by its label.
-    await bootFromMenu(guest, 'overlay=LABEL=PERSIST:/persist-hda.img');
+    await menu?.bootWith('overlay=LABEL=PERSIST:/persist-hda.img');
+    await guest.login();
     await expectHealthy(guest);
     expect(await overlayOf(guest)).toMatchObject({ used: true, source: '/dev/vda' });
     expect(await guest.runChecked('cat /usr/x /etc/x /var/x /usr/share/by-hand/file')).toBe(
@@ -346,8 +339,7 @@ describe('other boots of the same machine', () => {
       network: 'restricted',
       bootMenu: 'keep',
     });
-    await machine.waitFor('without overlay');
-    machine.send(`${'\u000e'.repeat(3)}\r`);
+    await new BootMenu(machine).choose('without overlay');
     await machine.waitFor('the root overlay is not used (skipped): rd.cos.rootoverlay=0 is on the kernel command line');
     await machine.powerCut();
   });
