@@ -10,7 +10,7 @@ const workers = Math.min(2, availableParallelism());
 // `crash` cuts their power. They run in this order, so that what is cheap fails first.
 export default defineConfig({
   test: {
-    reporters: ['default', './test/run/times-reporter.ts'],
+    reporters: ['default', './test/run/failures-reporter.ts', './test/run/times-reporter.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
       {

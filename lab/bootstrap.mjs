@@ -51,10 +51,13 @@ const VERBS = {
     machine: true,
     about: 'everything that CI checks: types, style, unit, system, VM and crash tests',
     run: async (args) => {
+      // It waits for the network and for one processor, most of the time; what fails in it shows when it is needed.
+      const prepared = prepare();
+      prepared.catch(() => {});
       await lint();
       step('Unit tests');
       await vitest(['unit'], args);
-      await prepare();
+      await prepared;
       step('System, VM and crash tests');
       await vitest(['system', 'vm', 'crash'], args);
     },
