@@ -12,6 +12,7 @@ import { defineKubernetesCommands } from './kubernetes-commands.ts';
 import { defineLedgerCommands } from './ledger-commands.ts';
 import { defineLifecycleCommands } from './lifecycle-commands.ts';
 import { defineMediaCommands } from './media-commands.ts';
+import { defineNetbootCommands } from './netboot-commands.ts';
 import { defineOverlayCommands } from './overlay-commands.ts';
 import { defineOwnerCommands } from './owner-commands.ts';
 import { outliveReaders } from './print.ts';
@@ -140,6 +141,7 @@ export function buildProgram(
   defineInstallerCommands(define);
   defineImageCommands(define);
   defineMediaCommands(define);
+  defineNetbootCommands(define);
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);
   defineOwnerCommands(program, defineIn);

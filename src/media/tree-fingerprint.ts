@@ -2,7 +2,7 @@
 // digest of its own. Times are left out, so that the same files checked out twice are the same; extended attributes too.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, readlinkSync } from 'node:fs';
+import { createReadStream, openSync, readlinkSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { HoldfastError } from '../system/errors.ts';
 import { walkFiles } from './walk-files.ts';
@@ -18,7 +18,8 @@ export async function fingerprintTree(directory: string, signal?: AbortSignal): 
     let content: string | number = 0;
     if (stats.isFile()) {
       const hash = createHash('sha256');
-      await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+      // Bun takes a name as bytes everywhere but here.
+      await pipeline(createReadStream('', { fd: openSync(path, 'r'), highWaterMark: 1 << 20 }), hash);
       content = hash.digest('hex');
     } else if (stats.isSymbolicLink()) {
       content = readlinkSync(path, { encoding: 'latin1' });

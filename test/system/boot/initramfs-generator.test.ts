@@ -58,6 +58,7 @@ const SLOT_UNITS = [
 ];
 const OEM_UNITS = ['cos-setup-rootfs.service.wants/oem.mount', 'oem.mount'];
 const LIVE_UNITS = ['initrd-root-fs.target.wants/holdfast-live.service'];
+const DIGEST_UNITS = ['initrd-root-fs.target.requires/holdfast-rootdigest.service'];
 const DISABLED_UNITS = ['cos-immutable-rootfs.service.d/50-disabled.conf', ...LIVE_UNITS];
 const TIMEOUT_UNITS = ['pre-rootfs', 'rootfs', 'initramfs'].map((s) => `cos-setup-${s}.service.d/50-timeout.conf`);
 
@@ -77,6 +78,9 @@ describe('which units there are', () => {
     ['root=live:LABEL=X rd.live.squashimg=x', LIVE_UNITS],
     ['root=live:CDLABEL=X rd.cos.oemlabel=COS_OEM', [...LIVE_UNITS, ...OEM_UNITS]],
     ['root=CDLABEL=X', LIVE_UNITS],
+    ['root=live:/x.img rd.cos.disable rd.holdfast.rootdigest=sha256:0', [...DISABLED_UNITS, ...DIGEST_UNITS]],
+    // An installed system's root is no file that came with the kernel.
+    [`${SLOT} rd.holdfast.rootdigest=sha256:0`, SLOT_UNITS],
     [`${SLOT} rd.cos.disable`, DISABLED_UNITS],
     [`${SLOT} rd.immucore.disable rd.cos.oemlabel=COS_OEM`, DISABLED_UNITS],
     [`${SLOT} elemental.disable=yes`, DISABLED_UNITS],

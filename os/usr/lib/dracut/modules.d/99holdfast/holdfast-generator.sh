@@ -8,7 +8,7 @@ set -f
 . "${HOLDFAST_LIBRARY:-/usr/lib/holdfast}/arguments.sh"
 
 root='' image='' oem='' oem_uuid='' state_uuid='' state_timeout='' stage_timeout='' disabled='' live='' permission=ro
-overlay='' overlay_off=''
+overlay='' overlay_off='' root_digest=''
 argument() {
     case $1 in
         root) root=$2 ;;
@@ -22,16 +22,17 @@ argument() {
         rd.cos.rootoverlay) if is_on "$2"; then overlay_off=''; else overlay_off=1; fi ;;
         rd.cos.stagetimeout) stage_timeout=$2 ;;
         rd.timeout) state_timeout=$2 ;;
+        rd.holdfast.rootdigest) root_digest=1 ;;
         CDLABEL) live=1 ;;
     esac
 }
 each_argument
 case $root in live:* | CDLABEL=*) live=1 ;; esac
 
-# want UNIT BY
-want() {
-    mkdir -p "$early/$2.wants"
-    ln -sf "/usr/lib/systemd/system/$1" "$early/$2.wants/$1"
+# ask_for UNIT wants|requires BY
+ask_for() {
+    mkdir -p "$early/$3.$2"
+    ln -sf "/usr/lib/systemd/system/$1" "$early/$3.$2/$1"
 }
 
 if [ -n "$stage_timeout" ]; then
@@ -42,7 +43,9 @@ if [ -n "$stage_timeout" ]; then
     done
 fi
 
-if [ -n "$disabled$live" ]; then want holdfast-live.service initrd-root-fs.target; fi
+if [ -n "$disabled$live" ]; then ask_for holdfast-live.service wants initrd-root-fs.target; fi
+# A root that isn't the right one ends the boot.
+if [ -n "$live" ] && [ -n "$root_digest" ]; then ask_for holdfast-rootdigest.service requires initrd-root-fs.target; fi
 if [ -n "$disabled" ]; then
     # Stages run; the layout doesn't.
     mkdir -p "$early/cos-immutable-rootfs.service.d"

@@ -42,7 +42,7 @@ install() {
     local unit
 
     inst_multiple basename blkid cat chmod chown chroot cp dd grep head ln losetup ls mkdir modprobe mount mountpoint mv \
-        readlink rm rmdir sed sleep sort sync test timeout touch tr umount uname wc
+        readlink rm rmdir sed sha256sum sleep sort sync test timeout touch tr umount uname wc
     inst_multiple -o dmesg findmnt lsblk tail vi less partx udevadm e2fsck fsck.ext4 xfs_repair
     # What a `layout` of the stage rootfs needs: raw disks are partitioned there at their first boot.
     inst_multiple -o blockdev flock sfdisk resize2fs tune2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.fat fatlabel \
@@ -61,10 +61,10 @@ install() {
     inst_script /usr/lib/holdfast/boot-note
     inst_script "$moddir/holdfast-generator.sh" "$systemdutildir/system-generators/holdfast-generator"
     inst_hook cmdline 01 "$moddir/parse-holdfast.sh"
-    for unit in partition fsck slot overlay check emergency; do
+    for unit in partition fsck slot overlay check emergency rootdigest; do
         inst_script "$moddir/holdfast-$unit.sh" "/usr/sbin/holdfast-$unit"
     done
-    for unit in state oem slot overlay live; do
+    for unit in state oem slot overlay live rootdigest; do
         inst_simple "$moddir/holdfast-$unit.service" "$systemdsystemunitdir/holdfast-$unit.service"
     done
     for unit in emergency dracut-emergency; do
