@@ -19,6 +19,7 @@ const PACKAGES = {
   'grub-common': 'grub-mkimage, and grub-fstest, which shows a disk as GRUB sees it',
   'grub-efi-amd64-bin': 'the modules that GRUB is put together from',
   'grub-pc-bin': 'the same for machines with BIOS',
+  'ipxe-qemu': 'iPXE in the network cards of virtual machines',
   iproute2: 'ip: networks of a test of its own',
   mandoc: 'reads our manual pages',
   mmdebstrap: 'the demo system from Debian packages',

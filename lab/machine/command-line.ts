@@ -47,6 +47,8 @@ export interface Forward {
 
 export interface MachineShape {
   disks: readonly Disk[];
+  /** The address of an iPXE script that the machine starts with, before any disk; its network card has iPXE in it. */
+  networkBoot?: string;
   memoryMiB: number;
   cpus: number;
   network: Network;
@@ -154,7 +156,7 @@ function diskArguments(disk: Disk, index: number): string[] {
   return ['-drive', drive, '-device', device];
 }
 
-function networkArguments({ network, forwards }: MachineShape): string[] {
+function networkArguments({ network, forwards, networkBoot }: MachineShape): string[] {
   if (network === 'none') return ['-nic', 'none'];
   const guestForwards = forwards
     .map(({ address, guestPort = 80, port }) => {
@@ -167,8 +169,15 @@ function networkArguments({ network, forwards }: MachineShape): string[] {
     })
     .join('');
   const restrict = network === 'restricted' ? ',restrict=on' : '';
-  // No option ROM: nothing here boots from the network, and loading one costs firmware time.
-  return ['-netdev', `user,id=net0${restrict}${guestForwards}`, '-device', 'virtio-net-pci,netdev=net0,romfile='];
+  // No option ROM where nothing boots from the network: loading one costs firmware time.
+  const [bootFile, card] =
+    networkBoot === undefined ? ['', 'romfile='] : [`,bootfile=${escapeComma(networkBoot)}`, 'bootindex=0'];
+  return [
+    '-netdev',
+    `user,id=net0${restrict}${bootFile}${guestForwards}`,
+    '-device',
+    `virtio-net-pci,netdev=net0,${card}`,
+  ];
 }
 
 function properties(head: string, values: Record<string, string>): string {

@@ -27,6 +27,8 @@ export interface BootOptions {
   /** Default `user`. */
   network?: Network;
   forwards?: readonly Forward[];
+  /** The address of an iPXE script to start with, before any disk. */
+  networkBoot?: string;
   /** Default `uefi`; not looked at with a direct kernel. `secure-boot` is UEFI that starts only what is signed. */
   firmware?: 'uefi' | 'secure-boot' | 'bios';
   /** The file with this machine's UEFI variables; default: fresh ones beside the log. */
@@ -104,6 +106,7 @@ export class Machine {
         cpus: options.cpus ?? guestProcessors(),
         network: options.network ?? 'user',
         forwards: options.forwards ?? [],
+        ...(options.networkBoot !== undefined && { networkBoot: options.networkBoot }),
         accelerator: options.accelerator ?? (await chooseAccelerator()),
         firmware: uefi
           ? prepareFirmware(variables, { secureBoot: options.firmware === 'secure-boot' })
