@@ -14,11 +14,11 @@ export function defineNetbootCommands(define: Define): void {
       new Option('--root <way>', 'http: the initramfs fetches the root; initrd: the boot loader brings it')
         .choices(['auto', 'http', 'initrd'])
         .default('auto'),
-      new Option('--cloud-config <file>', 'a stage file, served beside the script; or the address of one'),
+      new Option('-c, --cloud-config <file>', 'a stage file, served beside the script; or the address of one'),
       new Option('--install', 'the interactive installer comes up in place of a login'),
-      new Option('--extra-cmdline <words>', 'more kernel arguments'),
+      new Option('--extra-cmdline <arguments>', 'more kernel arguments'),
       new Option('--overlay-rootfs <directory>', 'files to lay over the system; may be repeated').argParser(repeated),
-      new Option('--compression <name>', 'of the root: xz, zstd, gzip, lzo, lz4, none').default('xz'),
+      new Option('-x, --compression <name>', 'of the root: xz, zstd, gzip, lzo, lz4, none').default('xz'),
       ...imageOptions(),
       configDir(),
       force('replace the files of an earlier build in the directory'),
