@@ -28,9 +28,9 @@ export function defineNetbootCommands(define: Define): void {
     async () => (await import('./build-netboot.ts')).buildNetbootCommand,
     {
       root: true,
-      example: `  holdfast build-netboot docker:host/os:v2 -o /srv/http/os
-  holdfast build-netboot docker:host/os:v2 -o /srv/http/os --url http://10.0.0.1/os
-  holdfast build-netboot dir:/srv/rootfs -o /srv/http/os --cloud-config setup.yaml`,
+      example: `  holdfast build-netboot docker:host/os:v2 -o /srv/os
+  holdfast build-netboot docker:host/os:v2 -o /srv/os --url http://10.0.0.1/os
+  holdfast build-netboot dir:/srv/rootfs -o /srv/os -c setup.yaml`,
     },
   );
 }
