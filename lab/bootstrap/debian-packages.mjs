@@ -34,6 +34,7 @@ const PACKAGES = {
   procps: 'what processes a test left behind',
   'qemu-system-x86': 'virtual machines',
   'qemu-utils': 'qemu-img: throw-away copies of disks',
+  runc: 'the OCI runtime that a guest starts pods with',
   skopeo: 'fills registries with images',
   'squashfs-tools': 'mksquashfs and unsquashfs: the root of a live system',
   systemd: 'systemctl and systemd-firstboot, which stages call in the root of a system',

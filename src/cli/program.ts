@@ -20,6 +20,7 @@ import { defineRecordCommands } from './record-commands.ts';
 import { defineRehearsalCommands } from './rehearsal-commands.ts';
 import { createReporter, type OutputOptions, type Reporter } from './reporter.ts';
 import { defineStageCommands } from './stage-commands.ts';
+import { defineSucUpgrade } from './suc-upgrade-command.ts';
 import { defineSystemCommands } from './system-commands.ts';
 import { VERSION } from './version.ts';
 
@@ -151,6 +152,7 @@ export function buildProgram(
   defineLedgerCommands(define);
   defineSystemCommands(define, program);
   defineRehearsalCommands(define);
+  defineSucUpgrade(define);
   return program;
 }
 

@@ -1,8 +1,8 @@
 // A directory tree as the source of a system (`dir:`): measured and copied as it is, without what only a running
 // system has. cp(1) copies, since it keeps everything: owners, links, holes, attributes, ACLs, times.
 
-import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../system/errors.ts';
 import type { Progress } from '../system/events.ts';
 import { listMounts } from '../system/mounts.ts';
@@ -19,6 +19,8 @@ export interface TreeImage {
   source: string;
   digest: undefined;
   directory: string;
+  /** Empty files and directories that are not of the tree, relative to it: what a container's runtime mounts something on. */
+  leftOut?: readonly string[];
   /** Who vouches for it: nobody, since a tree has no digest that could be signed. */
   provenance?: Provenance;
 }
@@ -73,7 +75,7 @@ export async function* walkTree({ directory }: TreeImage, signal?: AbortSignal):
  * @throws HoldfastError HF-COMMAND with what cp(1) said, HF-INTERRUPTED.
  */
 export async function copyTree(
-  { directory }: TreeImage,
+  { directory, leftOut = [] }: TreeImage,
   targetDirectory: string,
   options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined } = {},
 ): Promise<{ files: number; warnings: string[] }> {
@@ -99,6 +101,7 @@ export async function copyTree(
       },
     );
   }
+  for (const path of leftOut) removeEmpty(directory, targetDirectory, path);
   for (const name of names.filter((name) => !kept.includes(name))) {
     if (stats(name).isDirectory()) mkdirSync(join(targetDirectory, name));
     else continue;
@@ -110,6 +113,20 @@ export async function copyTree(
     files,
     warnings: mountsInside(directory).map((path) => `${path} is another file system: it was left empty`),
   };
+}
+
+/** Takes an empty file or directory away again. Nothing is removed through a link, which may lead anywhere. */
+function removeEmpty(directory: string, targetDirectory: string, path: string): void {
+  const parents = dirname(path).split('/');
+  const isInside = parents.every((_, at) =>
+    lstatSync(join(targetDirectory, ...parents.slice(0, at + 1)), { throwIfNoEntry: false })?.isDirectory(),
+  );
+  const target = join(targetDirectory, path);
+  const stats = isInside ? lstatSync(target, { throwIfNoEntry: false }) : undefined;
+  if (stats?.isFile() && stats.size === 0) unlinkSync(target);
+  else if (stats?.isDirectory() && readdirSync(target).length === 0) rmdirSync(target);
+  else return;
+  copyFace(join(directory, dirname(path)), dirname(target));
 }
 
 /** Owner, mode and time of a directory. */

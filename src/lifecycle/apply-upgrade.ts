@@ -6,7 +6,7 @@ import type { Image } from '../image/image.ts';
 import { shortFingerprint } from '../overlay/fingerprint.ts';
 import { requirePartition } from '../slots/locate.ts';
 import { SLOT_FILES } from '../slots/names.ts';
-import type { Deployment } from '../slots/state-file.ts';
+import type { Deployment, RolloutRound } from '../slots/state-file.ts';
 import { activateTransition, copyActiveToPassive, removeAtOnce, removeLeftovers } from '../slots/swap.ts';
 import type { Performers, Plan } from '../system/plan.ts';
 import { armAssessment } from './assessment.ts';
@@ -78,6 +78,7 @@ export interface UpgradeState extends HookState, UpkeepState, PlannedState, GoLi
   image?: Image | undefined;
   facts: UpgradeFacts;
   local: LocalChange | undefined;
+  round?: RolloutRound | undefined;
 }
 
 /** What is asked for once it is known what is installed; COS_STATE can be read at `stateDirectory`. */
@@ -171,7 +172,7 @@ export async function openMachine(session: Session): Promise<OpenedMachine> {
 /** What the actions of an upgrade begin with; the image is added where there is one. */
 export async function stateOf(
   { session, stateDirectory, installation, foundOverlay }: OpenedMachine,
-  { allowDowngrade = false, local }: Pick<UpgradeRequest, 'allowDowngrade' | 'local'>,
+  { allowDowngrade = false, local, round }: Pick<UpgradeRequest, 'allowDowngrade' | 'local' | 'round'>,
   facts: UpgradeFacts,
 ): Promise<UpgradeState> {
   return {
@@ -184,6 +185,7 @@ export async function stateOf(
     // The installed image is as new as itself.
     newerThan: local === undefined ? { installed: installedVersion(facts), allowDowngrade } : undefined,
     local,
+    round,
     switched: false,
     becomes: join(stateDirectory, SLOT_FILES.active),
     foundOverlay,
@@ -213,7 +215,8 @@ function imageRecord(state: UpgradeState): Deployment {
     { ...state, image },
     { now: session.now, fromAction: local === undefined ? 'upgrade' : 'apply' },
   );
-  return local === undefined ? record : { ...record, verified: local.deployment.verified };
+  if (local !== undefined) return { ...record, verified: local.deployment.verified };
+  return state.round === undefined ? record : { ...record, round: state.round };
 }
 
 export const upgradePerformers: Performers<UpgradeAction, UpgradeState> = {
@@ -241,7 +244,7 @@ export const upgradePerformers: Performers<UpgradeAction, UpgradeState> = {
       // What fails then is the change, not the image: it may be upgraded to again.
       const digest = state.local === undefined ? record.digest : undefined;
       const { warnings, notices } = await armAssessment(state.stateDirectory, {
-        image: { uuid, source, digest, name: state.built?.prettyName },
+        image: { uuid, source, digest, name: state.built?.prettyName, round: record.round },
         now: state.session.now,
         enabled,
         oemDirectory: state.owner.oem,

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { roundSchema } from '../slots/state-file.ts';
 import { readTextWithin } from '../system/boundedtext.ts';
 import { writeFileDurably } from '../system/durable.ts';
 import { messageOf } from '../system/errors.ts';
@@ -35,6 +36,8 @@ const imageFields = {
   source: text.default(''),
   /** The system's own name for itself. */
   name: text.optional(),
+  /** The round of a cluster's upgrade that brought it. */
+  round: roundSchema,
 };
 
 const failedSchema = z.looseObject({

@@ -58,6 +58,7 @@ export function noteFailure(
   const entry: FailedImage = {
     uuid: system.uuid,
     ...(known?.digest === undefined ? {} : { digest: known.digest }),
+    ...(known?.round === undefined ? {} : { round: known.round }),
     source: known?.source ?? system.source ?? 'unknown',
     ...((known?.name ?? system.name) === undefined ? {} : { name: known?.name ?? system.name }),
     failedAt: failure.now,

@@ -17,6 +17,7 @@ import {
 import { placeAssessment } from '../boot/assessment-files.ts';
 import { parseCommandLine } from '../boot/command-line.ts';
 import { type EnvironmentChanges, readGrubEnvironment, writeGrubEnvironment } from '../boot/grub-environment.ts';
+import type { RolloutRound } from '../slots/state-file.ts';
 import { freezeAndThaw } from '../system/durable.ts';
 import { HoldfastError, messageOf } from '../system/errors.ts';
 import { run } from '../system/process.ts';
@@ -92,7 +93,13 @@ export function refuseFailedImage(
 
 export interface ArmOptions {
   /** Of the new system: file system UUID, digest, source, its name for itself. */
-  image: { uuid: string; digest?: string | undefined; source: string; name?: string | undefined };
+  image: {
+    uuid: string;
+    digest?: string | undefined;
+    source: string;
+    name?: string | undefined;
+    round?: RolloutRound | undefined;
+  };
   /** RFC 3339. */
   now: string;
   /** `boot-assessment: false` in the settings. */

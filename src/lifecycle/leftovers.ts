@@ -39,7 +39,7 @@ export const ACTION_NAMES = [
 ] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
 /** Commands that look into slots without the lock; one that is still running is left alone. */
-const LOOKING_NAMES = ['doctor', 'promote', 'diff', 'why', 'why-next', 'adopt', 'revert'] as const;
+const LOOKING_NAMES = ['doctor', 'promote', 'diff', 'why', 'why-next', 'adopt', 'revert', 'suc-upgrade'] as const;
 const WORK_NAME = new RegExp(`^(?:${[...ACTION_NAMES, ...LOOKING_NAMES].join('|')})-\\d+$`);
 const LOOKING_NAME = new RegExp(`^(?:${LOOKING_NAMES.join('|')})-(\\d+)$`);
 const WORK_FILE = new RegExp(`^${RUN_DIRECTORY}/(?:${ACTION_NAMES.join('|')})-\\d+/`);

@@ -85,7 +85,7 @@ function passes(milliseconds: number, signal: AbortSignal): Promise<boolean> {
 }
 
 /** By systemd where it runs, so that services end in order; else at once. */
-async function takeDown(action: PowerAction): Promise<void> {
+export async function takeDown(action: PowerAction): Promise<void> {
   await run(['sync']);
   if (existsSync('/run/systemd/system')) await runChecked(['systemctl', action]);
   else await runChecked([action, '-f']);

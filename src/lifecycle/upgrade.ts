@@ -8,7 +8,7 @@ import type { PackagePolicy } from '../owner/policy.ts';
 import type { BootedSystem } from '../slots/booted.ts';
 import { type Labels, SLOT_LABELS } from '../slots/names.ts';
 import { slotSize } from '../slots/slot-file.ts';
-import type { Deployment, InstallationState } from '../slots/state-file.ts';
+import type { Deployment, InstallationState, RolloutRound } from '../slots/state-file.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import type { AssessmentFacts } from './assessment.ts';
@@ -70,6 +70,8 @@ export interface UpgradeRequest {
   packages?: PackagePolicy | undefined;
   /** The image is the installed one, built anew with the owner's changes: its record, and whether more follows. */
   local?: LocalChange | undefined;
+  /** The round of a cluster's upgrade that this is. */
+  round?: RolloutRound | undefined;
 }
 
 /** What makes an upgrade one to the image that is installed already. */

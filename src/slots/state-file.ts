@@ -18,6 +18,16 @@ export type FromAction = (typeof FROM_ACTIONS)[number];
 
 const VERSION_NAMES = ['IMAGE_VERSION', 'VERSION_ID'] as const;
 
+/** The round of a cluster's upgrade that made a slot: what tells the controller's next pod that its work is done. */
+export interface RolloutRound {
+  /** The plan's latest hash, and what sets a further try apart from it; absent without a controller. */
+  id?: string | undefined;
+  /** What the container's root held, where the slot was made from one. */
+  content?: string | undefined;
+  /** The boot in which it was made. */
+  bootId: string;
+}
+
 /** What is deployed in one slot. */
 export interface Deployment {
   /** The image as the user named it: `oci-layout:…`, `docker:…`, `dir:…`. */
@@ -46,10 +56,19 @@ export interface Deployment {
   overlay?: string;
   /** A mark of what the owner's stage files wanted of it when it was built; absent where a hook failed or nobody noted it. */
   changes?: string;
+  /** The round of a cluster's upgrade that made it; absent for what people and settings asked for. */
+  round?: RolloutRound;
 }
 
 /** `transition` is what is about to become a slot: written before the switch, so that a power cut loses no record. */
 export type InstallationState = Partial<Record<SlotName | 'transition', Deployment>>;
+
+const id = z.string().max(256);
+/** As {@link RolloutRound}; one that can't be understood counts as none. */
+export const roundSchema = z
+  .object({ id: id.optional(), content: id.optional(), bootId: id })
+  .optional()
+  .catch(undefined);
 
 const slotSchema = z.looseObject({
   source: z.string().default(''),
@@ -66,6 +85,7 @@ const slotSchema = z.looseObject({
   imageVersion: z.coerce.string().optional(),
   overlay: z.string().max(8192).optional(),
   changes: z.string().max(256).optional(),
+  round: roundSchema,
   // elemental-toolkit 2.x writes the digest here.
   digest: z.string().optional(),
   active: z.boolean().optional(),
@@ -107,7 +127,7 @@ export function parseState(text: string): InstallationState {
 function toDeployment(entry: SlotEntry): Deployment {
   const digest = entry['source-metadata']?.digest ?? entry.digest;
   const { source, layers, uuid, date, fromAction, verified } = entry;
-  const { fs, os, version, versionFrom, imageVersion, overlay, changes } = entry;
+  const { fs, os, version, versionFrom, imageVersion, overlay, changes, round } = entry;
   return {
     source,
     layers,
@@ -123,6 +143,7 @@ function toDeployment(entry: SlotEntry): Deployment {
     ...(imageVersion === undefined ? {} : { imageVersion }),
     ...(overlay === undefined ? {} : { overlay }),
     ...(changes === undefined ? {} : { changes }),
+    ...(round === undefined ? {} : { round }),
   };
 }
 
@@ -148,7 +169,7 @@ export function formatState(state: InstallationState, date: string, labels: Labe
         persistent: { label: partitions.persistent },
         efi: { label: partitions.efi },
       },
-      { noRefs: true, lineWidth: -1 },
+      { noRefs: true, lineWidth: -1, skipInvalid: true },
     )
   );
 }

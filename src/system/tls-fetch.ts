@@ -10,6 +10,8 @@ import { trustStore } from './http.ts';
 export interface TlsMaterial {
   /** Authorities that are trusted too. */
   authorities?: readonly string[];
+  /** Only those are trusted: the server is one that has an authority of its own. */
+  authoritiesOnly?: boolean;
   /** Shown to the server where it asks. */
   certificate?: string | undefined;
   key?: string | undefined;
@@ -25,9 +27,8 @@ export interface TlsRequest {
 
 /** The answer, whatever its status; redirects aren't followed. Rejects as fetch does, with the cause's own code. */
 export function tlsFetch(url: string, request: TlsRequest, material: TlsMaterial): Promise<Response> {
-  const { certificates } = trustStore();
   const tls = {
-    ca: [...(certificates === undefined ? rootCertificates : [certificates]), ...(material.authorities ?? [])],
+    ca: [...(material.authoritiesOnly ? [] : usualAuthorities()), ...(material.authorities ?? [])],
     ...(material.certificate !== undefined && { cert: material.certificate }),
     ...(material.key !== undefined && { key: material.key }),
   };
@@ -56,6 +57,11 @@ export function tlsFetch(url: string, request: TlsRequest, material: TlsMaterial
     client.on('error', reject);
     client.end(body);
   });
+}
+
+function usualAuthorities(): readonly string[] {
+  const { certificates } = trustStore();
+  return certificates === undefined ? rootCertificates : [certificates];
 }
 
 function streamOf(answer: Readable): ReadableStream<Uint8Array> {

@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, Runner>> = {
     const named: Foreign = { ...foreign, voice: { tool: 'elemental', name: 'elemental' } };
     return carryOut(named, () => translateElemental(argv, named));
   },
+  'suc-upgrade': async (argv) => (await import('../program.ts')).runCli(['suc-upgrade', ...argv]),
   yip: async (argv, foreign) => {
     const { translateYip } = await import('./stage-tools.ts');
     return carryOut(foreign, () => translateYip(argv));

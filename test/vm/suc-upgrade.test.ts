@@ -1,0 +1,166 @@
+// A node is upgraded by pods that a real OCI runtime starts as the System Upgrade Controller has them started: a killed pod, a
+// good image, the pods after it, and an image that fails its health check. About six minutes, four boots.
+
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeDelivery } from '../../lab/demo/delivery.ts';
+import { installDemo } from '../../lab/demo/installed.ts';
+import { ensureExecutable } from '../../lab/executable.ts';
+import { type ApiServer, startApiServer } from '../../lab/kubernetes/api-server.ts';
+import { endOfPod, type PodWish, startPod } from '../../lab/kubernetes/upgrade-pod.ts';
+import { Machine } from '../../lab/machine/machine.ts';
+import { runChecked } from '../../src/system/process.ts';
+import { settledTraces } from '../system/lifecycle/disk-image.ts';
+
+const NODE = 'node-1';
+const API = '10.0.2.100';
+const STATE = '/run/initramfs/cos-state';
+const IMAGES = '/run/images';
+const POD = { nodeName: NODE, planName: 'os' };
+const TWO = { ...POD, layers: [`${IMAGES}/v2`], hash: 'hash-of-v2', version: '2.0' };
+/** A system that boots well, and whose own check says that it is of no use. */
+const THREE = { ...POD, layers: [`${IMAGES}/v3`, `${IMAGES}/v2`], hash: 'hash-of-v3', version: '3.0' };
+
+const log = (line: string) => process.stdout.write(`    ${line}\n`);
+const before = await settledTraces();
+let directory: string;
+let machine: Machine;
+let api: ApiServer;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-suc-upgrade-'));
+  const disk = join(directory, 'disk.img');
+  const delivery = join(directory, 'delivery.img');
+  const demo = await installDemo(disk, { log });
+  const images = join(directory, 'images');
+  mkdirSync(images);
+  await runChecked([await ensureExecutable(log), 'pull', `oci-layout:${demo.layout}:v2`, join(images, 'v2')]);
+  const put = (path: string, text: string, mode = 0o644) => {
+    mkdirSync(dirname(join(images, path)), { recursive: true });
+    writeFileSync(join(images, path), text);
+    chmodSync(join(images, path), mode);
+  };
+  put('v3/usr/lib/os-release', 'NAME="Holdfast demo"\nPRETTY_NAME="Holdfast demo useless"\nID=holdfast-demo\n');
+  put('v3/etc/holdfast/health.d/50-database', '#!/bin/sh\necho "no answer" >&2\nexit 4\n', 0o755);
+  put('v3/etc/holdfast/assessment.yaml', 'tries: 1\ninterval: 2\n');
+  copyFileSync('/usr/sbin/runc', join(images, 'runc'));
+  put('room-for-the-upper-layers', '\0'.repeat(32 << 20));
+  await makeDelivery(images, delivery);
+  rmSync(images, { recursive: true });
+  api = await startApiServer(join(directory, 'api'), { node: NODE, addresses: [API] });
+  machine = await Machine.boot({
+    disks: [
+      { file: disk, serial: 'system' },
+      { file: delivery, serial: 'delivery' },
+    ],
+    logFile: join(directory, 'console.log'),
+    network: 'restricted',
+    forwards: [{ address: API, guestPort: 443, port: api.port }],
+  });
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail') return;
+  const logs = await machine.run('tail -n 40 /run/pods/*/log', { timeoutMs: 60_000 }).catch(() => undefined);
+  log(`${logs?.stdout ?? ''}\n${machine.consoleTail(60)}`);
+});
+afterAll(async () => {
+  await machine?.powerCut();
+  await api?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const start = async (name: string, wish: Omit<PodWish, 'name' | 'api'>) => {
+  await machine.runChecked(
+    `mountpoint -q ${IMAGES} || { mkdir -p ${IMAGES}; mount LABEL=DELIVERY ${IMAGES}; rm -f ${IMAGES}/room*; }`,
+  );
+  const access = { host: API, port: 443, authority: api.authority, token: api.token };
+  await startPod(machine, `${IMAGES}/runc`, `${IMAGES}/upper`, { ...wish, name, api: access });
+};
+const ended = (name: string) => endOfPod(machine, name, { timeoutMs: 300_000 });
+const run = async (name: string, wish: Omit<PodWish, 'name' | 'api'>) => {
+  await start(name, wish);
+  return ended(name);
+};
+const release = () => machine.runChecked('. /etc/os-release; echo "$PRETTY_NAME"');
+const note = (name: string) => api.annotations[`upgrade.holdfast.io/${name}`];
+/** What an upgrade changes, and what one that was killed leaves. */
+const slots = () =>
+  machine.runChecked(
+    `cd ${STATE}; stat -c '%n %i %s %Y' cOS/active.img cOS/passive.img; sha256sum state.yaml; ls cOS; losetup -nlO BACK-FILE | sort; ls /run/holdfast | grep -E '^[a-z-]+-[0-9]+$' || true`,
+  );
+
+describe('a pod of the System Upgrade Controller', () => {
+  test('that is killed while it builds leaves what the next one takes away; a second one beside it does no harm', async () => {
+    await machine.login();
+    await start('killed', TWO);
+    await machine.runChecked(`until [ -e ${STATE}/cOS/transition.img ]; do sleep 1; done`, { timeoutMs: 300_000 });
+    const second = await run('beside', TWO);
+    expect(second).toMatchObject({ status: 92 });
+    expect(second.message).toMatch(/another action is running: suc-upgrade: 2\.0 \(plan os\)/);
+    await machine.runChecked(`${IMAGES}/runc kill killed KILL`);
+    expect((await ended('killed')).status).not.toBe(0);
+    expect(await machine.runChecked(`ls ${STATE}/cOS`)).toContain('transition.img');
+  });
+
+  test('upgrades its node to its own root and restarts it, and never ends well before that', async () => {
+    const resets = machine.resets;
+    await start('good', TWO);
+    await machine.waitForReset(resets, { timeoutMs: 900_000 });
+    expect(note('outcome')).toBe('rebooting');
+    await machine.loginAgain();
+    expect(await release()).toBe('Holdfast demo 2\n');
+    const state = await machine.runChecked(`cat ${STATE}/state.yaml`);
+    expect(state).toContain('source: container:2.0');
+    expect(state).toContain('id: hash-of-v2');
+    // What the runtime mounts into the container is not of the image, and this machine's own files are not the pod's.
+    expect(await machine.runChecked('cat /etc/hostname; cat /etc/hosts; ls -d /opt/* || true')).toBe(
+      'holdfast-demo\n127.0.0.1 localhost\n127.0.1.1 holdfast-demo\n::1 localhost ip6-localhost\n',
+    );
+    expect(await machine.runChecked(`ls ${STATE}/cOS`)).not.toContain('transition');
+  });
+
+  test('is done when its node runs what it stands for, however often it is asked, and by FORCE as well', async () => {
+    const first = await run('again', TWO);
+    expect(first).toMatchObject({ status: 0, message: expect.stringContaining('this node runs') });
+    expect(first.log).toMatch(/^Update to date with\n.*PRETTY_NAME="Holdfast demo 2"/m);
+    const untouched = await slots();
+    expect(await run('forced', { ...TWO, envs: { FORCE: 'true' } })).toMatchObject({ status: 0 });
+    expect(await run('other-round', { ...TWO, hash: 'hash-of-v2-again' })).toMatchObject({ status: 0 });
+    expect(await slots()).toBe(untouched);
+    expect(note('outcome')).toBe('done');
+    expect(note('version')).toBe('2.0');
+  });
+
+  test('brings an image that fails its check, and the node goes back by itself', async () => {
+    const resets = machine.resets;
+    await start('useless', THREE);
+    await machine.waitForReset(resets + 1, { timeoutMs: 1_200_000 });
+    await machine.loginAgain();
+    expect(await release()).toBe('Holdfast demo 2\n');
+    expect(await machine.runChecked('cat /proc/cmdline')).toContain('upgrade_failure');
+    await machine.runChecked('systemctl is-system-running --wait');
+  });
+
+  test('refuses that image from then on without a restart, and says why where the controller and people look', async () => {
+    const untouched = await slots();
+    for (const [name, wish] of [
+      ['after', THREE],
+      ['after-force', { ...THREE, envs: { FORCE: 'true' } }],
+      ['after-new-round', { ...THREE, hash: 'hash-of-v3-again' }],
+    ] as const) {
+      const pod = await run(name, wish);
+      expect(pod.status).toBe(97);
+      expect(pod.message).toMatch(/^3\.0 \(plan os\) did not prove itself on this node on 20.*50-database failed/);
+      expect(pod.message).toContain('HOLDFAST_RETRY_FAILED');
+    }
+    expect(await slots()).toBe(untouched);
+    expect(note('outcome')).toBe('refused');
+    expect(note('reason')).toContain('50-database failed');
+    expect(api.requests.every(({ by, status }) => by === 'token' && status === 200)).toBe(true);
+    expect(await machine.runChecked('grep -c . /run/pods/*/log | head; ! grep -r token- /run/pods/*/log')).not.toBe('');
+    await machine.powerOff();
+    expect(await settledTraces()).toEqual(before);
+  });
+});
