@@ -1,6 +1,6 @@
 // `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
 // from the sources as they are. `--runs N` is for the boots, the lifecycle, the images and the overlays, `--wall-clock` for
-// the boots; with `--json` their figures come as JSON.
+// the boots; with `--json` their figures come as JSON. `--write` puts the tables of the fleets into docs/fleet.md.
 
 import { parseArgs } from 'node:util';
 import { ensureExecutable } from '../lab/executable.ts';
@@ -11,6 +11,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     'wall-clock': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
@@ -62,6 +63,15 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
       else for (const line of showOverlayReport(report)) say(line);
     },
   },
+  fleet: {
+    title: 'Rollouts to fleets, simulated',
+    run: async () => {
+      const { benchFleet } = await import('./fleet.ts');
+      const { tables, results } = benchFleet({ write: values.write });
+      if (values.json) say(JSON.stringify(results, null, 2));
+      else for (const lines of Object.values(tables)) say(`\n${lines.join('\n')}`);
+    },
+  },
 };
 
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
@@ -69,7 +79,8 @@ for (const name of names) {
   if (!Object.hasOwn(BENCHES, name))
     throw new RangeError(`there is no bench ${name}: ${Object.keys(BENCHES).join(', ')}`);
 }
-await ensureExecutable(log);
+// The fleets are arithmetic.
+if (names.some((name) => name !== 'fleet')) await ensureExecutable(log);
 for (const name of names) {
   if (!values.json) say(`\n# ${BENCHES[name]?.title}`);
   await BENCHES[name]?.run();
