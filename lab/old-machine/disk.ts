@@ -4,7 +4,7 @@
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../../src/boot/grub-environment.ts';
-import { efiConfig } from '../../src/boot/install-grub.ts';
+import { DEFAULT_LABELS, efiConfig } from '../../src/boot/install-grub.ts';
 import { attachLoop } from '../../src/system/loopdevices.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { UndoStack } from '../../src/system/plan.ts';
@@ -117,7 +117,7 @@ async function putImage(image: string, to: string, label: string): Promise<void>
 async function makeEsp(device: string, work: string): Promise<void> {
   const program = join(work, 'grub.efi');
   const config = join(work, 'early.cfg');
-  writeFileSync(config, efiConfig('COS_STATE'));
+  writeFileSync(config, efiConfig(DEFAULT_LABELS));
   await runChecked([
     ...(['grub-mkimage', '--format', 'x86_64-efi', '--output', program, '--config', config] as const),
     ...['--prefix', '/grub2', 'part_gpt', 'fat', 'ext2', 'loopback', 'linux', 'search', 'loadenv', 'regexp', 'test'],

@@ -70,7 +70,7 @@ export function installGrub(options: InstallGrubOptions): void {
   }
   const read = (path: string) => readFileSync(image.resolve(path));
   const signed = findSignedLoader((path) => image.stat(path)?.isFile() === true);
-  const config = Buffer.from(efiConfig(labels.state_label, { signed: signed !== undefined }));
+  const config = Buffer.from(efiConfig(labels, { signed: signed !== undefined }));
   const directories = signed === undefined ? ['EFI/BOOT'] : configDirectories(read(signed.grub), signed.vendor);
   for (const directory of directories) put(join(espDirectory, directory, 'grub.cfg'), config);
   if (signed !== undefined) {
@@ -83,16 +83,35 @@ export function installGrub(options: InstallGrubOptions): void {
 }
 
 /**
- * What GRUB's EFI program runs first: finds the state partition and shows the menu there. It may be on another disk than
- * the ESP, but only when the ESP's own has none.
+ * What GRUB's EFI program runs first: finds the partition with the menu, and shows it. That is the state partition; an
+ * expandable disk has none before its first boot, and its menu is on the recovery partition. What is on the ESP's own disk
+ * goes first; without any the state partition of another disk counts.
  * @param options.signed for a distribution's GRUB, whose tpm module (2.06) reads every file as a whole to measure it. That
  *   includes image files that are only attached: "out of memory".
  */
-export function efiConfig(stateLabel: string, options: { signed?: boolean } = {}): string {
-  return `# Written by holdfast install. The menu itself is grub2/grub.cfg on the partition ${stateLabel}.
+export function efiConfig(
+  labels: Pick<GrubLabels, 'state_label' | 'recovery_label'>,
+  options: { signed?: boolean } = {},
+): string {
+  const { state_label: state, recovery_label: recovery } = labels;
+  return `# Written by holdfast. The menu is grub2/grub.cfg on ${state}, or on ${recovery} of an expandable disk's first boot.
 ${options.signed ? 'rmmod tpm\n' : ''}\
 regexp --set=1:boot_disk '^\\(?([^,)]+)' "$root"
-search --no-floppy --label --hint "$boot_disk," --set=root ${stateLabel}
+set found=
+search --no-floppy --label --hint "$boot_disk," --set=found ${state}
+set menu=
+if regexp "^$boot_disk," "$found"; then
+  if [ -s ($found)/grub2/grub.cfg ]; then set menu="$found"; fi
+fi
+if [ -z "$menu" ]; then
+  search --no-floppy --label --hint "$boot_disk," --set=menu ${recovery}
+  if regexp "^$boot_disk," "$menu"; then
+    if [ ! -s ($menu)/grub2/grub.cfg ]; then set menu="$found"; fi
+  else
+    set menu="$found"
+  fi
+fi
+if [ "$menu" ]; then set root="$menu"; fi
 set prefix=($root)/grub2
 configfile ($root)/grub2/grub.cfg
 `;

@@ -4,6 +4,7 @@ import { Command, CommanderError, type Option } from 'commander';
 import { HoldfastError } from '../system/errors.ts';
 import { UndoStack } from '../system/plan.ts';
 import { addExamples, fullName } from './command-tree.ts';
+import { defineDiskCommands } from './disk-commands.ts';
 import { defineDoctorCommands } from './doctor-commands.ts';
 import { defineImageCommands } from './image-commands.ts';
 import { defineInstallerCommands } from './installer-commands.ts';
@@ -143,6 +144,7 @@ export function buildProgram(
   defineImageCommands(define);
   defineMediaCommands(define);
   defineNetbootCommands(define);
+  defineDiskCommands(define);
   defineStageCommands(define);
   defineOverlayCommands(program, defineIn);
   defineOwnerCommands(program, defineIn);

@@ -176,7 +176,8 @@ export function writeVariables(
   if (names.length > 0) writeGrubEnvironment(elsewhere, ELSEWHERE);
 }
 
-async function assessmentScript(): Promise<string> {
+/** The text of grub_boot_assessment. */
+export async function assessmentScript(): Promise<string> {
   const { OS_FILES } = await import('../boot/os-files.generated.ts');
   const file = OS_FILES[`/usr/lib/holdfast/${ASSESSMENT_SCRIPT}`];
   if (file === undefined || !('text' in file))

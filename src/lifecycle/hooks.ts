@@ -30,6 +30,10 @@ export const HOOK_EXIT_STATUS: Readonly<Record<string, number>> = {
   'post-upgrade': 72,
   'post-reset': 73,
   'post-install': 74,
+  'before-disk': 79,
+  'after-disk': 80,
+  'after-disk-chroot': 81,
+  'post-disk': 82,
   // elemental has no deploy of its own: it is a reset there.
   'before-deploy': 61,
   'after-deploy-chroot': 62,

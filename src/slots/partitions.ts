@@ -44,7 +44,7 @@ export const isRolePartition = (partition: PlannedPartition): partition is RoleP
 export const BIOS_PARTITION = { name: 'bios', startBytes: 34 * SECTOR_BYTES, sizeBytes: 2014 * SECTOR_BYTES } as const;
 
 /** elemental-toolkit's default sizes in MiB. */
-const DEFAULT_MIB = { efi: 64, oem: 64, recovery: 4096, state: 8192 };
+export const DEFAULT_MIB = { efi: 64, oem: 64, recovery: 4096, state: 8192 };
 /** What is left for the owner's data at least, both with the default sizes and on a small disk. */
 const PERSISTENT_MIN_MIB = { roomy: 2048, small: 512 };
 /** Filesystem overhead of a partition that holds slot files. */
@@ -108,6 +108,33 @@ export function planPartitions(request: PartitionRequest): PlannedPartition[] {
   });
 }
 
+/** The smallest disk that {@link planPartitions} finds room on. */
+export function smallestDiskBytes({
+  slotBytes,
+  recoveryBytes = slotBytes,
+  wishes = {},
+}: Omit<PartitionRequest, 'diskBytes'>): number {
+  const { sizesMib: wished = {}, extra = [] } = wishes;
+  const needed = neededMib(slotBytes, recoveryBytes);
+  const mib =
+    2 +
+    (wished.efi || DEFAULT_MIB.efi) +
+    (wished.oem || DEFAULT_MIB.oem) +
+    (wished.recovery || needed.recovery) +
+    (wished.state || needed.state) +
+    (wished.persistent || PERSISTENT_MIN_MIB.small) +
+    extra.reduce((sum, { sizeMib }) => sum + (sizeMib || 1), 0);
+  return mib * MIB;
+}
+
+/** What the partitions with slot files must have at least. */
+export function neededMib(slotBytes: number, recoveryBytes: number): { recovery: number; state: number } {
+  return {
+    recovery: Math.ceil(recoveryBytes / MIB) + OVERHEAD_MIB,
+    state: 3 * Math.ceil(slotBytes / MIB) + OVERHEAD_MIB,
+  };
+}
+
 /** All sizes in MiB; `rest` is for the extra partition that takes what is left. */
 function chooseSizes(request: PartitionRequest): Record<PartitionRole | 'rest', number> {
   const { diskBytes, slotBytes, recoveryBytes = slotBytes, wishes = {} } = request;
@@ -116,9 +143,8 @@ function chooseSizes(request: PartitionRequest): Record<PartitionRole | 'rest', 
   const diskMib = Math.floor(diskBytes / MIB);
   // The first MiB aligns the first partition, the last one holds the backup table.
   const usableMib = diskMib - 2;
-  const slotMib = Math.ceil(slotBytes / MIB);
   const recoveryMib = Math.ceil(recoveryBytes / MIB);
-  const needed = { recovery: recoveryMib + OVERHEAD_MIB, state: 3 * slotMib + OVERHEAD_MIB };
+  const needed = neededMib(slotBytes, recoveryBytes);
   requireWished('state', wished.state, needed.state, 'three slots: the active, the passive and the next one');
   requireWished('recovery', wished.recovery, needed.recovery, 'the recovery system');
 
@@ -167,15 +193,28 @@ function requireWished(role: PartitionRole, wishedMib: number | undefined, neede
   );
 }
 
+/** The numbers of a table and its partitions, where they are not to be drawn by lot. */
+export interface TableIds {
+  disk: string;
+  partition: (name: string) => string;
+}
+
 /**
  * The input of sfdisk(8) that writes this table.
  * @param options.bios with {@link BIOS_PARTITION}.
  */
-export function sfdiskScript(partitions: readonly PlannedPartition[], options: { bios?: boolean } = {}): string {
-  const line = (entry: { name: string; typeId: string; startBytes: number; sizeBytes: number }) =>
-    `start=${entry.startBytes / SECTOR_BYTES}, size=${entry.sizeBytes / SECTOR_BYTES}, type=${entry.typeId}, name="${entry.name}"`;
+export function sfdiskScript(
+  partitions: readonly PlannedPartition[],
+  options: { bios?: boolean; ids?: TableIds | undefined } = {},
+): string {
+  const { ids } = options;
+  const line = (entry: { name: string; typeId: string; startBytes: number; sizeBytes: number }) => {
+    const uuid = ids === undefined ? '' : `, uuid=${ids.partition(entry.name)}`;
+    return `start=${entry.startBytes / SECTOR_BYTES}, size=${entry.sizeBytes / SECTOR_BYTES}, type=${entry.typeId}${uuid}, name="${entry.name}"`;
+  };
   return [
     'label: gpt',
+    ...(ids === undefined ? [] : [`label-id: ${ids.disk}`]),
     'unit: sectors',
     ...(options.bios ? [`first-lba: ${BIOS_PARTITION.startBytes / SECTOR_BYTES}`] : []),
     ...partitions.map(line),

@@ -13,7 +13,7 @@ import { MIB } from './partitions.ts';
  * Features that every GRUB since 2.02 reads. Without metadata checksums a new UUID is a change of one block; without
  * a journal a read-only mount never has anything to replay (cOS uses ext2 for the same reasons).
  */
-const FEATURES =
+export const SLOT_FEATURES =
   'none,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,resize_inode';
 
 /** Kept free on the partition beyond what is needed. */
@@ -74,7 +74,7 @@ export async function createSlotFile(file: string, options: { sizeBytes: number;
     '-q',
     '-F',
     '-O',
-    FEATURES,
+    SLOT_FEATURES,
     '-m',
     '0',
     '-b',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readGrubEnvironment, writeGrubEnvironment } from '../../../src/boot/grub-environment.ts';
 import { GRUB_EFI_PROGRAM, GRUB_FONT, GRUB_MENU } from '../../../src/boot/grub-files.ts';
-import { efiConfig, installGrub } from '../../../src/boot/install-grub.ts';
+import { DEFAULT_LABELS, efiConfig, installGrub } from '../../../src/boot/install-grub.ts';
 import { runChecked } from '../../../src/system/process.ts';
 import { Root } from '../../../src/system/root.ts';
 
@@ -23,9 +23,9 @@ test.each(['grub.cfg', 'bootargs.cfg'])('%s is a GRUB script', async (name) => {
 });
 
 test('the ESP’s configuration is a GRUB script that looks for the label', async () => {
-  writeFileSync(join(work, 'grub.cfg'), efiConfig('MY_STATE'));
+  writeFileSync(join(work, 'grub.cfg'), efiConfig({ ...DEFAULT_LABELS, state_label: 'MY_STATE' }));
   await runChecked(['grub-script-check', join(work, 'grub.cfg')]);
-  expect(efiConfig('MY_STATE')).toContain('--set=root MY_STATE\n');
+  expect(efiConfig({ ...DEFAULT_LABELS, state_label: 'MY_STATE' })).toContain('--set=found MY_STATE\n');
 });
 
 test('GRUB’s editor and this program read and change each other’s blocks', async () => {
@@ -64,7 +64,7 @@ test('install writes the EFI program, the menu and both blocks', () => {
   const options = { espDirectory, stateDirectory, oemDirectory, labels: { oem_label: 'MY_OEM' } };
   installGrub({ image: makeImage(), ...options, menuEntry: 'Demo 1' });
   expect(readFileSync(join(espDirectory, 'EFI/BOOT/BOOTX64.EFI'), 'utf8')).toBe('EFI program');
-  expect(readFileSync(join(espDirectory, 'EFI/BOOT/grub.cfg'), 'utf8')).toBe(efiConfig('COS_STATE'));
+  expect(readFileSync(join(espDirectory, 'EFI/BOOT/grub.cfg'), 'utf8')).toBe(efiConfig(DEFAULT_LABELS));
   expect(readFileSync(join(stateDirectory, 'grub2/grub.cfg'))).toEqual(readFileSync(join(OS, 'etc/cos/grub.cfg')));
   expect(Object.fromEntries(readGrubEnvironment(join(stateDirectory, 'grub_oem_env')))).toEqual({
     default_menu_entry: 'Demo 1',
@@ -92,8 +92,8 @@ test('with the distribution’s signed files shim is what firmware starts, and a
   expect(text('BOOT/BOOTX64.EFI')).toBe('shim');
   expect(text('BOOT/grubx64.efi')).toMatch(/^signed GRUB/);
   expect(text('BOOT/mmx64.efi')).toBe('key manager');
-  const config = efiConfig('COS_STATE', { signed: true });
-  expect(config).toBe(efiConfig('COS_STATE').replace('\n', '\nrmmod tpm\n'));
+  const config = efiConfig(DEFAULT_LABELS, { signed: true });
+  expect(config).toBe(efiConfig(DEFAULT_LABELS).replace('\n', '\nrmmod tpm\n'));
   expect(text('BOOT/grub.cfg')).toBe(config);
   expect(text('debian/grub.cfg')).toBe(config);
   expect(readFileSync(join(stateDirectory, 'grub2/fonts/unicode.pf2'), 'utf8')).toBe('font');
