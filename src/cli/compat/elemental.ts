@@ -1,6 +1,7 @@
 // `elemental`: the command lines of May 2022, of 0.2 to 1.x and of version 2 → holdfast's. Pure.
 
 import { HoldfastError } from '../../system/errors.ts';
+import { BUILD_DISK, CONVERT_DISK, translateBuildDisk, translateConvertDisk } from './disk.ts';
 import { addFromEnvironment, saysYes, variable } from './environment.ts';
 import { type FlagSpec, type Flags, flagLines, parseFlags } from './flags.ts';
 import {
@@ -134,6 +135,24 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       );
     },
   },
+  'build-disk': {
+    takes: '[IMAGE]',
+    about: 'make a disk image',
+    options: BUILD_DISK,
+    arguments: { most: 1 },
+    translate: (flags, foreign) => {
+      const { args, warnings } = translateBuildDisk(flags, foreign, new Date());
+      flags.delete('config-dir');
+      return simple(flags, foreign.voice, args, warnings);
+    },
+  },
+  'convert-disk': {
+    takes: 'RAW_DISK',
+    about: 'convert a raw disk image for Azure or Google Cloud',
+    options: CONVERT_DISK,
+    arguments: { least: 1, most: 1 },
+    translate: (flags, { voice }) => simple(flags, voice, translateConvertDisk(flags).args),
+  },
   version: {
     takes: '',
     about: 'print the version',
@@ -147,9 +166,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const ABSENT: Readonly<Record<string, string>> = {
   'pull-image': 'holdfast pull IMAGE DIRECTORY unpacks an image; every other command reads it where it is',
   'build-iso': 'holdfast builds no media yet; install disk images instead: holdfast install disk.img --system IMAGE',
-  'build-disk':
-    'install on an image file instead: truncate --size 16G disk.img; holdfast install disk.img --system IMAGE',
-  'convert-disk': 'qemu-img converts disk images for Azure and Google Cloud',
   new: 'there are no templates; the guides of holdfast begin with a container file',
 };
 

@@ -84,7 +84,7 @@ state:
   expect(parseState(text)).toMatchObject({
     active: { source: 'oci://x:10', digest: 'sha256:10', fromAction: 'upgrade' },
     passive: { source: 'oci://x:9' },
-    recovery: { fs: 'squashfs', fromAction: 'install' },
+    recovery: { fs: 'squashfs', fromAction: 'build-disk' },
   });
 });
 

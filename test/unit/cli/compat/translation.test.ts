@@ -232,8 +232,8 @@ test.each([
   ['constructor', 1, 'unknown command "constructor" for "elemental"'],
   ['pull-image quay.io/os /d', 1, 'holdfast has no pull-image'],
   ['build-iso dir:/x', 1, 'holdfast has no build-iso'],
-  ['build-disk', 1, 'holdfast has no build-disk'],
-  ['convert-disk disk.raw', 1, 'holdfast has no convert-disk'],
+  ['build-disk -t azure', 1, 'the packages of a manifest’s raw_disk can’t be had: no image is named'],
+  ['build-disk quay.io/os -t vdi', 1, 'there is no type "vdi" of disk images'],
   ['new flavor', 1, 'holdfast has no new'],
 ])('elemental %s is refused', (line, exitStatus, message) => {
   expect(() => elemental(line)).toThrow(expect.objectContaining({ message, exitStatus }));
