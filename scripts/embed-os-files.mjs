@@ -9,6 +9,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'os');
 const target = join(root, 'src/boot/os-files.generated.ts');
 
+/** What enables a unit or a service is a link there, and in a checkout without symbolic links a file with the link's text. */
+const LINKS_ONLY = /^\/etc\/(?:systemd\/system\/[^/]+\.wants|runlevels\/[^/]+)\/[^/]+$/;
+
+/** Where the link leads; undefined for a file. */
+function linkOf(file, stat, at) {
+  if (stat.isSymbolicLink()) return readlinkSync(file);
+  return LINKS_ONLY.test(at) ? readFileSync(file, 'utf8').trim() : undefined;
+}
+
 /** Lines of the generated object for everything below `directory`, in byte order of the paths. */
 function entriesBelow(directory, path = '') {
   return readdirSync(directory)
@@ -19,10 +28,12 @@ function entriesBelow(directory, path = '') {
       const at = `${path}/${name}`;
       if (stat.isDirectory()) return entriesBelow(file, at);
       if (at === '/README.md') return [];
-      const entry = stat.isSymbolicLink()
-        ? { link: readlinkSync(file) }
-        : // Git keeps the executable bit alone; a checkout's umask must not get into images.
-          { mode: stat.mode & 0o100 ? 0o755 : 0o644, text: readFileSync(file, 'utf8') };
+      const link = linkOf(file, stat, at);
+      const entry =
+        link === undefined
+          ? // Git keeps the executable bit alone; a checkout's umask must not get into images.
+            { mode: stat.mode & 0o100 ? 0o755 : 0o644, text: readFileSync(file, 'utf8') }
+          : { link };
       return [`  ${JSON.stringify(at)}: ${JSON.stringify(entry)},`];
     });
 }

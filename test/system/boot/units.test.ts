@@ -41,6 +41,12 @@ const ours = Object.keys(OS_FILES)
   .filter((path) => /^\/usr\/lib\/systemd\/system\/[^/]+\.(service|timer)$/.test(path) && !OF_THE_INITRAMFS.test(path))
   .map((path) => path.slice(UNITS.length + 1));
 
+test('what enables a unit or a service is a link, however it was checked out', () => {
+  const enabling = Object.entries(OS_FILES).filter(([path]) => /\.wants\/|\/runlevels\//.test(path));
+  expect(enabling.length).toBeGreaterThan(10);
+  expect(enabling.filter(([, file]) => !('link' in file))).toEqual([]);
+});
+
 test('systemd has nothing to say about them, nor about a server that waits for its keys', async () => {
   expect(ours).toEqual(expect.arrayContaining(['cos-setup-fs.service', 'cos-setup-reconcile.timer']));
   expect(await verify(...ours, 'ssh.service')).toBe('');
