@@ -10,14 +10,16 @@ import { inspectOutput } from '../media/publish.ts';
 import { parseCompression, ROOT_FORMATS, type RootFormat } from '../media/root-file.ts';
 import { requireX86 } from '../media/system-tree.ts';
 import { HoldfastError } from '../system/errors.ts';
-import { type ImageFlags, openNamedImage } from './image-option.ts';
+import { type ManifestFlags, readBuildManifest } from './build-manifest.ts';
+import { imageUri } from './compat/lifecycle.ts';
+import { type ImageFlags, namedImage, openNamedImage } from './image-option.ts';
 import { planLines } from './plan-lines.ts';
 import type { CommandContext } from './program.ts';
 import { namedRecovery, openRecoveryText, type RecoveryFlags } from './recovery-option.ts';
 import { machineSettings, type SettingsFlags } from './settings-option.ts';
 import { readStageFiles } from './stage-file-option.ts';
 
-export interface BuildIsoFlags extends ImageFlags, SettingsFlags, RecoveryFlags {
+export interface BuildIsoFlags extends ImageFlags, SettingsFlags, RecoveryFlags, ManifestFlags {
   name?: string;
   output?: string;
   date?: boolean;
@@ -42,30 +44,35 @@ export async function buildIsoCommand(
 ): Promise<number> {
   const { reporter, signal, undo } = context;
   requireX86(flags.arch ?? 'x86_64');
-  const day = flags.date ? new Date(Number(process.env['SOURCE_DATE_EPOCH'] || Date.now() / 1000) * 1000) : undefined;
-  const directory = resolve(flags.output ?? '.');
-  const output = inspectOutput(join(directory, isoFileName(flags.name ?? 'holdfast', day)), {
+  const manifest = readBuildManifest(context, flags);
+  const day =
+    (flags.date ?? manifest?.date)
+      ? new Date(Number(process.env['SOURCE_DATE_EPOCH'] || Date.now() / 1000) * 1000)
+      : undefined;
+  const directory = resolve(flags.output ?? manifest?.output ?? '.');
+  const output = inspectOutput(join(directory, isoFileName(flags.name ?? manifest?.name ?? 'holdfast', day)), {
     force: flags.force ?? false,
   });
   const format = parseFormat(flags.format ?? 'squashfs');
-  const overlays = (directories: readonly string[] | undefined, flag: string) =>
-    (directories ?? []).map((each) => overlayDirectory(each, flag));
+  const compression = flags.compression ?? manifest?.compression;
+  const overlays = (directories: readonly string[], flag: string) =>
+    directories.map((each) => overlayDirectory(each, flag));
   const request = {
-    label: parseIsoLabel(flags.label ?? DEFAULT_ISO_LABEL),
+    label: parseIsoLabel(flags.label ?? manifest?.label ?? DEFAULT_ISO_LABEL),
     output,
     overlays: {
-      rootfs: overlays(flags.overlayRootfs, '--overlay-rootfs'),
-      uefi: overlays(flags.overlayUefi, '--overlay-uefi'),
-      iso: overlays(flags.overlayIso, '--overlay-iso'),
+      rootfs: overlays([...(manifest?.overlays.rootfs ?? []), ...(flags.overlayRootfs ?? [])], '--overlay-rootfs'),
+      uefi: overlays([...(manifest?.overlays.uefi ?? []), ...(flags.overlayUefi ?? [])], '--overlay-uefi'),
+      iso: overlays([...(manifest?.overlays.iso ?? []), ...(flags.overlayIso ?? [])], '--overlay-iso'),
     },
     format,
-    compression: flags.compression === undefined ? undefined : parseCompression(format, flags.compression),
-    extraArguments: parseExtraArguments(flags.extraCmdline ?? ''),
+    compression: compression === undefined ? undefined : parseCompression(format, compression),
+    extraArguments: parseExtraArguments(flags.extraCmdline ?? manifest?.extraArguments ?? ''),
     efiOnly: flags.efiOnly ?? false,
     stageFiles: await readStageFiles(flags.cloudConfig ?? [], context),
   };
   const settings = await machineSettings(context, flags);
-  const opened = await openNamedImage(image, flags, context, { settings });
+  const opened = await openNamedImage(image ?? manifestImage(flags, manifest?.system), flags, context, { settings });
   const recoveryText = namedRecovery(flags);
   const recovery =
     recoveryText === undefined ? undefined : await openRecoveryText(recoveryText, flags, context, settings);
@@ -94,4 +101,9 @@ function parseFormat(text: string): RootFormat {
   const found = ROOT_FORMATS.find((each) => each === text);
   if (found !== undefined) return found;
   throw new HoldfastError('HF-USAGE', `--format is ${ROOT_FORMATS.join(' or ')}, not ${JSON.stringify(text)}`);
+}
+
+/** What the command line names counts. */
+function manifestImage(flags: BuildIsoFlags, system: string | undefined): string | undefined {
+  return system === undefined || namedImage(undefined, flags) !== undefined ? undefined : imageUri(system);
 }

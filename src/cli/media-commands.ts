@@ -32,6 +32,10 @@ export function defineMediaCommands(define: Define): void {
       new Option('--efi-only', 'leave out what boots by BIOS'),
       new Option('-a, --arch <arch>', 'the processor: x86_64'),
       force('overwrite an ISO that is there'),
+      new Option(
+        '--manifest [file]',
+        'elemental’s manifest.yaml; without a name that of --config-dir, or the one here',
+      ),
       configDir(),
       dryRun(),
       ...output(),

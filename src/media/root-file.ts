@@ -101,6 +101,8 @@ function squashArguments(
     '-xattrs',
     ...['-b', compression === 'xz' ? '1M' : '256K'],
     ...(compression === 'none' ? uncompressed : ['-comp', compression]),
+    // mksquashfs' own level, 15, takes ten times as long for six per cent less.
+    ...(compression === 'zstd' ? ['-Xcompression-level', '9'] : []),
     // As cOS does: machine code of this processor gets smaller.
     ...(compression === 'xz' ? ['-Xbcj', 'x86'] : []),
     ...(processors === undefined ? [] : ['-processors', String(processors)]),

@@ -5,6 +5,7 @@ const BESIDE_OTHERS: readonly RegExp[] = [
   /^image\//,
   /^trust\//,
   /^lab\//,
+  /^media\/build-iso\./,
   /^boot\/(?!initramfs-partition|mount-layout|volume-check|boot-entry)/,
   /^cli\/(?:render|grubenv|stages|boot-stages)\./,
   /^overlay\/(?:capture|changes|packages|keep-packages|rpm-packages|rebase|rebase-properties)\./,

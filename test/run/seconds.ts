@@ -49,6 +49,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'system/lifecycle/troubles': 40,
   'system/lifecycle/trust': 11,
   'system/lifecycle/upgrade-recovery': 12,
+  'system/media/build-iso': 60,
   'system/stages/accounts': 25,
   'system/stages/corpus': 19,
   'system/stages/datasource/services': 20,

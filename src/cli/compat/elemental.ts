@@ -1,6 +1,7 @@
 // `elemental`: the command lines of May 2022, of 0.2 to 1.x and of version 2 → holdfast's. Pure.
 
 import { HoldfastError } from '../../system/errors.ts';
+import { BUILD_ISO, PULL_IMAGE, translateBuildIso, translatePullImage } from './build.ts';
 import { BUILD_DISK, CONVERT_DISK, translateBuildDisk, translateConvertDisk } from './disk.ts';
 import { addFromEnvironment, saysYes, variable } from './environment.ts';
 import { type FlagSpec, type Flags, flagLines, parseFlags } from './flags.ts';
@@ -90,6 +91,20 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         ...flags.positional,
       ]),
   },
+  'pull-image': {
+    takes: 'IMAGE DIRECTORY',
+    about: 'unpack an image into a directory',
+    options: PULL_IMAGE,
+    arguments: { least: 2, most: 2 },
+    translate: translatePullImage,
+  },
+  'build-iso': {
+    takes: '[SOURCE…]',
+    about: 'make an ISO of a system',
+    options: BUILD_ISO,
+    arguments: { most: 16 },
+    translate: translateBuildIso,
+  },
   state: {
     takes: '',
     about: 'print the record of what is installed',
@@ -164,8 +179,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** Commands of elemental that holdfast has not; each with what to do instead. */
 const ABSENT: Readonly<Record<string, string>> = {
-  'pull-image': 'holdfast pull IMAGE DIRECTORY unpacks an image; every other command reads it where it is',
-  'build-iso': 'holdfast builds no media yet; install disk images instead: holdfast install disk.img --system IMAGE',
   new: 'there are no templates; the guides of holdfast begin with a container file',
 };
 

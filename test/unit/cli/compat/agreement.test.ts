@@ -2,6 +2,7 @@
 // command, against the options that holdfast's commands define.
 
 import { expect, test } from 'vitest';
+import { BUILD_ISO, PULL_IMAGE } from '../../../../src/cli/compat/build.ts';
 import { translateElemental } from '../../../../src/cli/compat/elemental.ts';
 import type { FlagSpec } from '../../../../src/cli/compat/flags.ts';
 import type { Foreign } from '../../../../src/cli/compat/lifecycle.ts';
@@ -40,6 +41,14 @@ const rows: [string, () => Translation][] = [
   ...[...GLOBAL, ...RESET].map((spec): [string, () => Translation] => [
     `elemental reset --${spec.name}`,
     () => translateElemental(['reset', ...written(spec)], foreign),
+  ]),
+  ...[...GLOBAL, ...BUILD_ISO].map((spec): [string, () => Translation] => [
+    `elemental build-iso --${spec.name}`,
+    () => translateElemental(['build-iso', 'dir:/a', 'dir:/b', ...written(spec)], foreign),
+  ]),
+  ...[...GLOBAL, ...PULL_IMAGE].map((spec): [string, () => Translation] => [
+    `elemental pull-image --${spec.name}`,
+    () => translateElemental(['pull-image', 'quay.io/os', '/d', ...written(spec)], foreign),
   ]),
   ...[...GLOBAL, ...DEPLOYER.options].map((spec): [string, () => Translation] => [
     `cos-deploy --${spec.name}`,

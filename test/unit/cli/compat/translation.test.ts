@@ -230,13 +230,49 @@ test.each([
   ['uninstall', 1, 'unknown command "uninstall" for "elemental"'],
   ['--nonsense', 1, 'unknown flag: --nonsense'],
   ['constructor', 1, 'unknown command "constructor" for "elemental"'],
-  ['pull-image quay.io/os /d', 1, 'holdfast has no pull-image'],
-  ['build-iso dir:/x', 1, 'holdfast has no build-iso'],
   ['build-disk -t azure', 1, 'the packages of a manifest’s raw_disk can’t be had: no image is named'],
   ['build-disk quay.io/os -t vdi', 1, 'there is no type "vdi" of disk images'],
+  ['pull-image quay.io/os', 1, 'elemental pull-image takes 2 argument(s), received 1'],
+  ['pull-image --local quay.io/os /d', 1, '--local: images of a container engine are not read directly'],
+  ['build-iso dir:/x docker:quay.io/more', 1, 'docker:quay.io/more: only a dir: can be laid over the first source'],
+  ['build-iso dir:/x --platform linux/arm64', 1, '--platform arm64: media are made for x86_64'],
+  ['build-iso dir:/x --cosign-key k', 1, "'cosign-key' requires 'cosign' to be enabled"],
   ['new flavor', 1, 'holdfast has no new'],
 ])('elemental %s is refused', (line, exitStatus, message) => {
   expect(() => elemental(line)).toThrow(expect.objectContaining({ message, exitStatus }));
+});
+
+test.each([
+  ['build-iso', 'build-iso --manifest --force'],
+  [
+    'build-iso -n os -o /m --date --label L quay.io/os:v1 dir:/more',
+    'build-iso --system docker:quay.io/os:v1 --manifest --name os --output /m --date --overlay-rootfs /more --label L --force',
+  ],
+  [
+    'build-iso --overlay-iso /i --overlay-uefi /u -x -comp -x gzip dir:/x -a x86_64',
+    'build-iso --system dir:/x --manifest --overlay-uefi /u --overlay-iso /i --arch x86_64 --compression gzip --force',
+  ],
+  [
+    'build-iso dir:/x --cosign --cosign-key k --config-dir /c --bootloader-in-rootfs --extra-cmdline quiet',
+    'build-iso --system dir:/x --manifest --cosign --cosign-key k --extra-cmdline quiet --config-dir /c --force',
+  ],
+  ['pull-image quay.io/os /d', 'pull docker:quay.io/os /d --no-verify'],
+  ['pull-image --verify oci-layout:/l:v1 /d', 'pull oci-layout:/l:v1 /d'],
+])('elemental %s → holdfast %s', (line, expected) => {
+  expect(argsOf(elemental(line))).toBe(expected);
+});
+
+test.each([
+  ['quay.io/os', '', 'quay.io'],
+  ['library/os', '', 'https://index.docker.io/v1/'],
+  ['quay.io/os', ' --auth-server-address other.io', 'other.io'],
+])('what asks the registry for %s%s is for %s, and not on the command line', (image, more, server) => {
+  const translation = elemental(`pull-image --auth-username u --auth-password p${more} ${image} /d`);
+  expect(JSON.stringify('args' in translation ? translation.args : [])).not.toContain('"p"');
+  const environment = 'environment' in translation ? (translation.environment ?? {}) : {};
+  expect(JSON.parse(environment['DOCKER_AUTH_CONFIG'] ?? '{}')).toEqual({
+    auths: { [server]: { username: 'u', password: 'p' } },
+  });
 });
 
 test.each(['', 'help', '--help', '-h', 'help upgrade', 'upgrade --help', 'upgrade -h'])(
