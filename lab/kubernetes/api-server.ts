@@ -127,7 +127,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 function requesterOf(request: IncomingMessage, token: string): string {
   const socket = request.socket as TLSSocket;
-  if (socket.authorized) return `cert:${String(socket.getPeerCertificate().subject.CN)}`;
+  // A resumed session counts as authorized, whoever it belongs to; without a certificate it is nobody's.
+  const { subject } = socket.getPeerCertificate();
+  const name = typeof subject?.CN === 'string' ? subject.CN : undefined;
+  if (socket.authorized && name !== undefined) return `cert:${name}`;
   return request.headers.authorization === `Bearer ${token}` ? 'token' : 'nobody';
 }
 

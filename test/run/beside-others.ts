@@ -2,6 +2,7 @@
 // leave nothing in /run/holdfast, and don't mind foreign mounts and loop devices. Whatever isn't here waits for its turn.
 
 const BESIDE_OTHERS: readonly RegExp[] = [
+  /^kubernetes\/node-annotations/,
   /^image\//,
   /^trust\//,
   /^lab\//,
