@@ -142,8 +142,9 @@ function isLeftEmpty(parent: string, name: string): boolean {
   return parent === '' && LEFT_EMPTY.has(name);
 }
 
+/** Only a directory can be one: below a container's root each file may show the device of the layer that it comes from. */
 function isOtherDisk(stats: Stats, root: Stats): boolean {
-  return stats.dev !== root.dev;
+  return stats.isDirectory() && stats.dev !== root.dev;
 }
 
 /** Mount points that the copy leaves behind and that nobody would expect to be left. */
