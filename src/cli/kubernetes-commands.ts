@@ -118,6 +118,7 @@ function jobs(): Option[] {
     new Option('--prepare-command <word>', 'what is run in it, word by word').argParser(repeated),
     new Option('--prepare-arg <word>', 'an argument of it; may be repeated').argParser(repeated),
     new Option('--verified-pull', 'each node pulls and verifies the image itself, only what changed'),
+    new Option('--runner <image>', 'a small image that runs suc-upgrade; with --verified-pull'),
     new Option('--retry-failed <word>', 'try again on nodes where it failed; another word: once more'),
     force('upgrade nodes that have this image already, once'),
     new Option('--service-account <name>', 'whose rights the jobs have').default('system-upgrade'),

@@ -48,6 +48,7 @@ interface PlanFlags extends ObjectFlags {
   prepareCommand?: string[];
   prepareArg?: string[];
   verifiedPull?: boolean;
+  runner?: string;
   retryFailed?: string;
   force?: boolean;
   serviceAccount: string;
@@ -136,6 +137,7 @@ function requestOf(image: string, flags: PlanFlags): PlanRequest {
         ? undefined
         : wholeNumber('--job-active-deadline', flags.jobActiveDeadline, 0),
     verifiedPull: flags.verifiedPull === true,
+    runner: flags.runner,
     force: flags.force === true,
     retryFailed: flags.retryFailed,
   };

@@ -64,7 +64,7 @@ function versionTraps({ metadata, spec }: PlanDocument): Trap[] {
       'the image has a tag or digest: every version of the channel would run the same image',
       'leave the tag out',
     );
-  } else if (tagged && !hashed) {
+  } else if (tagged && !hashed && !pullsByItself(upgrade)) {
     warning(
       ['spec', 'upgrade', 'image'],
       'the image has a tag or digest, which the controller doesn’t look at: changing only it starts no new round',
@@ -241,6 +241,11 @@ function forceTraps(name: string, { command = [], envs = [] }: Container): Trap[
       hint: 'Holdfast’s suc-upgrade forces once for each round; take it out when all nodes are done',
     },
   ];
+}
+
+/** The pod's image is a tool then; which system a node gets is in the variable. */
+function pullsByItself({ envs = [] }: Container): boolean {
+  return envs.some(({ name, value }) => name === 'HOLDFAST_IMAGE' && value !== undefined && value !== '');
 }
 
 function hasTagOrDigest(image: string): boolean {

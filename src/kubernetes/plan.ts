@@ -4,7 +4,7 @@
 import { HoldfastError } from '../system/errors.ts';
 import type { Container, EnvVar, LabelSelector, PlanDocument, PlanSpec, Toleration, Window } from './plan-document.ts';
 import { PLAN_API_VERSION } from './plan-document.ts';
-import { DIGEST_ANNOTATION, planImage } from './plan-image.ts';
+import { DIGEST_ANNOTATION, type PlannedImage, planImage } from './plan-image.ts';
 import { isLabelKey, isObjectName } from './plan-selector.ts';
 
 export interface PlanRequest {
@@ -38,6 +38,8 @@ export interface PlanRequest {
   jobDeadlineSeconds?: number | undefined;
   /** Each node pulls the image itself, verified, and writes only what changed. */
   verifiedPull: boolean;
+  /** The image of the pod, where that isn't the operating system: it brings suc-upgrade, the node pulls the system itself. */
+  runner?: string | undefined;
   force: boolean;
   /** A word; another one makes nodes try an image again on which they had failed. */
   retryFailed?: string | undefined;
@@ -55,11 +57,8 @@ export function makePlan(request: PlanRequest): PlanDocument {
   }
   // plan.upgrade.cattle.io/NAME is the label that a node gets when it is done.
   if (!isLabelKey(`plan.upgrade.cattle.io/${name}`)) throw notAName('name', name);
-  const { image, version, hashed, reference } = planImage(request.image, {
-    version: request.version,
-    channel: request.channel !== undefined,
-  });
-  if (request.verifiedPull && request.channel !== undefined) {
+  const { image, version, hashed, reference } = plannedImage(request);
+  if ((request.verifiedPull || request.runner !== undefined) && request.channel !== undefined) {
     throw new HoldfastError(
       'HF-USAGE',
       '--verified-pull needs an image that is known now, and --channel chooses it later',
@@ -113,10 +112,25 @@ export function makePlan(request: PlanRequest): PlanDocument {
   };
 }
 
+function plannedImage({ image, version, channel, runner }: PlanRequest): PlannedImage {
+  const planned = planImage(image, { version, channel: channel !== undefined });
+  if (runner === undefined) return planned;
+  if (!/@|:[^/]+$/.test(runner)) {
+    throw new HoldfastError('HF-USAGE', `the runner ${runner} has no tag: it would get that of the system`, {
+      hint: `add its own: ${runner}:1`,
+    });
+  }
+  const digest = /@sha256:([0-9a-f]{12})/.exec(planned.image)?.[1];
+  // The digest is in a variable, which isn't hashed: it has to show in the version.
+  const told =
+    digest === undefined || planned.version?.includes(digest) ? planned.version : `${planned.version}-${digest}`;
+  return { ...planned, image: runner, version: told, hashed: false };
+}
+
 /** What suc-upgrade in the image reads. */
-function ownEnvs({ verifiedPull, force, retryFailed }: PlanRequest, reference: string): EnvVar[] {
+function ownEnvs({ verifiedPull, runner, force, retryFailed }: PlanRequest, reference: string): EnvVar[] {
   return [
-    ...(verifiedPull ? [{ name: 'HOLDFAST_IMAGE', value: `docker:${reference}` }] : []),
+    ...(verifiedPull || runner !== undefined ? [{ name: 'HOLDFAST_IMAGE', value: `docker:${reference}` }] : []),
     ...(force ? [{ name: 'FORCE', value: 'true' }] : []),
     ...(retryFailed === undefined ? [] : [{ name: 'HOLDFAST_RETRY_FAILED', value: retryFailed }]),
   ];

@@ -150,6 +150,23 @@ describe('the version', () => {
     expect(makePlan(request({ image: `registry.example/os@${DIGEST}` })).spec.version).toBe('sha256-0123456789ab');
   });
 
+  test('with a runner, the pod runs that, the node pulls the system, and its digest shows in the version', () => {
+    const runner = 'registry.example/holdfast:1';
+    const plan = makePlan(request({ image: `registry.example/os:v2@${DIGEST}`, runner }));
+    expect(plan.metadata.annotations).toBeUndefined();
+    expect(plan.spec).toMatchObject({
+      version: 'v2-0123456789ab',
+      upgrade: { image: runner, envs: [{ name: 'HOLDFAST_IMAGE', value: `docker:registry.example/os:v2@${DIGEST}` }] },
+    });
+    expect(makePlan(request({ runner })).spec.version).toBe('v2');
+    expect(makePlan(request({ image: `registry.example/os@${DIGEST}`, runner })).spec.version).toBe(
+      'sha256-0123456789ab',
+    );
+    const [read] = readObjects(formatObjects([plan]), 'p');
+    expect(read && checkPlan(read)?.problems).toEqual([]);
+    expect(() => makePlan(request({ runner: 'registry.example:5000/holdfast' }))).toThrow(/has no tag/);
+  });
+
   test('keeps a plus, of which the controller makes a minus', () => {
     const plan = makePlan(request({ image: 'registry.example/os', version: 'v1.2+3', verifiedPull: true }));
     expect(plan.spec.version).toBe('v1.2+3');
