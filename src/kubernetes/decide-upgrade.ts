@@ -92,11 +92,16 @@ function hasContent(wanted: Wanted, { digest, round }: Pick<Deployment, 'digest'
 
 /** A further try counts the failures of its own round alone. */
 function isFailureOf(wanted: Wanted, facts: NodeFacts, failed: FailedDeployment): boolean {
-  const round = failed.round ?? (failed.uuid === facts.activeUuid ? facts.active?.round : undefined);
+  const round = failed.round ?? (failed.uuid === facts.activeUuid ? upgradedBy(facts.active) : undefined);
   if (wanted.retry) return wanted.round !== undefined && round?.id === wanted.round;
   const hash = round?.id?.split('/')[0];
   if (wanted.planHash !== undefined && hash === wanted.planHash) return true;
   return hasContent(wanted, { ...(failed.digest !== undefined && { digest: failed.digest }), ...(round && { round }) });
+}
+
+/** What was built anew with the owner's changes fails for those, not for its image. */
+function upgradedBy(active: Deployment | undefined): RolloutRound | undefined {
+  return active?.fromAction === 'upgrade' ? active.round : undefined;
 }
 
 /** cOS's own rule, for a system of which nobody has noted what it was made from. */

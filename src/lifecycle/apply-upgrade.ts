@@ -215,7 +215,11 @@ function imageRecord(state: UpgradeState): Deployment {
     { ...state, image },
     { now: session.now, fromAction: local === undefined ? 'upgrade' : 'apply' },
   );
-  if (local !== undefined) return { ...record, verified: local.deployment.verified };
+  if (local !== undefined) {
+    // The same image with other changes: whose work that image was stays.
+    const { verified, round } = local.deployment;
+    return { ...record, verified, ...(round !== undefined && { round }) };
+  }
   return state.round === undefined ? record : { ...record, round: state.round };
 }
 
@@ -242,9 +246,9 @@ export const upgradePerformers: Performers<UpgradeAction, UpgradeState> = {
     asWarning(context, async () => {
       const { source, uuid, ...record } = imageRecord(state);
       // What fails then is the change, not the image: it may be upgraded to again.
-      const digest = state.local === undefined ? record.digest : undefined;
+      const { digest, round } = state.local === undefined ? record : {};
       const { warnings, notices } = await armAssessment(state.stateDirectory, {
-        image: { uuid, source, digest, name: state.built?.prettyName, round: record.round },
+        image: { uuid, source, digest, name: state.built?.prettyName, round },
         now: state.session.now,
         enabled,
         oemDirectory: state.owner.oem,

@@ -209,6 +209,19 @@ describe('a pod decides', () => {
       FAILED,
     ],
     [
+      'does not count what the owner changed on the node as a failure of the round',
+      wanted,
+      {
+        ...fellBack,
+        running: V2,
+        runningUuid: 'uuid-2',
+        active: { ...V2, uuid: 'uuid-local', fromAction: 'apply' },
+        activeUuid: 'uuid-local',
+        failed: [{ ...failure, uuid: 'uuid-local' }],
+      },
+      done('round'),
+    ],
+    [
       'takes a mended version from the fallback',
       { ...wanted, round: 'hash-3', planHash: 'hash-3', content: 'tree:3', osRelease: 'VERSION=3\n' },
       fellBack,

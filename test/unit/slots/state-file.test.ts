@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { DEFAULT_LABELS } from '../../../src/slots/names.ts';
 import { type Deployment, formatState, parseState, readState } from '../../../src/slots/state-file.ts';
 
@@ -101,4 +101,30 @@ test('labels are always written, those of the machine', () => {
 
 test('the note of what is about to become a slot is read again', () => {
   expect(parseState(formatState({ active, transition: { ...active, uuid: 'new' } }, NOW)).transition?.uuid).toBe('new');
+});
+
+describe('the round of a cluster’s upgrade', () => {
+  const round = { id: 'hash', content: 'tree:0', bootId: 'boot' };
+  const deployment = {
+    source: 'container:2.0',
+    layers: [],
+    uuid: 'uuid',
+    date: '2026-11-22T00:00:00Z',
+    fromAction: 'upgrade',
+    verified: 'not verified (local tree)',
+  } as const;
+
+  test.each([
+    ['whole', round],
+    ['without a controller', { content: 'tree:0', bootId: 'boot' }],
+  ])('is read as it was written, %s', (_, written) => {
+    const text = formatState({ active: { ...deployment, layers: [], round: written } }, '2026-11-22T00:00:00Z');
+    expect(parseState(text).active?.round).toEqual(written);
+  });
+
+  test('counts as none when somebody has damaged it, and nothing else is lost', () => {
+    const text = formatState({ active: { ...deployment, layers: [], round } }, '2026-11-22T00:00:00Z');
+    const { active } = parseState(text.replace('bootId: boot', 'bootId: [1]'));
+    expect(active).toEqual({ ...deployment, layers: [] });
+  });
 });
