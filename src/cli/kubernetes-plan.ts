@@ -68,6 +68,11 @@ export async function kubernetesPlanCommand(
   const request = requestOf(image, flags);
   const controller = flags.controller === undefined ? undefined : parseControllerVersion(flags.controller);
   const plans = flags.serverAndAgent === true ? makeServerAndAgentPlans(request, { controller }) : [makePlan(request)];
+  if (flags.serverAndAgent === true && (request.drain !== undefined || request.concurrency > 1)) {
+    process.stderr.write(
+      `note: servers go one at a time and aren't drained; that is for ${request.name}-agent alone\n`,
+    );
+  }
   const rights = flags.rbac === true ? makeRights(flags.namespace, flags.serviceAccount) : [];
   const objects: KubernetesObject[] = [...rights, ...plans];
   for (const { severity, message, hint } of problemsOf(objects, controller, flags.output)) {
@@ -180,7 +185,13 @@ function secretOf(text: string): { name: string; path: string } {
 }
 
 function channelOf(text: string | undefined): string | undefined {
-  if (text === undefined || /^https?:\/\/./.test(text)) return text;
+  if (text === undefined) return undefined;
+  if (/^https?:\/\/[^/]*@/.test(text)) {
+    throw new HoldfastError('HF-USAGE', '--channel: the address holds a name, a password or a token', {
+      hint: 'everybody who may read the Plan could read it; serve the channel without one',
+    });
+  }
+  if (/^https?:\/\/./.test(text)) return text;
   throw new HoldfastError('HF-USAGE', `--channel ${JSON.stringify(text)} is no web address`);
 }
 

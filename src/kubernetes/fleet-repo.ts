@@ -41,10 +41,10 @@ export function makeGitRepo(request: GitRepoRequest): GitRepo {
       hint: 'https://git.example/team/fleet, or git@git.example:team/fleet with --fleet-secret',
     });
   }
-  if (/^https?:\/\/[^/@]*:[^/@]*@/.test(repo)) {
+  if (/^https?:\/\/[^/]*@/.test(repo)) {
     throw new HoldfastError(
       'HF-USAGE',
-      'the address holds a password, and everybody who may read the GitRepo could read it',
+      'the address holds a name, a password or a token, and everybody who may read the GitRepo could read it',
       {
         hint: 'put it into a Secret of type kubernetes.io/basic-auth and name that with --fleet-secret',
       },

@@ -5,6 +5,7 @@ import { HoldfastError } from '../system/errors.ts';
 import { makePlan, type PlanRequest } from './plan.ts';
 import { type ControllerVersion, DEADLINES_SINCE, isOlder } from './plan-controller.ts';
 import type { Container, LabelSelector, PlanDocument } from './plan-document.ts';
+import { DIGEST_ANNOTATION } from './plan-image.ts';
 
 const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
 
@@ -37,6 +38,12 @@ export function makeServerAndAgentPlans(
       },
     );
   }
+  const digest = request.annotations[DIGEST_ANNOTATION];
+  if (digest !== undefined && digest !== 'spec.upgrade.image') {
+    throw new HoldfastError('HF-USAGE', `--annotation ${DIGEST_ANNOTATION}=${digest}: both Plans must have one hash`, {
+      hint: 'leave it out: agents wait for servers with their own hash',
+    });
+  }
   const server = makePlan({
     ...request,
     name: `${request.name}-server`,
@@ -48,7 +55,6 @@ export function makeServerAndAgentPlans(
       { key: 'CriticalAddonsOnly', operator: 'Exists' },
     ],
     drain: undefined,
-    cordon: true,
   });
   const agent = makePlan({
     ...request,

@@ -34,7 +34,10 @@ const COMMENTS: readonly (readonly [line: RegExp, comment: string])[] = [
   [/^ {2}window:/, 'Jobs begin in this time only; one that has begun goes on.'],
   [/^ {2}jobActiveDeadlineSecs:/, 'A job that takes longer fails, and the plan stops until it is changed.'],
   [/^ {2}prepare:/, 'Before the node is cordoned or drained.'],
-  [/^ {4}upgrade\.cattle\.io\/digest:/, 'The version alone doesn’t tell two builds apart: the image is hashed, too.'],
+  [
+    /^ {4}upgrade\.cattle\.io\/digest: spec\.upgrade\.image$/,
+    'The version alone doesn’t tell two builds apart: the image is hashed, too.',
+  ],
 ];
 
 function withComments(object: KubernetesObject, text: string): string {

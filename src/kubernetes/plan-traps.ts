@@ -169,7 +169,7 @@ function drainTraps({ spec: { cordon, drain } }: PlanDocument): Trap[] {
 function timeTraps({ spec }: PlanDocument): Trap[] {
   const traps: Trap[] = [];
   const wrong = spec.window === undefined ? undefined : windowProblem(spec.window);
-  if (wrong !== undefined) traps.push({ severity: 'error', path: ['spec', 'window'], ...wrong });
+  if (wrong !== undefined) traps.push({ path: ['spec', 'window'], ...wrong });
   const { postCompleteDelay, jobActiveDeadlineSecs } = spec;
   const delay = postCompleteDelay === undefined ? 0 : durationSeconds(postCompleteDelay);
   if (delay === undefined || delay < 0) {
@@ -218,6 +218,16 @@ function imageTraps(name: string, { image, command, args }: Container, upgraded:
     parseRegistryName(image);
   } catch (error) {
     return [{ severity: 'error', path, message: messageOf(error), hint: 'registry.example/os, the tag in version' }];
+  }
+  if (name === 'prepare' && !hasTagOrDigest(image) && image !== upgraded) {
+    return [
+      {
+        severity: 'warning',
+        path,
+        message: `${image} has no tag, and gets the version of the plan as its own`,
+        hint: 'add the tag that this image has',
+      },
+    ];
   }
   if (name !== 'upgrade' || command !== undefined || args !== undefined || image !== upgraded) return [];
   return [

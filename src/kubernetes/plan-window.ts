@@ -1,5 +1,5 @@
-// Times of a Plan: the window in which jobs may begin, and durations as Go writes them. The controller compares the clock of
-// one day: a window over midnight would never be open, so it is refused here and not found out at night.
+// Times of a Plan: the window in which jobs may begin, and durations as Go writes them. What the controller couldn't read, or would
+// never find open, is refused here and not found out at night.
 
 import { nearestWord } from '../cloudconfig/suggestion.ts';
 import { HoldfastError } from '../system/errors.ts';
@@ -8,7 +8,7 @@ import { DAYS, type Window } from './plan-document.ts';
 type Day = (typeof DAYS)[number][number];
 
 /**
- * A window: `[DAYS] START-END [TIMEZONE]`, for example `sat,sun 01:00-05:00 Europe/Berlin` or `mon-fri 22:00-23:59`.
+ * A window: `[DAYS] START-END [TIMEZONE]`, for example `sat,sun 01:00-05:00 Europe/Berlin` or `daily 22:00-04:00`.
  * @throws HoldfastError HF-USAGE with what is wrong about it.
  */
 export function parseWindow(text: string): Window {
@@ -28,41 +28,56 @@ export function parseWindow(text: string): Window {
     ...(timeZone !== undefined && { timeZone }),
   };
   const problem = windowProblem(window);
-  if (problem !== undefined) throw unusable(text, problem.message, problem.hint);
+  if (problem?.severity === 'error') throw unusable(text, problem.message, problem.hint);
   return window;
 }
 
-/** What keeps a window from ever being open, or from being read at all; undefined when nothing does. */
-export function windowProblem({
-  startTime,
-  endTime,
-  timeZone,
-}: Window): { message: string; hint?: string } | undefined {
+export interface WindowProblem {
+  severity: 'error' | 'warning';
+  message: string;
+  hint?: string;
+}
+
+/**
+ * What keeps a window from being read or from ever being open, or makes it another one than it looks; undefined when nothing does. The
+ * controller's window (kured's timewindow) goes over midnight, and looks at the day that it is then.
+ */
+export function windowProblem({ days, startTime, endTime, timeZone }: Window): WindowProblem | undefined {
+  const error = (message: string, hint: string): WindowProblem => ({ severity: 'error', message, hint });
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    return {
-      message: `there is no time zone ${JSON.stringify(timeZone)}`,
-      hint: 'a name such as Europe/Berlin or UTC',
-    };
+    return error(`there is no time zone ${JSON.stringify(timeZone)}`, 'a name such as Europe/Berlin or UTC');
   }
+  if (days === undefined) return error('it has no days: it would never be open', 'days: [monday, …]');
   if (startTime === undefined || endTime === undefined) {
-    return { message: 'it has no startTime or no endTime', hint: 'the controller needs both' };
+    return error('it has no startTime or no endTime', 'the controller needs both');
   }
   const start = minuteOfDay(startTime);
   const end = minuteOfDay(endTime);
-  if (start === undefined || end === undefined) return { message: 'a time is written 00:00 to 23:59' };
-  if (start < end) return undefined;
-  const reach = start === end ? 'begins when it ends' : 'goes over midnight';
+  if (start === undefined || end === undefined) {
+    return error('a time is written 00:00 to 23:59', 'with am or pm, the hour has two digits: 03:04pm');
+  }
+  if (start === end) return error('it ends when it begins', 'for all day, write 00:00-23:59');
+  if (
+    start < end ||
+    new Set(days.map((day) => DAYS.findIndex((names) => names.some((name) => name === day)))).size === 7
+  ) {
+    return undefined;
+  }
   return {
-    message: `it ${reach}: the controller compares times of one day, so it would never be open`,
-    hint: 'end it at 23:59, or begin it at 00:00',
+    severity: 'warning',
+    message:
+      'it goes over midnight, and its days are those of each half: the hours before and after midnight of each day',
+    hint: 'for one night, name both of its days, or all',
   };
 }
 
-/** In the forms that the controller reads: `15:04`, `15:04:05`, `15`, `3:04pm`, `3pm`. undefined: it is none of them. */
+/** In the forms that the controller reads: `15:04`, `15:04:05`, `15`, `03:04pm`, `3pm`. undefined: it is none of them. */
 function minuteOfDay(text: string): number | undefined {
   const [, hours, minutes = '0', seconds, half] = /^(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?(am|pm)?$/.exec(text) ?? [];
   if (hours === undefined || Number(minutes) > 59) return undefined;
   const hour = Number(hours);
+  // Go's layout 03:04pm wants two digits, its layout 3pm doesn't.
+  if (half !== undefined && text.includes(':') && hours.length < 2) return undefined;
   if (half === undefined) return hour > 23 ? undefined : hour * 60 + Number(minutes);
   if (hour < 1 || hour > 12 || seconds !== undefined) return undefined;
   return ((hour % 12) + (half === 'pm' ? 12 : 0)) * 60 + Number(minutes);

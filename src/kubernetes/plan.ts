@@ -67,7 +67,12 @@ export function makePlan(request: PlanRequest): PlanDocument {
       },
     );
   }
-  const annotations = { ...request.annotations, ...(hashed && { [DIGEST_ANNOTATION]: 'spec.upgrade.image' }) };
+  const named = request.annotations[DIGEST_ANNOTATION]?.split(',') ?? [];
+  const digested = hashed ? [...new Set([...named, 'spec.upgrade.image'])] : named;
+  const annotations = {
+    ...request.annotations,
+    ...(digested.length > 0 && { [DIGEST_ANNOTATION]: digested.join(',') }),
+  };
   const envs = [...ownEnvs(request, reference), ...request.envs];
   const selected = Object.keys(selector).length > 0;
   const spec: PlanSpec = {

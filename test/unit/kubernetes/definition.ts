@@ -11,6 +11,15 @@ export type Validate = (object: unknown) => string[];
 
 /** @param version of the definition that is kept as a fixture: 0.13 or 0.20. */
 export function definitionOf(version: '0.13' | '0.20'): Validate {
+  // Compiling it takes longer than any check.
+  const validate = compiled.get(version) ?? compileDefinition(version);
+  compiled.set(version, validate);
+  return validate;
+}
+
+const compiled = new Map<string, Validate>();
+
+function compileDefinition(version: string): Validate {
   const text = readFileSync(join(FIXTURES, `plan-crd-${version}.json`), 'utf8');
   const definition: { spec: { versions: { schema: { openAPIV3Schema: object } }[] } } = JSON.parse(text);
   const [served] = definition.spec.versions;

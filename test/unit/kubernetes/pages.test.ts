@@ -1,7 +1,7 @@
 // The pages for clusters: every command on them can be typed, every Plan and GitRepo is what the commands write, and the stage
 // files have no problem.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -54,6 +54,12 @@ test.each(all)('holdfast %s has flags and arguments that there are', (_, words) 
   expect(unknown).toEqual([]);
   const needed = command.registeredArguments.filter(({ required }) => required).length;
   expect(operands.length).toBeGreaterThanOrEqual(needed);
+});
+
+test.each([...PAGES, 'fleet.md'])('the links of %s lead somewhere', (name) => {
+  const links = [...page(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, link = '']) => link);
+  expect(links.length).toBeGreaterThan(0);
+  expect(links.filter((link) => !existsSync(join(DOCS, name, '..', link)))).toEqual([]);
 });
 
 let written = 0;

@@ -120,8 +120,7 @@ describe('a window', () => {
   });
 
   test.each([
-    ['22:00-04:00', /goes over midnight/],
-    ['05:00-05:00', /begins when it ends/],
+    ['05:00-05:00', /ends when it begins/],
     ['24:00-25:00', /00:00 to 23:59/],
     ['01:00-02:00 Europe/Berlinn', /no time zone/],
     ['sta 01:00-02:00', /no day/],
@@ -131,11 +130,33 @@ describe('a window', () => {
     expect(() => parseWindow(text)).toThrow(message);
   });
 
-  test('that somebody else wrote may use pm', () => {
-    expect(windowProblem({ startTime: '1:00pm', endTime: '3pm' })).toBeUndefined();
-    expect(windowProblem({ startTime: '12am', endTime: '12:30pm' })).toBeUndefined();
-    expect(windowProblem({ startTime: '13pm', endTime: '23:00:00' })).toBeDefined();
-    expect(windowProblem({ startTime: '01' })).toMatchObject({ message: 'it has no startTime or no endTime' });
+  const DAILY = ['0', '1', '2', '3', '4', '5', '6'] as const;
+  const daily = (startTime: string, endTime: string) => windowProblem({ days: [...DAILY], startTime, endTime });
+
+  test('may go over midnight; with some days only, it is told which hours those are', () => {
+    expect(parseWindow('22:00-04:00')).toMatchObject({ startTime: '22:00', endTime: '04:00' });
+    expect(daily('22:00', '04:00')).toBeUndefined();
+    const { days, ...times } = parseWindow('mon-fri 22:00-04:00');
+    expect(windowProblem({ days, ...times })).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/^it goes over midnight/),
+    });
+  });
+
+  test('that somebody else wrote may use pm, as the controller reads it', () => {
+    expect(daily('01:00pm', '3pm')).toBeUndefined();
+    expect(daily('12am', '12:30pm')).toBeUndefined();
+    expect(daily('1:00pm', '3pm')).toMatchObject({ severity: 'error' });
+    expect(daily('13pm', '23:00:00')).toMatchObject({ severity: 'error' });
+  });
+
+  test('without days or times would never be open', () => {
+    expect(windowProblem({ startTime: '01', endTime: '02' })).toMatchObject({
+      message: 'it has no days: it would never be open',
+    });
+    expect(windowProblem({ days: ['sat'], startTime: '01' })).toMatchObject({
+      message: 'it has no startTime or no endTime',
+    });
   });
 });
 

@@ -217,6 +217,18 @@ describe('servers and agents', () => {
     expect(hashed(agent)).toEqual(hashed(server));
   });
 
+  test('a hash that the two could not share is refused', () => {
+    const annotations = { 'upgrade.cattle.io/digest': 'spec.concurrency' };
+    expect(() => makeServerAndAgentPlans(request({ annotations }))).toThrow(/both Plans must have one hash/);
+    expect(makePlan(request({ annotations, image: `registry.example/os:v2@${DIGEST}` })).metadata.annotations).toEqual({
+      'upgrade.cattle.io/digest': 'spec.concurrency,spec.upgrade.image',
+    });
+  });
+
+  test('servers stay open for pods when that was asked for', () => {
+    expect(makeServerAndAgentPlans(request({ cordon: false }))[0].spec.cordon).toBeUndefined();
+  });
+
   test('agents have time to wait in', () => {
     const wait = Number(/--timeout=(\d+)s/.exec(agent.spec.prepare?.args?.join(' ') ?? '')?.[1]);
     expect(agent.spec.jobActiveDeadlineSecs).toBeGreaterThan(wait);
@@ -272,7 +284,8 @@ describe('a GitRepo', () => {
 
   test.each([
     [{ repo: '/srv/git' }, /no address of a git repository/],
-    [{ repo: 'https://me:secret@git.example/x' }, /holds a password/],
+    [{ repo: 'https://me:secret@git.example/x' }, /holds a name, a password or a token/],
+    [{ repo: 'https://token@git.example/x' }, /holds a name, a password or a token/],
     [{ paths: ['../x'] }, /no directory of the repository/],
     [{ name: 'A' }, /can't be the name/],
   ])('%j is refused', (changes, message) => {
