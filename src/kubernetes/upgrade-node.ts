@@ -69,11 +69,32 @@ export async function upgradeNode(options: NodeUpgradeOptions): Promise<NodeResu
 }
 
 async function work(options: NodeUpgradeOptions): Promise<NodeResult> {
-  const { round, signal } = options;
-  const what = describeRound(round);
-  const leftOut = round.image === undefined ? options.pod.mountPoints() : [];
+  const what = describeRound(options.round);
+  const leftOut = options.round.image === undefined ? options.pod.mountPoints() : [];
   const wanted = await findWanted(options, leftOut);
   const decision = await decide(options, wanted);
+  if (decision.kind !== 'upgrade') return conclude(options, decision);
+
+  const { plan, outcome, prettyName, facts } = await carryOut(options, wanted, decision, leftOut);
+  if (outcome === 'up-to-date') {
+    // It is there under another digest than it was named with, that of its index.
+    const found = await decide(options, { ...wanted, digest: facts.image.digest });
+    if (found.kind !== 'upgrade') return conclude(options, found);
+    throw new HoldfastError('HF-STATE', `${what} is the active system, and the node does not know it`);
+  }
+  if (options.dryRun) return { outcome: 'planned', decision, text: `${what} is to be installed`, plan };
+  if (options.signal.aborted) {
+    throw new HoldfastError('HF-INTERRUPTED', `upgraded to ${prettyName ?? what}; the next pod restarts the node`);
+  }
+  return restartNode(options, `upgraded to ${prettyName ?? what}; the node restarts to start it`);
+}
+
+/** What follows from a decision that needs no new system. */
+async function conclude(
+  options: NodeUpgradeOptions,
+  decision: Exclude<Decision, { kind: 'upgrade' }>,
+): Promise<NodeResult> {
+  const what = describeRound(options.round);
   switch (decision.kind) {
     case 'done': {
       const text = explainDone(decision.why, what);
@@ -92,31 +113,7 @@ async function work(options: NodeUpgradeOptions): Promise<NodeResult> {
       if (options.dryRun) return { outcome: 'planned', decision, text };
       return restartNode(options, `${text}; the node restarts`);
     }
-    case 'upgrade': {
-      const { plan, outcome, prettyName } = await carryOut(options, wanted, decision, leftOut);
-      if (options.dryRun) return { outcome: 'planned', decision, text: `${what} is to be installed`, plan };
-      if (outcome === 'up-to-date') return isActive(options, wanted, what);
-      if (signal.aborted) {
-        throw new HoldfastError('HF-INTERRUPTED', `upgraded to ${prettyName ?? what}; the next pod restarts the node`);
-      }
-      return restartNode(options, `upgraded to ${prettyName ?? what}; the node restarts to start it`);
-    }
   }
-}
-
-/** The image is there under another digest than it was named with, that of its index. */
-async function isActive(options: NodeUpgradeOptions, wanted: Wanted, what: string): Promise<NodeResult> {
-  const facts = await look(options);
-  const { activeUuid, runningUuid } = facts;
-  if (activeUuid !== runningUuid) {
-    const decision = decideUpgrade({ ...wanted, digest: facts.active?.digest }, facts);
-    if (decision.kind === 'reboot') return restartNode(options, `${what} is the active system; the node restarts`);
-    const { text, hint } = explainRefusal({ kind: 'refuse', why: 'passed-over' }, what);
-    throw new HoldfastError('HF-STATE', text, hint === undefined ? {} : { hint });
-  }
-  const text = explainDone('content', what);
-  await options.tell('done', text);
-  return { outcome: 'done', text, osRelease: readOsRelease(new Root('/')) };
 }
 
 async function findWanted({ round, pod, signal }: NodeUpgradeOptions, leftOut: readonly string[]): Promise<Wanted> {
