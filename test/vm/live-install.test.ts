@@ -21,6 +21,7 @@ const CONFIG = `#cloud-config
 install:
   auto: true
   device: auto
+  force: true
   bundels: []
 hostname: wrack
 write_files:
@@ -150,12 +151,21 @@ describe('not asked, by BIOS', () => {
     const guest = running();
     expect((await guest.run('systemctl start holdfast-install')).status).toBe(0);
     const told = await guest.runChecked('journalctl --unit holdfast-install --output cat --lines 4');
-    expect(told).toContain('/dev/vda already holds an installed system: nothing is done');
+    expect(told).toContain('/dev/vda already holds an installed system, which these very files have installed');
     expect(await guest.runChecked('systemctl --failed --no-legend --plain')).toBe('');
-    // In the file's own words, nothing ends it: force is what the next one says.
-    await guest.putFile('/run/force.yaml', CONFIG.replace('auto: true', 'auto: true\n  force: true'));
-    const forced = await guest.run('holdfast installer --unattended --dry-run --from /run/force.yaml');
-    expect(forced).toMatchObject({ status: 0, stdout: expect.stringContaining('the disk is /dev/vda') });
+    // Other files may say force; without it no other disk would do either.
+    await guest.putFile('/run/other.yaml', `${CONFIG}# other\n`);
+    await guest.putFile('/run/plain.yaml', CONFIG.replace('force: true', 'force: false'));
+    const ask = (file: string) => guest.run(`holdfast installer --unattended --dry-run --from ${file}`);
+    expect(await ask('/run/other.yaml')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('the disk is /dev/vda'),
+    });
+    const plain = await ask('/run/plain.yaml');
+    expect(plain).toMatchObject({
+      status: 57,
+      stderr: expect.stringContaining('already holds an installed system: nothing'),
+    });
   });
 
   test('it comes up from its disk, and the rest of the file is in force', async () => {
