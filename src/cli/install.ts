@@ -30,12 +30,12 @@ interface InstallFlags extends ImageFlags, RecoveryFlags, LifecycleFlags, Settin
   ejectCd?: boolean;
 }
 
-/** @param given settings that count more than those of files, as flags do. */
+/** @param more.given settings that count more than those of files, as flags do. */
 export async function installCommand(
   context: CommandContext,
   [disk]: string[],
   flags: InstallFlags,
-  given: readonly FlagSetting[] = [],
+  { given = [], unattendedMark }: { given?: readonly FlagSetting[]; unattendedMark?: string } = {},
 ): Promise<number> {
   const { reporter, signal } = context;
   const settings = await machineSettings(context, flags, given);
@@ -57,6 +57,7 @@ export async function installCommand(
       strictness: strictnessOf(flags.strict, settings),
       force: flags.force ?? settings.value('install.force') ?? false,
       cloudInit,
+      unattendedMark,
       hookSources: settings.value('cloud-init-paths'),
       trustDirectory: flags.trustState ?? TRUST_STATE,
     },

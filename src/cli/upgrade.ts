@@ -44,7 +44,7 @@ export async function upgradeCommand(
   const settings = await machineSettings(context, flags);
   const power = choosePower(flags, settings);
   checkPlanFlags(flags);
-  const live = await onLiveSystem(context, labelsOf(settings));
+  const live = await onLiveSystem(context, labelsOf(settings), flags);
   // Whom the installed system trusts, it trusts when it is repaired, too.
   if (live?.trustState !== undefined) flags.trustState ??= live.trustState;
   const session = sessionOptions(context, flags, settings);

@@ -2,7 +2,7 @@
 // records. Firmware finds the system only when all else is on the disk; the mark of an unfinished install goes last.
 
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { installBiosBoot } from '../boot/bios-boot.ts';
 import { addBootEntry } from '../boot/boot-entry.ts';
 import { fillEsp } from '../boot/fill-esp.ts';
@@ -28,7 +28,7 @@ import { prepareAssessment } from './assessment.ts';
 import { buildSlotPerformers } from './build-slot.ts';
 import { grubLabels } from './grub-labels.ts';
 import { inspectInstall, inspectUnpacked } from './inspect-install.ts';
-import { type InstallAction, type InstallFacts, type InstallRequest, planInstall } from './install.ts';
+import { type InstallAction, type InstallFacts, type InstallRequest, planInstall, UNATTENDED_MARK } from './install.ts';
 import { diskPerformers, showPartitions } from './install-partitions.ts';
 import { recoveryPerformers, writeInstallRecords } from './install-recovery.ts';
 import { makeWorkDirectory, removeInstallRemains } from './install-remains.ts';
@@ -191,7 +191,12 @@ const performers: Performers<InstallAction, InstallState> = {
     await hide?.();
   },
 
-  'write-cloud-init': ({ files }, _, { directories }) => {
+  'write-cloud-init': ({ files, unattendedMark }, _, { directories }) => {
+    if (unattendedMark !== undefined) {
+      const file = join(directories.oem, UNATTENDED_MARK);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileDurably(file, `${unattendedMark}\n`, { mode: 0o600 });
+    }
     for (const [index, { text }] of files.entries()) {
       const name = files.length === 1 ? '99_custom.yaml' : `${90 + index}_custom.yaml`;
       // Secrets may be inside.

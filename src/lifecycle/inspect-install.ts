@@ -132,9 +132,16 @@ export async function inspectDisk(
   // A disk in use can't be looked into from outside, and needn't.
   const content: DiskContent =
     users.length > 0
-      ? { kind: 'other', labels: [], hasBiosPartition: false }
+      ? judgeByLabels(found, labels)
       : await inspectContent(disk, found, labels, join(workDirectory, 'look'));
   return { disk, found, users, content };
+}
+
+/** What is on a disk that must not be looked into. */
+function judgeByLabels(found: readonly FoundPartition[], labels: Labels): DiskContent {
+  const ours = found.flatMap(({ label }) => label ?? []).filter((label) => isOurs(label, labels));
+  const kind = ours.includes(labels.partitions.state) ? 'system' : ours.length > 0 ? 'partitions' : 'other';
+  return { kind, labels: ours, hasBiosPartition: false };
 }
 
 /** Whether the image may be read for the first time when it is unpacked: nothing on the disk is lost if it is no good. */

@@ -22,6 +22,9 @@ export interface StageFile {
   text: string;
 }
 
+/** In COS_OEM: see {@link InstallRequest.unattendedMark}. */
+export const UNATTENDED_MARK = 'holdfast/unattended-install';
+
 /** What the recovery system is made from, when it is not the image. */
 export type RecoverySource =
   | { kind: 'image'; image: Image }
@@ -46,6 +49,8 @@ export interface InstallRequest {
   force: boolean;
   /** Files for /oem: one becomes 99_custom.yaml (cOS 0.8), several 90_custom.yaml, 91_custom.yaml, … (elemental 1.x). */
   cloudInit: readonly StageFile[];
+  /** What asked for an install that nobody watches, kept in /oem: the next start from the same medium finds it there. */
+  unattendedMark?: string | undefined;
   /** Give the firmware of this machine an entry for the disk, where it takes one. */
   bootEntry: boolean;
   partitioning?: Partitioning | undefined;
@@ -86,7 +91,7 @@ export type InstallAction =
   | (Action<'format'> & { partitions: PlannedPartition[] })
   | (Action<'run-layout'> & { file: StageFile })
   | (Action<'adopt-partitions'> & { labels: Labels['partitions'] })
-  | (Action<'write-cloud-init'> & { files: readonly StageFile[] })
+  | (Action<'write-cloud-init'> & { files: readonly StageFile[]; unattendedMark?: string | undefined })
   | Action<'make-slots'>
   | (Action<'build-recovery'> & { sizeBytes: number })
   | Action<'copy-recovery'>
@@ -106,7 +111,7 @@ export type InstallAction =
 export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<InstallAction> {
   refuseContent(request, facts);
   refuseImage(request, facts);
-  const { strictness, cloudInit, labels = DEFAULT_LABELS } = request;
+  const { strictness, cloudInit, unattendedMark, labels = DEFAULT_LABELS } = request;
   const { disk, measured, image } = facts;
   const bios = bootsByBios(request, facts);
   const sizes = slotSizes(request, facts);
@@ -122,13 +127,14 @@ export function planInstall(request: InstallRequest, facts: InstallFacts): Plan<
     // As in cOS 0.8: nothing was changed yet when it runs.
     hook('before-install', 'host'),
     ...planInstallDisk(request, facts, { ...sizes, bios }),
-    ...(cloudInit.length === 0
+    ...(cloudInit.length === 0 && unattendedMark === undefined
       ? []
       : [
           {
             kind: 'write-cloud-init' as const,
             summary: `Copy ${cloudInit.length} stage file(s) to /oem`,
             files: cloudInit,
+            ...(unattendedMark !== undefined && { unattendedMark }),
           },
         ]),
     {

@@ -151,15 +151,15 @@ describe('not asked, by BIOS', () => {
     const guest = running();
     expect((await guest.run('systemctl start holdfast-install')).status).toBe(0);
     const told = await guest.runChecked('journalctl --unit holdfast-install --output cat --lines 4');
-    expect(told).toContain('/dev/vda already holds an installed system, which these very files have installed');
+    expect(told).toContain('/dev/vda already holds an installed system, which this very request has installed');
     expect(await guest.runChecked('systemctl --failed --no-legend --plain')).toBe('');
-    // Other files may say force; without it no other disk would do either.
-    await guest.putFile('/run/other.yaml', `${CONFIG}# other\n`);
+    // Another request may say force; without it no other disk would do either.
+    await guest.putFile('/run/other.yaml', CONFIG.replace('device: auto', 'device: /dev/vda'));
     await guest.putFile('/run/plain.yaml', CONFIG.replace('force: true', 'force: false'));
     const ask = (file: string) => guest.run(`holdfast installer --unattended --dry-run --from ${file}`);
     expect(await ask('/run/other.yaml')).toMatchObject({
       status: 0,
-      stdout: expect.stringContaining('the disk is /dev/vda'),
+      stdout: expect.stringContaining('on /dev/vda: this would be done'),
     });
     const plain = await ask('/run/plain.yaml');
     expect(plain).toMatchObject({

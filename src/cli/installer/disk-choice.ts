@@ -9,8 +9,8 @@ const isEmpty = ({ content }: DiskOffer) => content === 'nothing' || content ===
 
 /**
  * Chooses the disk. Without `force` it is the only empty disk, or of several the largest, if one is; and none at all when
- * any disk holds an installed system. With `force` the disk that holds such a system comes first, then the empty ones, then
- * the only disk there is.
+ * any disk holds an installed system. With `force` the disk that holds such a system comes first, then the empty ones (unless
+ * another one has partitions of a system, which may be its data), then the only disk there is.
  * @throws HoldfastError HF-ALREADY-INSTALLED, HF-TARGET with every disk that there is.
  */
 export function chooseDisk(disks: readonly DiskOffer[], { force }: { force: boolean }): DiskOffer {
@@ -33,13 +33,16 @@ export function chooseDisk(disks: readonly DiskOffer[], { force }: { force: bool
     });
   if (usable.length === 0) throw refuse('none can be installed on');
   if (force) {
-    const held = usable.filter(({ content }) => content === 'system' || content === 'partitions');
+    const held = usable.filter(({ content }) => content === 'system');
     if (held.length > 1) throw refuse('several hold an installed system');
     const [holder] = held;
     if (holder !== undefined) return holder;
   }
   const empty = usable.filter(isEmpty);
   if (empty.length > 0) {
+    const kept = force ? usable.find(({ content }) => content === 'partitions') : undefined;
+    if (kept !== undefined)
+      throw refuse(`${kept.path} has partitions of an installed system, and an empty one is there`);
     const [largest, second] = empty.toSorted((a, b) => b.sizeBytes - a.sizeBytes);
     if (largest !== undefined && second?.sizeBytes !== largest.sizeBytes) return largest;
     throw refuse('several empty ones are of the same size');

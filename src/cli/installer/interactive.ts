@@ -13,7 +13,7 @@ import { begin, type Dialogue, finished, GREETING, hear, promptOf } from './dial
 import type { InstallerFlags } from './installer-flags.ts';
 import { keepForInstall } from './kept-file.ts';
 import { LineTerminal } from './line-terminal.ts';
-import { lookAround } from './look.ts';
+import { findDisks, lookAround } from './look.ts';
 import { stageFileOf } from './stage-file.ts';
 
 /** Left without an install; also what a shell says of Ctrl-C. */
@@ -26,7 +26,7 @@ export async function installerCommand(context: CommandContext, _: string[], fla
   const output = flags.json ? process.stderr : process.stdout;
   const terminal = new LineTerminal(process.stdin, (text) => output.write(text));
   terminal.print(['', ...GREETING, 'Looking at the disks …']);
-  const machine = await lookAround(labelsOf(settings));
+  let machine = await lookAround(labelsOf(settings));
   if (!machine.disks.some(({ refusal }) => refusal === undefined)) throw noDisk(machine);
   let dialogue = begin(machine);
   for (;;) {
@@ -37,15 +37,30 @@ export async function installerCommand(context: CommandContext, _: string[], fla
       return LEFT;
     }
     try {
+      const disks = await findDisks(labelsOf(settings));
+      if (!isSameDisk(answers.disk, machine, disks)) {
+        terminal.print(['', `${answers.disk} is not what it was when it was chosen. Nothing was written.`]);
+        machine = { ...machine, disks };
+        dialogue = { ...dialogue, machine, at: 'disk' };
+        continue;
+      }
       return await carryOut(context, flags, answers, machine, terminal);
     } catch (error) {
       if (!(error instanceof HoldfastError) || context.signal.aborted) throw error;
       context.reporter.error(error);
       // The answers are still there: perhaps one of them was the reason.
       terminal.print(['', 'It was not installed.']);
-      dialogue = { ...dialogue, at: 'summary' };
+      // What is on the disk now is to be seen.
+      machine = { ...machine, disks: await findDisks(labelsOf(settings)) };
+      dialogue = { ...dialogue, machine, at: 'summary' };
     }
   }
+}
+
+/** The word "erase" was said about what the summary showed. */
+function isSameDisk(path: string, { disks: before }: Machine, now: Machine['disks']): boolean {
+  const [shown, found] = [before, now].map((disks) => disks.find((disk) => disk.path === path));
+  return found !== undefined && found.refusal === undefined && JSON.stringify(shown) === JSON.stringify(found);
 }
 
 /** Asks until the last word is said. */

@@ -11,6 +11,7 @@ import { type Labels, LIVE_PARTITION } from '../../slots/names.ts';
 import { parseOsRelease } from '../../stages/facts/os.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { probeFilesystem } from '../../system/filesystems.ts';
+import { lockUntilEnd } from '../../system/lock.ts';
 import { listMounts } from '../../system/mounts.ts';
 import { UndoStack } from '../../system/plan.ts';
 import { runChecked } from '../../system/process.ts';
@@ -31,6 +32,8 @@ const LISTING = z.object({
   ),
 });
 
+/** As of `holdfast install`. */
+const INSTALL_LOCK = '/run/holdfast/install.lock';
 /** No system fits there. */
 const SMALLEST_BYTES = 2 ** 30;
 const NOT_DISKS = /^\/dev\/(?:zram|ram|loop|fd|nbd|sr|mtdblock)\d/;
@@ -52,6 +55,8 @@ export async function findDisks(labels: Labels): Promise<DiskOffer[]> {
   const workDirectory = `/run/holdfast/installer-${process.pid}`;
   undo.always(`remove ${workDirectory}`, () => removeWorkDirectory(workDirectory));
   try {
+    // Who looks has the disk in use for that moment, and two that look at once would see each other.
+    await lockUntilEnd(undo, INSTALL_LOCK, 'holdfast installer', { brief: true });
     const offers: DiskOffer[] = [];
     for (const { path, size, model, ro } of disks) {
       offers.push({

@@ -3,9 +3,10 @@
 // has installed once it leaves alone from then on.
 
 import { readFileSync } from 'node:fs';
+import type { Problem } from '../../cloudconfig/problem.ts';
 import { describeProblem } from '../../lifecycle/hooks.ts';
 import { MACHINE_COMMAND_LINE, setupSources } from '../../stages/commandline.ts';
-import { defaultSources, environmentSources, isUrl, SourceReader } from '../../stages/sources.ts';
+import { defaultSources, environmentSources, fileProblem, isUrl, SourceReader } from '../../stages/sources.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import { httpRequest } from '../../system/http.ts';
 import { Root } from '../../system/root.ts';
@@ -15,7 +16,7 @@ import type { CommandContext } from '../program.ts';
 import { machineSettings } from '../settings-option.ts';
 import { chooseDisk } from './disk-choice.ts';
 import { type InstallSection, NO_SECTION, readInstallSection } from './install-section.ts';
-import { wasInstalledWith } from './installed-before.ts';
+import { markOf, wasInstalledBy } from './installed-before.ts';
 import type { InstallerFlags } from './installer-flags.ts';
 import { keepForInstall } from './kept-file.ts';
 import { findDisks } from './look.ts';
@@ -32,7 +33,7 @@ interface Text {
 
 export async function unattendedInstall(context: CommandContext, flags: InstallerFlags): Promise<number> {
   const { reporter } = context;
-  const { section, texts } = await readSources(context, flags.from);
+  const { section, texts, unreadable } = await readSources(context, flags.from);
   const wanted = section.auto ?? flags.from !== undefined;
   if (section.files.length === 0 || !wanted) {
     const outcome = 'nothing-to-do';
@@ -41,6 +42,9 @@ export async function unattendedInstall(context: CommandContext, flags: Installe
     reporter.result({ outcome }, process.stdout.isTTY || flags.from !== undefined ? [why] : []);
     return 0;
   }
+  // What is left out might be the users, or the very words that say no.
+  const [first] = unreadable;
+  if (first !== undefined) throw refuseUnreadable(first);
   for (const problem of section.problems) {
     reporter.events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
   }
@@ -52,43 +56,46 @@ export async function unattendedInstall(context: CommandContext, flags: Installe
   const named = section.device ?? settings.value('install.target') ?? 'auto';
   const disk = named === 'auto' ? chooseDisk(await findDisks(labels), { force }).path : named;
   if (named === 'auto') reporter.events({ type: 'notice', level: 'info', text: `the disk is ${disk}` });
-  const further = settings.value('install.cloud-init') ?? [];
-  const count = texts.length + further.length;
-  if (
-    force &&
-    texts.length > 0 &&
-    (await wasInstalledWith(disk, labels, { texts: texts.map(({ text }) => text), count }))
-  ) {
+  const mark = markOf(section);
+  if (force && (await wasInstalledBy(mark, disk, labels))) {
     throw new HoldfastError(
       'HF-ALREADY-INSTALLED',
-      `${disk} already holds an installed system, which these very files have installed (${from}): nothing is done`,
-      { hint: 'take the medium out and reboot; to install it once more, change the files or run: holdfast install' },
+      `${disk} already holds an installed system, which this very request has installed (${from}): nothing is done`,
+      { hint: 'take the medium out and reboot; to install it once more, change "install:" or run: holdfast install' },
     );
   }
   const kept = texts.map(({ text }, index) => keepForInstall(context, `${String(index).padStart(3, '0')}.yaml`, text));
-  return installCommand(context, [disk], { ...flags, cloudInit: [...kept, ...further] }, section.settings);
+  const cloudInit = [...kept, ...(settings.value('install.cloud-init') ?? [])];
+  return installCommand(context, [disk], { ...flags, cloudInit }, { given: section.settings, unattendedMark: mark });
 }
 
 /** All stage files of this live system, and what they say about an install. Those of its image aren't taken along. */
 async function readSources(
   context: CommandContext,
   named: readonly string[] | undefined,
-): Promise<{ section: InstallSection; texts: Text[] }> {
+): Promise<{ section: InstallSection; texts: Text[]; unreadable: Problem[] }> {
   const line = readFileSync(MACHINE_COMMAND_LINE, 'utf8');
   const sources = named ?? [...defaultSources, ...environmentSources(), MEDIUM_CONFIG, ...setupSources(line)];
   let section = NO_SECTION;
   const texts: Text[] = [];
+  const unreadable: Problem[] = [];
   for (const source of new Set(sources)) {
-    for (const { name, text } of await readSource(context, source, named !== undefined)) {
+    const found = await readSource(context, source, named !== undefined);
+    unreadable.push(...found.unreadable);
+    for (const { name, text } of found.texts) {
       section = readInstallSection(section, name, text);
       if (source !== OF_IMAGE && !texts.some((one) => one.text === text)) texts.push({ name, text });
     }
   }
-  return { section, texts };
+  return { section, texts, unreadable };
 }
 
 /** @param required whether it is an error that it isn't there. */
-async function readSource({ reporter, signal }: CommandContext, source: string, required: boolean): Promise<Text[]> {
+async function readSource(
+  { reporter, signal }: CommandContext,
+  source: string,
+  required: boolean,
+): Promise<{ texts: Text[]; unreadable: Problem[] }> {
   const { events } = reporter;
   const root = new Root('/');
   const reader = new SourceReader(root);
@@ -97,15 +104,26 @@ async function readSource({ reporter, signal }: CommandContext, source: string, 
       throw new HoldfastError('HF-USAGE', `there is no file or directory ${source}`);
     }
     const { documents, problems } = reader.read(source);
-    // Stages that ran before have told of the rest.
-    for (const problem of problems.filter(({ severity }) => severity === 'error')) {
-      events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
-    }
-    return documents.map(({ file }) => ({ name: file, text: reader.textOf(file) ?? '' }));
+    return {
+      texts: documents.map(({ file }) => ({ name: file, text: reader.textOf(file) ?? '' })),
+      unreadable: problems.filter(({ severity }) => severity === 'error'),
+    };
   }
   const { fetchSource } = await import('../../stages/remotesource.ts');
   const settings = { stage: 'network', root, http: httpRequest, events, signal, keepCopies: true };
   const { name, text, problems } = await fetchSource(source, settings);
+  const [reason] = problems;
+  if (text === undefined) {
+    // It may be what asks for the install: nobody knows.
+    throw refuseUnreadable(reason ?? fileProblem(name, `${name} can't be read`));
+  }
   for (const problem of problems) events({ type: 'notice', level: 'warning', text: describeProblem(problem) });
-  return text === undefined ? [] : [{ name, text }];
+  return { texts: [{ name, text }], unreadable: [] };
+}
+
+function refuseUnreadable({ message, location, hint }: Problem): HoldfastError {
+  return new HoldfastError('HF-STAGE', `nothing is installed, since not all stage files can be read: ${message}`, {
+    location,
+    hint: hint ?? 'mend or remove it; nothing was changed',
+  });
 }

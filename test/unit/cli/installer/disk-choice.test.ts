@@ -20,7 +20,7 @@ describe.each([
   ['one whose install was cut short', [other, cutShort], false, '/dev/vdg'],
   ['none that is in use, however large', [busy, a], false, '/dev/vda'],
   ['with force: the one that holds a system', [larger, system], true, '/dev/vdd'],
-  ['with force: the one that has its partitions', [larger, partitions], true, '/dev/vdf'],
+  ['with force: the only one, which has partitions of a system', [partitions], true, '/dev/vdf'],
   ['with force: an empty one rather than a full one', [other, a], true, '/dev/vda'],
   ['with force: the only one, whatever is on it', [other], true, '/dev/vde'],
 ])('%s', (_, disks, force, path) => {
@@ -42,6 +42,18 @@ test.each([
   ['no disk at all', [], false, /there is no disk/],
   ['all are in use', [busy], true, /none can be installed on/],
   ['with force: several, none empty', [other, disk('/dev/vdz', { content: 'other' })], true, /there are several/],
+  [
+    'with force: an empty one, and one that may have the data of a system',
+    [larger, partitions],
+    true,
+    /vdf has partitions/,
+  ],
+  [
+    'a system on a disk that is in use, and an empty one',
+    [{ ...system, refusal: 'it is in use' }, a],
+    false,
+    /vdd already/,
+  ],
   ['with force: two systems', [system, disk('/dev/vdz', { content: 'system' })], true, /several hold/],
 ])('refused: %s', (_, disks, force, why) => {
   expect(() => chooseDisk(disks, { force })).toThrow(why);
