@@ -2,7 +2,7 @@
 // records. Firmware finds the system only when all else is on the disk; the mark of an unfinished install goes last.
 
 import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { installBiosBoot } from '../boot/bios-boot.ts';
 import { addBootEntry } from '../boot/boot-entry.ts';
 import { fillEsp } from '../boot/fill-esp.ts';
@@ -193,9 +193,7 @@ const performers: Performers<InstallAction, InstallState> = {
 
   'write-cloud-init': ({ files, unattendedMark }, _, { directories }) => {
     if (unattendedMark !== undefined) {
-      const file = join(directories.oem, UNATTENDED_MARK);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileDurably(file, `${unattendedMark}\n`, { mode: 0o600 });
+      writeFileDurably(join(directories.state, UNATTENDED_MARK), `${unattendedMark}\n`, { mode: 0o600 });
     }
     for (const [index, { text }] of files.entries()) {
       const name = files.length === 1 ? '99_custom.yaml' : `${90 + index}_custom.yaml`;

@@ -22,8 +22,8 @@ export interface StageFile {
   text: string;
 }
 
-/** In COS_OEM: see {@link InstallRequest.unattendedMark}. */
-export const UNATTENDED_MARK = 'holdfast/unattended-install';
+/** On COS_STATE, which a reset of /oem leaves alone: see {@link InstallRequest.unattendedMark}. */
+export const UNATTENDED_MARK = 'unattended-install';
 
 /** What the recovery system is made from, when it is not the image. */
 export type RecoverySource =
@@ -49,7 +49,7 @@ export interface InstallRequest {
   force: boolean;
   /** Files for /oem: one becomes 99_custom.yaml (cOS 0.8), several 90_custom.yaml, 91_custom.yaml, … (elemental 1.x). */
   cloudInit: readonly StageFile[];
-  /** What asked for an install that nobody watches, kept in /oem: the next start from the same medium finds it there. */
+  /** What asked for an install that nobody watches, kept on COS_STATE: the next start from the same medium finds it there. */
   unattendedMark?: string | undefined;
   /** Give the firmware of this machine an entry for the disk, where it takes one. */
   bootEntry: boolean;

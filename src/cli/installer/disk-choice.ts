@@ -5,6 +5,9 @@ import { formatBytes } from '../../lifecycle/sizes.ts';
 import { HoldfastError } from '../../system/errors.ts';
 import type { DiskOffer } from './answers.ts';
 
+/** How the refusal of a disk begins that something on this machine works with. */
+export const IN_USE = 'it is in use';
+
 const isEmpty = ({ content }: DiskOffer) => content === 'nothing' || content === 'unfinished';
 
 /**
@@ -48,7 +51,9 @@ export function chooseDisk(disks: readonly DiskOffer[], { force }: { force: bool
     throw refuse('several empty ones are of the same size');
   }
   const [only, other] = usable;
-  if (force && only !== undefined && other === undefined) return only;
+  // One that somebody works with is a disk of this machine, too.
+  const isOnly = other === undefined && !disks.some(({ refusal }) => refusal?.startsWith(IN_USE));
+  if (force && only !== undefined && isOnly) return only;
   throw refuse(force ? 'none is empty, and there are several' : 'none is empty');
 }
 

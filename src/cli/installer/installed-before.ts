@@ -24,8 +24,8 @@ export function markOf({ auto, device, settings }: Pick<InstallSection, 'auto' |
 }
 
 /**
- * Looks for the mark that an install has left in COS_OEM. An install that was cut short has installed nothing.
- * @throws HoldfastError HF-TARGET when there is a system and its COS_OEM can't be looked into: it is not erased then.
+ * Looks for the mark that an install has left on COS_STATE. An install that was cut short has installed nothing.
+ * @throws HoldfastError HF-TARGET when there is a system and its COS_STATE can't be looked into: it is not erased then.
  */
 export async function wasInstalledBy(mark: string, path: string, labels: Labels): Promise<boolean> {
   const undo = new UndoStack();
@@ -35,12 +35,12 @@ export async function wasInstalledBy(mark: string, path: string, labels: Labels)
     const { found, content, users } = await inspectDisk(path, labels, workDirectory);
     // A disk in use is refused in words of its own.
     if (content.kind !== 'system' || users.length > 0) return false;
-    const oem = found.find(({ label }) => label === labels.partitions.oem);
-    if (oem === undefined) return false;
-    const { startBytes, sizeBytes, type } = oem;
+    const state = found.find(({ label }) => label === labels.partitions.state);
+    if (state === undefined) return false;
+    const { startBytes, sizeBytes, type } = state;
     const { device } = await attachLoop(undo, path, { offsetBytes: startBytes, sizeBytes, readOnly: true });
     const unreplayed = type === 'xfs' ? ['norecovery'] : type?.startsWith('ext') ? ['noload'] : [];
-    const at = join(workDirectory, 'oem');
+    const at = join(workDirectory, 'state');
     await mountUntilEnd(undo, device, at, { options: ['ro', ...unreplayed] });
     const file = join(at, UNATTENDED_MARK);
     return existsSync(file) && readFileSync(file, 'utf8').trim() === mark;
@@ -48,7 +48,7 @@ export async function wasInstalledBy(mark: string, path: string, labels: Labels)
     if (!(error instanceof HoldfastError) || error.code !== 'HF-MOUNT') throw error;
     throw new HoldfastError(
       'HF-TARGET',
-      `${path} holds an installed system, and its ${labels.partitions.oem} can't be read: it may be one that this medium has installed`,
+      `${path} holds an installed system, and its ${labels.partitions.state} can't be read: it may be one that this medium has installed`,
       { cause: error, hint: 'nothing was changed; to erase it: holdfast install --force' },
     );
   } finally {

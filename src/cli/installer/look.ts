@@ -18,6 +18,7 @@ import { runChecked } from '../../system/process.ts';
 import { Root } from '../../system/root.ts';
 import { removeWorkDirectory } from '../../system/work-directory.ts';
 import type { DiskOffer, Machine } from './answers.ts';
+import { IN_USE } from './disk-choice.ts';
 
 const LISTING = z.object({
   blockdevices: z.array(
@@ -86,7 +87,7 @@ async function judge(
     if ((await probeFilesystem(path)).type === 'iso9660') return refused('it is an installation medium');
     const { users, content } = await inspectDisk(path, labels, workDirectory);
     const found = { content: content.kind, labels: content.labels };
-    return users.length > 0 ? { ...found, refusal: `it is in use: ${users.join(', ')}` } : found;
+    return users.length > 0 ? { ...found, refusal: `${IN_USE}: ${users.join(', ')}` } : found;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return refused(error.message);

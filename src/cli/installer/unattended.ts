@@ -2,9 +2,10 @@
 // the rest of those files becomes /oem of the installed system. A unit runs it at every start of a live system, so what it
 // has installed once it leaves alone from then on.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Problem } from '../../cloudconfig/problem.ts';
 import { describeProblem } from '../../lifecycle/hooks.ts';
+import { liveSystem } from '../../lifecycle/medium.ts';
 import { MACHINE_COMMAND_LINE, setupSources } from '../../stages/commandline.ts';
 import { defaultSources, environmentSources, fileProblem, isUrl, SourceReader } from '../../stages/sources.ts';
 import { HoldfastError } from '../../system/errors.ts';
@@ -23,6 +24,8 @@ import { findDisks } from './look.ts';
 
 /** Where media have their configuration, whether the kernel command line names it or not. */
 const MEDIUM_CONFIG = '/run/initramfs/live/iso-config';
+/** The initramfs leaves it on live systems, also those that came by network. */
+const LIVE_MODE = '/run/cos/live_mode';
 /** The image's own files are in the installed system anyway. */
 const OF_IMAGE = '/system/oem';
 
@@ -33,6 +36,12 @@ interface Text {
 
 export async function unattendedInstall(context: CommandContext, flags: InstallerFlags): Promise<number> {
   const { reporter } = context;
+  // The files that asked for it are in /oem of what they have installed, and mean the live system there as here.
+  if (flags.from === undefined && liveSystem() === undefined && !existsSync(LIVE_MODE)) {
+    throw new HoldfastError('HF-STATE', 'this is no live system: nothing is installed unattended from it', {
+      hint: 'holdfast installer asks; with --from FILE the file says what is installed',
+    });
+  }
   const { section, texts, unreadable } = await readSources(context, flags.from);
   const wanted = section.auto ?? flags.from !== undefined;
   if (section.files.length === 0 || !wanted) {

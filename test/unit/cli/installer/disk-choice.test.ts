@@ -41,6 +41,7 @@ test.each([
   ['the only one is not empty', [other], false, /none is empty/],
   ['no disk at all', [], false, /there is no disk/],
   ['all are in use', [busy], true, /none can be installed on/],
+  ['with force: one, beside one that is in use', [other, busy], true, /there are several/],
   ['with force: several, none empty', [other, disk('/dev/vdz', { content: 'other' })], true, /there are several/],
   [
     'with force: an empty one, and one that may have the data of a system',
