@@ -1,5 +1,5 @@
 // `npm run bench [-- NAME…]`: every measurement, or those that are named, one after the other, against the executable built
-// from the sources as they are. `--runs N` is for the boots, the lifecycle, the images and the overlays, `--wall-clock` for
+// from the sources as they are. `--runs N` is for the boots, the lifecycle, the images, the overlays and the media, `--wall-clock` for
 // the boots; with `--json` their figures come as JSON. `--write` puts the tables of the fleets into docs/fleet.md.
 
 import { parseArgs } from 'node:util';
@@ -61,6 +61,15 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
       const report = await benchOverlay({ runs, log });
       if (values.json) say(JSON.stringify(report, null, 2));
       else for (const line of showOverlayReport(report)) say(line);
+    },
+  },
+  media: {
+    title: 'Media',
+    run: async () => {
+      const { benchMedia, showMediaReport } = await import('./media.ts');
+      const report = await benchMedia({ runs, log });
+      if (values.json) say(JSON.stringify(report, null, 2));
+      else for (const line of showMediaReport(report)) say(line);
     },
   },
   fleet: {

@@ -2,7 +2,7 @@
 // temporary file beside the output; the output's name appears last.
 
 import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { GRUB_FONT } from '../boot/grub-files.ts';
 import type { RecoverySource } from '../lifecycle/install.ts';
 import type { EventSink } from '../system/events.ts';
@@ -11,58 +11,38 @@ import { Root } from '../system/root.ts';
 import { requireTools } from '../system/tools.ts';
 import { findBootFiles } from './boot-files.ts';
 import { FAT_TOOLS, makeFatImage } from './fat-image.ts';
-import { fatSerial, mediumUuid } from './identity.ts';
-import { type BiosBoot, buildBiosFiles, ELTORITO_PATH, findBiosBoot, writeEfiFiles } from './iso-boot.ts';
-import { ISO_FONT, ISO_GRUB_DIRECTORY, ISO_INITRD, ISO_KERNEL, isoMenu, mediumMark } from './iso-menu.ts';
-import { type IsoAction, planIso, rootFileName } from './iso-plan.ts';
+import { mediumUuid } from './identity.ts';
+import { buildBiosFiles, ELTORITO_PATH, findBiosBoot, writeEfiFiles } from './iso-boot.ts';
+import { ISO_FONT, ISO_GRUB_DIRECTORY, ISO_INITRD, ISO_KERNEL, mediumMark } from './iso-menu.ts';
+import { type IsoAction, planIso } from './iso-plan.ts';
 import { type IsoRequest, stageFileName } from './iso-request.ts';
+import {
+  compressionOf,
+  describeIso,
+  type IsoState,
+  identityOf,
+  type MadeIso,
+  menuOf,
+  STAGE_FILES,
+  treeOf,
+} from './iso-state.ts';
 import { makeIsoVolume } from './iso-volume.ts';
 import { requireReadable, usualCompression } from './kernel-features.ts';
-import { liveArguments } from './live-arguments.ts';
 import { layOver } from './overlay-directory.ts';
-import { type Published, publishFile, temporaryOutput } from './publish.ts';
-import { type Compression, makeRootFile, RECOVERY_COMPRESSION, rootFileTool } from './root-file.ts';
-import { openSystemTree, type SystemTree, treeBytes } from './system-tree.ts';
+import { publishFile, temporaryOutput } from './publish.ts';
+import { makeRootFile, RECOVERY_COMPRESSION, rootFileTool } from './root-file.ts';
+import { openSystemTree, treeBytes } from './system-tree.ts';
 import { walkFiles } from './walk-files.ts';
 import { openWorkPlace } from './work-place.ts';
 
-/** Where dracut mounts the medium, and the stage files on it as Elemental 2 has them. */
-const STAGE_FILES = 'iso-config';
-const LIVE_MEDIUM = '/run/initramfs/live';
 /** The FAT file system for firmware; cOS's label. */
 const EFI_LABEL = 'COS_GRUB';
-
-interface IsoState {
-  request: IsoRequest;
-  /** What holds for all of the plan. */
-  undo: UndoStack;
-  workPlace: string;
-  /** What will be on the medium. */
-  medium: string;
-  temporary: string;
-  tree: SystemTree | undefined;
-  compression: Compression | undefined;
-  bios: BiosBoot | undefined;
-  signed: boolean;
-  published: Published | undefined;
-}
 
 export interface IsoResult extends Pick<ApplyResult, 'warnings' | 'durationMs'> {
   outcome: 'planned' | 'ok';
   plan: Plan<IsoAction>;
   /** What was made; undefined when it was only planned. */
-  made:
-    | (Published & {
-        system: string;
-        source: string;
-        digest: string | undefined;
-        bios: boolean;
-        secureBoot: boolean;
-        compression: string;
-        time: string;
-        timeBasis: string;
-      })
-    | undefined;
+  made: MadeIso | undefined;
 }
 
 /**
@@ -104,7 +84,7 @@ export async function buildIso(
     published: undefined,
   };
   const { warnings, durationMs } = await apply(plan, performers, { state, events, signal });
-  return { outcome: 'ok', plan, warnings, durationMs, made: describe(state) };
+  return { outcome: 'ok', plan, warnings, durationMs, made: describeIso(state) };
 }
 
 const performers: Performers<IsoAction, IsoState> = {
@@ -227,69 +207,6 @@ const performers: Performers<IsoAction, IsoState> = {
     state.published = await publishFile(context, state.temporary, output);
   },
 };
-
-function menuOf(state: IsoState): string {
-  const { label, format, extraArguments } = state.request;
-  const { osRelease } = treeOf(state);
-  return isoMenu({
-    title: osRelease.menuEntry ?? osRelease.prettyName ?? osRelease.name ?? 'cOS',
-    liveArguments: liveArguments({
-      medium: `CDLABEL=${label}`,
-      directory: '/',
-      ...(format === 'squashfs' && { file: rootFileName(format) }),
-      setup: `${LIVE_MEDIUM}/${STAGE_FILES}`,
-      // What dracut doesn't take for a squashfs it lays an overlay over only when it is told to.
-      extra: [...(format === 'squashfs' ? [] : ['rd.live.overlay.overlayfs=1']), ...extraArguments],
-    }),
-  });
-}
-
-/** What GRUB knows the medium by is another one for each content, and the same for the same. */
-function identityOf(state: IsoState): { uuid: string; fatSerial: string } {
-  const { label, overlays, stageFiles, format, extraArguments, recovery } = state.request;
-  const { seed, timeSeconds } = treeOf(state);
-  const options = {
-    label,
-    format,
-    compression: state.compression,
-    extraArguments,
-    stageFiles,
-    timeSeconds,
-    overlays: [overlays.uefi, overlays.iso],
-    recovery: recovery?.kind === 'image' ? (recovery.image.digest ?? recovery.image.source) : recovery?.source,
-  };
-  return {
-    uuid: mediumUuid({ seed, purpose: 'iso', options }),
-    fatSerial: fatSerial({ seed, purpose: 'iso efi', options }),
-  };
-}
-
-function treeOf({ tree }: IsoState): SystemTree {
-  if (tree === undefined) throw new Error('the image was not unpacked');
-  return tree;
-}
-
-function compressionOf({ compression }: IsoState): Compression {
-  if (compression === undefined) throw new Error('the image was not unpacked');
-  return compression;
-}
-
-function describe(state: IsoState): IsoResult['made'] {
-  const { published } = state;
-  if (published === undefined) return undefined;
-  const { osRelease, source, digest, time } = treeOf(state);
-  return {
-    ...published,
-    system: osRelease.prettyName ?? osRelease.name ?? basename(source),
-    source,
-    digest,
-    bios: state.bios !== undefined,
-    secureBoot: state.signed,
-    compression: `${state.request.format} (${compressionOf(state)})`,
-    time: new Date(time.seconds * 1000).toISOString(),
-    timeBasis: time.basis,
-  };
-}
 
 function recoveryTools(recovery: RecoverySource | undefined): string[] {
   return recovery?.kind === 'image' ? [rootFileTool('squashfs')] : [];

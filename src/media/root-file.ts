@@ -55,7 +55,7 @@ export function parseCompression(format: RootFormat, text: string): Compression 
  *   HF-INTERRUPTED.
  */
 export async function makeRootFile(
-  context: Pick<ApplyContext, 'signal' | 'progress' | 'undo'>,
+  context: Pick<ApplyContext, 'signal' | 'progress' | 'undo' | 'events'>,
   directory: string,
   file: string,
   options: RootFileOptions,
@@ -66,6 +66,7 @@ export async function makeRootFile(
     options.format === 'squashfs'
       ? squashArguments(directory, file, options)
       : erofsArguments(directory, file, options);
+  let lostAcls = false;
   const watch = setInterval(() => {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat !== undefined) context.progress({ done: stat.size, unit: 'bytes' });
@@ -75,9 +76,17 @@ export async function makeRootFile(
       signal: context.signal,
       env: reproducibleEnvironment(options.timeSeconds),
       maxOutputBytes: 1 << 16,
+      onLine: (line) => {
+        // mksquashfs says it for each file that has one, and goes on.
+        if (line.includes('xattr prefix system.posix_acl')) lostAcls = true;
+      },
     });
   } finally {
     clearInterval(watch);
+  }
+  if (lostAcls) {
+    const text = `${options.format} keeps no access control lists (ACLs): files of the system that have one are without it there`;
+    context.events({ type: 'notice', level: 'info', text });
   }
   const { size } = statSync(file);
   context.progress({ done: size, total: size, unit: 'bytes' });

@@ -199,6 +199,29 @@ describe('nothing is left behind', () => {
     expect([readdirSync(out), readdirSync(temporary)]).toEqual([[], []]);
   });
 
+  test('when it is interrupted in the middle', async () => {
+    // An xorriso that begins and never ends.
+    const tools = join(work, 'tools');
+    mkdirSync(tools);
+    writeFileSync(join(tools, 'xorriso'), '#!/bin/sh\nfor last; do :; done\necho begun > "$5"\nexec sleep 600\n', {
+      mode: 0o755,
+    });
+    const [out, temporary] = [join(work, 'interrupted'), join(work, 'interrupted-tmp')];
+    mkdirSync(out);
+    mkdirSync(temporary);
+    const stop = new AbortController();
+    const ended = run([bunProgram(), 'src/main.ts', 'build-iso', `dir:${work}/efi`, '-o', out, '--json'], {
+      env: { ...process.env, TMPDIR: temporary, PATH: `${tools}:${process.env['PATH']}` },
+      signal: stop.signal,
+      graceMs: 60_000,
+      onLine: (line) => {
+        if (line.includes('"action-start"') && line.includes('write-iso')) stop.abort();
+      },
+    });
+    await expect(ended).rejects.toMatchObject({ code: 'HF-INTERRUPTED' });
+    expect([readdirSync(out), readdirSync(temporary)]).toEqual([[], []]);
+  });
+
   test('what is there already stays as it is', async () => {
     const { out } = await build(['--system', `dir:${join(work, 'nowhere')}`]);
     writeFileSync(join(out, 'os.iso'), 'mine');
