@@ -8,8 +8,12 @@ const BESIDE_OTHERS: readonly RegExp[] = [
   /^lab\//,
   /^media\/build-iso\./,
   /^boot\/(?!initramfs-partition|mount-layout|volume-check|boot-entry)/,
-  /^cli\/(?:render|grubenv|stages|boot-stages)\./,
-  /^overlay\/(?:capture|changes|packages|keep-packages|rpm-packages|rebase|rebase-properties)\./,
+  /^cli\/(?:render|grubenv|stages|boot-stages|man-pages|completion-shells)\./,
+  /^lifecycle\/(?:full-disk|health-checks)\./,
+  /^media\/build-(?:disk|netboot)\./,
+  /^owner\//,
+  /^record\/full-disk\./,
+  /^overlay\/(?:base-digest|capture|changes|packages|keep-packages|rpm-packages|rebase|rebase-properties)\./,
   /^stages\/(?!layout)/,
 ];
 
