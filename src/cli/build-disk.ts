@@ -6,7 +6,7 @@ import { type DiskFormat, FORMAT_FACTS, parseDiskFormat, parseDiskSize } from '.
 import { describeLayout } from '../media/disk-layout.ts';
 import { overlayDirectory } from '../media/overlay-directory.ts';
 import { requireX86 } from '../media/system-tree.ts';
-import type { Labels, PartitionRole } from '../slots/names.ts';
+import { DEFAULT_LABELS, type Labels, type PartitionRole } from '../slots/names.ts';
 import { MIB, type PartitionWishes } from '../slots/partitions.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { type ImageFlags, openNamedImage } from './image-option.ts';
@@ -47,6 +47,11 @@ export async function buildDiskCommand(
   const { reporter, signal } = context;
   requireX86(flags.arch ?? 'x86_64');
   const format = parseDiskFormat(flags.type ?? 'raw');
+  const labels = {
+    oem: flags.oemLabel ?? flags.oem_label,
+    recovery: flags.recoveryLabel ?? flags.recovery_label,
+  };
+  withLabels(DEFAULT_LABELS, labels);
   const stageFiles = [...(flags.cloudConfig ?? []), ...(flags.cloudInit ?? [])];
   const request = {
     output: flags.output ?? defaultOutput(format),
@@ -78,10 +83,7 @@ export async function buildDiskCommand(
       ...request,
       image: opened,
       recovery,
-      labels: withLabels(labelsOf(settings), {
-        oem: flags.oemLabel ?? flags.oem_label,
-        recovery: flags.recoveryLabel ?? flags.recovery_label,
-      }),
+      labels: withLabels(labelsOf(settings), labels),
       sizesMib,
       strictness: strictnessOf(flags.strict, settings),
       menuEntry: settings.value('install.grub-entry-name'),
@@ -128,6 +130,11 @@ function parseStateFilesystem(text: string | undefined): 'xfs' | 'ext4' | undefi
 /** @throws HoldfastError HF-USAGE for one that could not stand in a stage file. */
 function parseDeployCommand(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
+  if (text.includes('{{')) {
+    throw new HoldfastError('HF-USAGE', '--deploy-command has {{ in it, which is a template in a stage file', {
+      hint: 'put the command into a script in the image, and name that',
+    });
+  }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
   if (text.trim() !== '' && text.length <= 4096 && !/[\x00-\x08\x0b-\x1f\x7f]/.test(text)) return text.trim();
   throw new HoldfastError('HF-USAGE', '--deploy-command is empty, too long or has control characters');
@@ -135,5 +142,12 @@ function parseDeployCommand(text: string | undefined): string | undefined {
 
 function withLabels({ partitions, slots }: Labels, chosen: Partial<Record<PartitionRole, string | undefined>>): Labels {
   const own = Object.entries(chosen).flatMap(([role, label]) => (label === undefined ? [] : [[role, label]]));
+  for (const [role, label = ''] of own) {
+    // As settings have them: they get into GRUB's menu and into stage files.
+    if (/^[A-Za-z0-9_.-]{1,16}$/.test(label)) continue;
+    throw new HoldfastError('HF-USAGE', `${JSON.stringify(label)} is no label for the partition ${role}`, {
+      hint: 'up to 16 letters, digits, and _ . -',
+    });
+  }
   return { partitions: { ...partitions, ...Object.fromEntries(own) }, slots };
 }

@@ -49,9 +49,9 @@ export function defineDiskCommands(define: Define): void {
     {
       root: true,
       example: `  holdfast build-disk docker:registry.example/os:v1 -o disk.raw
-  holdfast build-disk oci-layout:/srv/images:v1 -o disk.qcow2 --type qcow2 --size 20G
-  holdfast build-disk oci-layout:/srv/images:v1 -o os.vhd --type azure --expandable -c my.yaml
-  holdfast build-disk oci-layout:/srv/images:v1 -o disk.raw --dry-run`,
+  holdfast build-disk oci-layout:/srv/images:v1 -t qcow2 --size 20G
+  holdfast build-disk docker:registry.example/os:v1 -t azure --expandable
+  holdfast build-disk oci-layout:/srv/images:v1 -c my.yaml --dry-run`,
     },
   );
   define(

@@ -73,7 +73,8 @@ export async function buildDisk(request: BuildDiskRequest, options: BuildDiskOpt
       purpose: 'the unpacked system and what is made of it',
       environment: request.environment,
     });
-    const temporary = temporaryOutput(setup, facts.output);
+    // A name of ours: debugfs reads more than names into some.
+    const temporary = temporaryOutput(setup, join(dirname(facts.output), 'holdfast-disk'));
     const state: BuildDiskState = { request, facts, workPlace, temporary, staging: makeStaging(workPlace) };
     const { warnings, durationMs } = await apply(plan, performers, { state, events, signal });
     const layout = had(state.layout, 'layout');

@@ -1,7 +1,7 @@
 // `convert-disk`: a raw disk image that is there already, for a platform.
 
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { requireSpace } from '../slots/slot-file.ts';
 import { HoldfastError } from '../system/errors.ts';
@@ -90,26 +90,39 @@ function inspectConversion({
   force,
   environment = process.env,
 }: ConversionRequest): ConversionFacts {
-  const file = resolve(raw);
-  const stat = statSync(file, { throwIfNoEntry: false });
+  const named = resolve(raw);
+  const stat = statSync(named, { throwIfNoEntry: false });
   if (!stat?.isFile()) {
-    throw new HoldfastError('HF-TARGET', `${file} is no file with a disk image`, {
+    throw new HoldfastError('HF-TARGET', `${named} is no file with a disk image`, {
       hint: 'holdfast build-disk makes one',
     });
   }
+  // What a link names is what is read, and what goes.
+  const file = realpathSync(named);
   if (!hasTable(file)) {
     throw new HoldfastError('HF-TARGET', `${file} is no raw disk image: it has no partition table (GPT)`, {
       hint: 'qemu-img info says what it is; qemu-img convert -O raw makes a raw one of it',
     });
   }
+  const target = inspectOutput(output ?? convertedName(file, format), { force });
+  if (isSameFile(file, target)) {
+    throw new HoldfastError('HF-USAGE', `${target} is the disk that is converted`, {
+      hint: 'name another file with --output',
+    });
+  }
   const { seconds } = sourceTime({ environment, created: undefined, newestFile: () => stat.mtimeMs / 1000 });
   return {
     raw: file,
-    output: inspectOutput(output ?? convertedName(file, format), { force }),
+    output: target,
     sizeBytes: stat.size,
     filledBytes: Math.min(stat.size, stat.blocks * 512),
     timeSeconds: seconds,
   };
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((file) => statSync(file, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 /** GPT: its header begins the second sector. */

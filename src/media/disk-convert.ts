@@ -4,7 +4,6 @@
 import {
   closeSync,
   fsyncSync,
-  linkSync,
   mkdirSync,
   openSync,
   readSync,
@@ -96,16 +95,16 @@ function tarArguments(format: 'oldgnu' | 'ustar', timeSeconds: number): string[]
   ];
 }
 
-async function packForGoogle({ signal }: Context, { raw, to, workPlace, timeSeconds }: ConvertDiskOptions) {
-  // The one name that Google Cloud takes.
-  linkSync(raw, join(workPlace, 'disk.raw'));
+async function packForGoogle({ signal }: Context, { raw, to, timeSeconds }: ConvertDiskOptions) {
   await runChecked(
     [
       'tar',
       ...tarArguments('oldgnu', timeSeconds),
       // By content: which blocks of a file are holes is the file system's business.
       ...['--sparse', '--hole-detection=raw', '--use-compress-program=gzip -n'],
-      ...['-C', workPlace, '-cf', to, 'disk.raw'],
+      // The one name that Google Cloud takes.
+      '--transform=s,.*,disk.raw,',
+      ...['-C', dirname(raw), '-cf', to, `./${basename(raw)}`],
     ],
     { signal, env: reproducibleEnvironment(timeSeconds) },
   );

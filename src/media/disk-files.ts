@@ -95,10 +95,24 @@ function writeRecords(state: BuildDiskState): void {
           { image: recovery?.kind === 'image' ? recovery.image : image, built: state.recoveryBuilt },
           options,
         );
+  for (const deployment of Object.values(slots)) deployment.source = withoutDirectory(deployment.source);
   const text = formatState(slots, now, labels);
   for (const directory of expandable ? [staging.recovery] : [staging.recovery, staging.state]) {
     writeFileSync(join(directory, 'state.yaml'), text);
   }
+}
+
+/**
+ * The name of an image without the directory that it lay in where the disk was built: that is no machine's business, and the
+ * disk shall not depend on it. `oci-layout:/home/me/images:v1` is `oci-layout:v1` then.
+ */
+export function withoutDirectory(source: string): string {
+  const [, kind = '', name = ''] =
+    /^(oci-layout|oci-archive|docker-archive|dir|file):(?:.*\/)?([^/]*)$/.exec(source) ?? [];
+  if (kind === '') return source;
+  return kind === 'oci-layout' || kind.endsWith('-archive')
+    ? `${kind}:${name.replace(/^[^:@]*:?/, '')}`
+    : `${kind}:${name}`;
 }
 
 function fileRecord(

@@ -84,7 +84,9 @@ ${layout(sizes.smallStateMib)}
           }
           log=/run/holdfast-first-boot.log
           say "First boot: the system is being deployed to this disk. This machine restarts by itself."
-          if ( ${indent(deployCommand, 12)} ) > "$log" 2>&1; then
+          if (
+            ${indent(deployCommand, 12)}
+          ) > "$log" 2>&1; then
             cat "$log"
             exit 0
           fi

@@ -7,7 +7,7 @@ import { displayName } from '../lifecycle/image-name.ts';
 import type { RecoverySource, StageFile } from '../lifecycle/install.ts';
 import { formatBytes } from '../lifecycle/sizes.ts';
 import type { Labels } from '../slots/names.ts';
-import type { PartitionWishes } from '../slots/partitions.ts';
+import { MIB, type PartitionWishes } from '../slots/partitions.ts';
 import { HoldfastError } from '../system/errors.ts';
 import type { Action, Plan } from '../system/plan.ts';
 import { DEPLOY_COMMAND } from './disk-first-boot.ts';
@@ -69,7 +69,7 @@ export type BuildDiskAction =
 
 /** @throws HoldfastError HF-USAGE, HF-UNSUPPORTED for what doesn't go together. */
 export function planDisk(request: BuildDiskRequest, facts: BuildDiskFacts): Plan<BuildDiskAction> {
-  refuse(request);
+  refuse(request, facts);
   const { expandable, recovery, format, deployCommand = DEPLOY_COMMAND } = request;
   const hook = (name: string, where: 'host' | 'target' = 'host'): BuildDiskAction => ({
     kind: 'run-hook',
@@ -125,7 +125,10 @@ export function planDisk(request: BuildDiskRequest, facts: BuildDiskFacts): Plan
   return { title: `Build ${expandable ? 'an expandable' : 'a'} disk image of ${name}: ${facts.output}`, actions };
 }
 
-function refuse({ expandable, recovery, deployCommand, stateFilesystem, sizesMib }: BuildDiskRequest): void {
+function refuse(
+  { expandable, recovery, deployCommand, stateFilesystem, sizesMib, sizeBytes }: BuildDiskRequest,
+  { treeBytes }: BuildDiskFacts,
+): void {
   const usage = (text: string, hint: string) => new HoldfastError('HF-USAGE', text, { hint });
   if (!expandable && deployCommand !== undefined) {
     throw usage('--deploy-command is for the first boot of an expandable disk', 'add --expandable, or leave it out');
@@ -142,6 +145,16 @@ function refuse({ expandable, recovery, deployCommand, stateFilesystem, sizesMib
       'a file system of the kind xfs with files in it can’t be made twice alike',
       {
         hint: 'use --expandable, whose first boot makes an xfs, or leave --state-fs out',
+      },
+    );
+  }
+  // Firmware's and the owner's partition, and the system once; what is needed exactly is known when it is unpacked.
+  if (sizeBytes !== undefined && sizeBytes < treeBytes + 130 * MIB) {
+    throw new HoldfastError(
+      'HF-TARGET',
+      `--size is ${formatBytes(sizeBytes)}, and the system alone takes ${formatBytes(treeBytes)}`,
+      {
+        hint: 'leave --size out for the smallest disk',
       },
     );
   }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseCloudConfig } from '../../../src/cloudconfig/document.ts';
+import { withoutDirectory } from '../../../src/media/disk-files.ts';
 import { firstBootMenu, firstBootStageFile } from '../../../src/media/disk-first-boot.ts';
 import { type DiskLayoutRequest, firstBootSizes, layOutDisk } from '../../../src/media/disk-layout.ts';
 import { type BuildDiskFacts, type BuildDiskRequest, planDisk } from '../../../src/media/disk-plan.ts';
@@ -78,9 +79,10 @@ describe('the first boot', () => {
   });
 
   test('runs the owner’s command, of any number of lines', () => {
-    const text = file('curl https://example.com/x\nelemental reset --reboot');
+    const text = file('curl https://example.com/x\nelemental reset --reboot # as ever');
     expect(parseCloudConfig(text, 'first.yaml').problems).toEqual([]);
-    expect(text).toContain('elemental reset --reboot');
+    // A remark ends with its line.
+    expect(text).toMatch(/elemental reset --reboot # as ever\n +\) > /);
     expect(text).not.toContain('holdfast deploy');
   });
 
@@ -91,6 +93,15 @@ describe('the first boot', () => {
     expect(menu).toContain('--set=state_menu MY_STATE\n');
     expect(menu.indexOf('configfile ($root)/grub2/grub.cfg')).toBeLessThan(menu.indexOf('THE MENU'));
   });
+});
+
+test.each([
+  ['oci-layout:/home/me/images:v1', 'oci-layout:v1'],
+  ['oci-layout:images:v1@sha256:00', 'oci-layout:v1@sha256:00'],
+  ['dir:/home/me/tree', 'dir:tree'],
+  ['docker:registry.example/os:v1', 'docker:registry.example/os:v1'],
+])('%s is recorded as %s', (source, recorded) => {
+  expect(withoutDirectory(source)).toBe(recorded);
 });
 
 describe('a plan', () => {
@@ -137,6 +148,7 @@ describe('a plan', () => {
     ['a deploy command for a whole disk', { deployCommand: 'x' }, '--deploy-command is for the first boot'],
     ['two systems on an expandable disk', { expandable: true, recovery: file }, 'two systems make no sense'],
     ['an xfs with files', { stateFilesystem: 'xfs' }, 'can’t be made twice alike'],
+    ['a disk that can’t hold the system', { sizeBytes: MIB }, '--size is 1.0 MiB'],
     ['a size for what takes the rest', { expandable: true, sizesMib: { persistent: 1 } }, 'takes what is left'],
   ])('%s is refused', (_, wishes, words) => {
     expect(() => planDisk(ask(wishes), facts)).toThrow(words);
