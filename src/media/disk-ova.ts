@@ -97,12 +97,16 @@ export function vmdkDescriptorPlace(header: Buffer): { startBytes: number; sizeB
  * @throws HoldfastError HF-IMAGE when it has none.
  */
 export function settleVmdkDescriptor(descriptor: Buffer, contentId: string): Buffer {
-  const text = descriptor.toString('latin1');
-  const changed = text.replace(/^CID=[0-9a-f]{8}$/m, `CID=${contentId}`);
-  if (changed === text && !text.includes(`CID=${contentId}`)) {
+  const end = descriptor.indexOf(0);
+  const text = descriptor.toString('latin1', 0, end < 0 ? descriptor.length : end);
+  // qemu-img writes a number without leading zeros.
+  const changed = text.replace(/^CID=[0-9a-f]{1,8}$/m, `CID=${contentId}`);
+  if (!changed.includes(`CID=${contentId}`) || changed.length > descriptor.length) {
     throw new HoldfastError('HF-IMAGE', 'the VMDK has no content id');
   }
-  return Buffer.from(changed, 'latin1');
+  const settled = Buffer.alloc(descriptor.length);
+  settled.write(changed, 'latin1');
+  return settled;
 }
 
 function escapeXml(text: string): string {

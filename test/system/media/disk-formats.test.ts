@@ -20,23 +20,27 @@ beforeAll(async () => {
 });
 afterAll(() => rig.remove());
 
-const info = async (file: string): Promise<unknown> =>
-  JSON.parse(await runChecked(['qemu-img', 'info', '--output=json', file]));
+const info = async (file: string, format: string): Promise<unknown> =>
+  JSON.parse(await runChecked(['qemu-img', 'info', '-f', format, '--output=json', file]));
 const checksum = (file: string) => readFileSync(`${file}.sha256`, 'utf8').split(' ')[0];
 
-describe('build-disk', () => {
-  test.each(['qcow2', 'azure', 'gce', 'ova'] as const)('%s: another builder gets the same bytes', async (format) => {
-    const [one, other] = [`one.${format}`, `other.${format}`];
-    for (const directory of [one, other]) {
-      mkdirSync(rig.at(directory));
-      await rig.build(`${directory}/os`, { expandable: true, format });
-    }
-    expect(checksum(rig.at(`${one}/os`))).toBe(checksum(rig.at(`${other}/os`)));
-  });
+describe('the forms', () => {
+  test.each(['qcow2', 'azure', 'gce', 'ova'] as const)(
+    '%s: made again elsewhere, it has the same bytes',
+    async (format) => {
+      for (const directory of [`one.${format}`, `other.${format}`]) {
+        mkdirSync(rig.at(directory));
+        const environment = { ...ENVIRONMENT, TMPDIR: rig.at(directory) };
+        const output = rig.at(`${directory}/os`);
+        await convertRawDisk({ raw, format, output, keepSource: true, force: false, environment });
+      }
+      expect(checksum(rig.at(`one.${format}/os`))).toBe(checksum(rig.at(`other.${format}/os`)));
+    },
+  );
 
   test('a qcow2 holds the disk', async () => {
     const file = rig.at('one.qcow2/os');
-    expect(await info(file)).toMatchObject({ format: 'qcow2', 'virtual-size': statSync(raw).size });
+    expect(await info(file, 'qcow2')).toMatchObject({ format: 'qcow2', 'virtual-size': statSync(raw).size });
     await runChecked(['qemu-img', 'compare', '-f', 'qcow2', '-F', 'raw', file, raw]);
     await runChecked(['qemu-img', 'check', file]);
   });
@@ -47,7 +51,7 @@ describe('build-disk', () => {
     const footer = parseVhdFooter(bytes.subarray(-512));
     expect(footer).toMatchObject({ timeSeconds: TIME, sizeBytes: bytes.length - 512 });
     expect(footer.sizeBytes % MIB).toBe(0);
-    expect(await info(file)).toMatchObject({ format: 'vpc', 'virtual-size': statSync(raw).size });
+    expect(await info(file, 'vpc')).toMatchObject({ format: 'vpc', 'virtual-size': statSync(raw).size });
     expect(bytes.subarray(0, -512).equals(readFileSync(raw))).toBe(true);
   });
 
@@ -86,12 +90,19 @@ describe('build-disk', () => {
     const text = readFileSync(`${directory}/os.ovf`, 'utf8');
     expect(text).toContain(`ovf:size="${statSync(`${directory}/os-disk1.vmdk`).size}"`);
     expect(text).toContain(`ovf:capacity="${statSync(raw).size}"`);
-    expect(await info(`${directory}/os-disk1.vmdk`)).toMatchObject({
+    expect(await info(`${directory}/os-disk1.vmdk`, 'vmdk')).toMatchObject({
       format: 'vmdk',
       'format-specific': { data: { 'create-type': 'streamOptimized' } },
     });
     await runChecked(['qemu-img', 'compare', '-f', 'vmdk', '-F', 'raw', `${directory}/os-disk1.vmdk`, raw]);
   });
+});
+
+test('build-disk makes one without a raw disk beside it', async () => {
+  await rig.build('built.vhd', { expandable: true, format: 'azure' });
+  const bytes = readFileSync(rig.at('built.vhd'));
+  expect(parseVhdFooter(bytes.subarray(-512))).toMatchObject({ timeSeconds: TIME, sizeBytes: statSync(raw).size });
+  expect(bytes.subarray(0, -512).equals(readFileSync(raw))).toBe(true);
 });
 
 describe('convert-disk', () => {

@@ -124,6 +124,9 @@ describe('an OVF package', () => {
     const old = Buffer.from('version=1\nCID=c88f480c\nparentCID=ffffffff\n\0\0');
     const fresh = settleVmdkDescriptor(old, '01234567');
     expect(fresh.toString('latin1')).toBe('version=1\nCID=01234567\nparentCID=ffffffff\n\0\0');
+    // A number without leading zeros, as qemu-img writes it.
+    const short = Buffer.from('CID=48f480c\nparentCID=ffffffff\n\0\0');
+    expect(settleVmdkDescriptor(short, '01234567').toString('latin1')).toBe('CID=01234567\nparentCID=ffffffff\n\0');
     expect(() => settleVmdkDescriptor(Buffer.from('nothing'), '01234567')).toThrow('no content id');
   });
 });
