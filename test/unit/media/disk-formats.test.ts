@@ -94,6 +94,17 @@ describe('an OVF package', () => {
     expect(text).toContain('ovf:id="a&#34;&#60;b&#62;&#38;&#39;"');
   });
 
+  test('what is opened in it is closed, in order', () => {
+    const open: string[] = [];
+    const text = ovfDescriptor({ name: 'os', diskBytes: 1, fileBytes: 2, bootBy: 'efi' });
+    for (const [, end, name = '', alone] of text.matchAll(/<(\/?)([\w:]+)(?:\s+[\w:]+="[^"<]*")*(\/?)>/g)) {
+      if (end === '/') expect(open.pop()).toBe(name);
+      else if (alone !== '/') open.push(name);
+    }
+    expect(open).toEqual([]);
+    expect(text.replace(/<[^<>]*>/g, '')).not.toMatch(/[<>]/);
+  });
+
   test('the fields of its items are in the order that the schema wants', () => {
     const text = ovfDescriptor({ name: 'os', diskBytes: 1, fileBytes: 2, bootBy: 'efi' });
     for (const [, item = ''] of text.matchAll(/<Item>([\s\S]*?)<\/Item>/g)) {
