@@ -88,10 +88,15 @@ export function messageOf(error: unknown): string {
 export function renderLocation(location: SourceLocation): string {
   const head = `${location.file}:${location.line}:${location.column}`;
   if (location.lineText === undefined) return head;
-  const { text, column } = excerpt(location.lineText, location.column);
+  const { text, column } = excerpt(withoutControls(location.lineText), location.column);
   // Tabs are kept in the caret line so that the caret stands below its character in any terminal.
   const pad = text.slice(0, column - 1).replace(/[^\t]/g, ' ');
   return `${head}\n  ${text}\n  ${pad}^`;
+}
+
+/** A file may come from anybody, and a terminal obeys what is between its characters. One for one, so columns stay. */
+function withoutControls(line: string): string {
+  return line.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => (character === '\t' ? character : '\u{FFFD}'));
 }
 
 /** What fits beside an indentation into 80 columns: a line that is broken would tear the caret away. */

@@ -8,6 +8,11 @@ test('the line stands below its place with a caret at the column, tabs kept', ()
   expect(renderLocation(location)).toBe('/oem/a.yaml:3:6\n  \t  - x: [\n  \t    ^');
 });
 
+test('what a terminal would obey is shown as a mark, and the caret stays below its character', () => {
+  const location = { file: 'a', line: 1, column: 12, lineText: 'a\u001b[2Jb\u202e\u009bcd\tX' };
+  expect(renderLocation(location)).toBe(`a:1:12\n  a\ufffd[2Jb\ufffd\ufffdcd\tX\n  ${' '.repeat(10)}\t^`);
+});
+
 test('an error has the exit status of its code unless told otherwise', () => {
   expect(new HoldfastError('HF-NOT-ROOT', 'x').exitStatus).toBe(58);
   expect(new HoldfastError('HF-HOOK', 'x', { exitStatus: 39 }).exitStatus).toBe(39);
