@@ -84,7 +84,7 @@ export function textReporter(terminal: Terminal, printError: (text: string) => v
   const paint = painter(terminal.colour);
   let total = 0;
   let current = '';
-  let drawnAt = 0;
+  let drawnAt = terminal.isTerminal ? 0 : performance.now();
   let isDrawn = false;
 
   const clear = () => {
