@@ -8,6 +8,7 @@ import { parseExtraArguments } from '../media/live-arguments.ts';
 import { overlayDirectory } from '../media/overlay-directory.ts';
 import { inspectOutput } from '../media/publish.ts';
 import { parseCompression, ROOT_FORMATS, type RootFormat } from '../media/root-file.ts';
+import { sourceDateEpoch } from '../media/source-time.ts';
 import { requireX86 } from '../media/system-tree.ts';
 import { HoldfastError } from '../system/errors.ts';
 import { type ManifestFlags, readBuildManifest } from './build-manifest.ts';
@@ -46,9 +47,7 @@ export async function buildIsoCommand(
   requireX86(flags.arch ?? 'x86_64');
   const manifest = readBuildManifest(context, flags);
   const day =
-    (flags.date ?? manifest?.date)
-      ? new Date(Number(process.env['SOURCE_DATE_EPOCH'] || Date.now() / 1000) * 1000)
-      : undefined;
+    (flags.date ?? manifest?.date) ? new Date((sourceDateEpoch(process.env) ?? Date.now() / 1000) * 1000) : undefined;
   const directory = resolve(flags.output ?? manifest?.output ?? '.');
   const output = inspectOutput(join(directory, isoFileName(flags.name ?? manifest?.name ?? 'holdfast', day)), {
     force: flags.force ?? false,

@@ -32,7 +32,9 @@ export function readBuildManifest(
     return found;
   }
   if (manifest === true) return undefined;
-  throw new HoldfastError('HF-NO-SOURCE', `the manifest ${manifest} does not exist`);
+  throw new HoldfastError('HF-NO-SOURCE', `the manifest ${manifest} does not exist`, {
+    hint: 'an image comes before it: holdfast build-iso IMAGE --manifest',
+  });
 }
 
 function readIfThere(path: string): string | undefined {

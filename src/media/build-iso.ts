@@ -2,9 +2,10 @@
 // temporary file beside the output; the output's name appears last.
 
 import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { GRUB_FONT } from '../boot/grub-files.ts';
 import type { RecoverySource } from '../lifecycle/install.ts';
+import { requireSpace } from '../slots/slot-file.ts';
 import type { EventSink } from '../system/events.ts';
 import { type ApplyResult, apply, type Performers, type Plan, type UndoStack } from '../system/plan.ts';
 import { Root } from '../system/root.ts';
@@ -20,8 +21,10 @@ import {
   compressionOf,
   describeIso,
   type IsoState,
+  identifyMedium,
   identityOf,
   type MadeIso,
+  mediumInfo,
   menuOf,
   STAGE_FILES,
   treeOf,
@@ -69,6 +72,8 @@ export async function buildIso(
     needBytes: facts.treeBytes * 2 + facts.recoveryBytes * 2,
     purpose: 'the unpacked system and the medium',
   });
+  // The medium may go onto another disk than the one that it is put together on.
+  requireSpace(dirname(request.output), facts.treeBytes / 2 + facts.recoveryBytes / 2, 'the ISO');
   const medium = join(workPlace, 'medium');
   mkdirSync(medium, { mode: 0o755 });
   const state: IsoState = {
@@ -80,6 +85,7 @@ export async function buildIso(
     tree: undefined,
     compression: request.compression,
     bios: undefined,
+    identity: undefined,
     signed: false,
     published: undefined,
   };
@@ -143,9 +149,10 @@ const performers: Performers<IsoAction, IsoState> = {
       mkdirSync(join(onMedium(path), '..'), { recursive: true });
       writeFileSync(onMedium(path), content);
     };
-    const mark = mediumMark(identityOf(state).uuid);
+    state.identity = await identifyMedium(state, context.signal);
+    const mark = mediumMark(state.identity.uuid);
     put(mark, '');
-    put('/.disk/info', `${tree.osRelease.prettyName ?? tree.osRelease.name ?? 'Live system'} (${tree.source})\n`);
+    put('/.disk/info', mediumInfo(state));
     const { kernel, initrd } = findBootFiles(tree.root);
     mkdirSync(onMedium('/boot'), { recursive: true });
     cpSync(tree.root.resolve(kernel), onMedium(ISO_KERNEL));

@@ -42,7 +42,7 @@ const schema = z.looseObject({
 });
 
 /** Of build-disk, of elemental's older tool, and of its settings: of no meaning for an ISO. */
-const OTHERS = ['raw_disk', 'disk', 'packages', 'initramfs', 'arch', 'platform', 'strict', 'cosign', 'verify'];
+const OTHERS = ['raw_disk', 'disk', 'arch', 'platform', 'strict', 'cosign', 'verify'];
 const KNOWN = [...Object.keys(schema.shape), ...OTHERS];
 
 /**
@@ -83,7 +83,10 @@ export function parseBuildManifest(text: string, file: string): BuildManifest {
     label: data.iso?.label ?? data.label ?? undefined,
     system,
     overlays,
-    compression: squashCompression(data['squash-compression'] ?? [], data['squash-no-compression'] === 'true'),
+    compression: squashCompression(
+      data['squash-compression'] ?? [],
+      ['true', 'yes', 'on'].includes(data['squash-no-compression'] ?? ''),
+    ),
     extraArguments: data.iso?.['extra-cmdline'] ?? undefined,
     ignored,
   };

@@ -1,7 +1,8 @@
 // What the steps of building an ISO find and leave for each other, and what follows from it: the menu, the numbers that the
 // medium is known by, and what is said of it at the end.
 
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { UndoStack } from '../system/plan.ts';
 import { fatSerial, mediumUuid } from './identity.ts';
 import type { BiosBoot } from './iso-boot.ts';
@@ -9,13 +10,22 @@ import { isoMenu } from './iso-menu.ts';
 import { rootFileName } from './iso-plan.ts';
 import type { IsoRequest } from './iso-request.ts';
 import { liveArguments } from './live-arguments.ts';
-import type { Published } from './publish.ts';
+import { type Published, sha256Of } from './publish.ts';
 import type { Compression } from './root-file.ts';
 import type { SystemTree } from './system-tree.ts';
+import { fingerprintTree } from './tree-fingerprint.ts';
 
 /** Where dracut mounts the medium, and the stage files on it as Elemental 2 has them. */
 export const STAGE_FILES = 'iso-config';
 const LIVE_MEDIUM = '/run/initramfs/live';
+
+/** On the medium. */
+const RECOVERY_NAMES = ['recovery.squashfs', 'recovery.img'];
+
+export interface MediumIdentity {
+  uuid: string;
+  fatSerial: string;
+}
 
 export interface IsoState {
   request: IsoRequest;
@@ -28,6 +38,7 @@ export interface IsoState {
   tree: SystemTree | undefined;
   compression: Compression | undefined;
   bios: BiosBoot | undefined;
+  identity: MediumIdentity | undefined;
   signed: boolean;
   published: Published | undefined;
 }
@@ -61,24 +72,41 @@ export function menuOf(state: IsoState): string {
   });
 }
 
-/** What GRUB knows the medium by is another one for each content, and the same for the same. */
-export function identityOf(state: IsoState): { uuid: string; fatSerial: string } {
-  const { label, overlays, stageFiles, format, extraArguments, recovery } = state.request;
+/**
+ * What GRUB knows the medium by: another one for each content, and the same for the same, wherever its parts lay on the
+ * builder's disk. Called when the recovery system is on the medium.
+ */
+export async function identifyMedium(state: IsoState, signal: AbortSignal): Promise<MediumIdentity> {
+  const { label, overlays, stageFiles, format, extraArguments } = state.request;
   const { seed, timeSeconds } = treeOf(state);
-  const options = {
-    label,
-    format,
-    compression: state.compression,
-    extraArguments,
-    stageFiles,
-    timeSeconds,
-    overlays: [overlays.uefi, overlays.iso],
-    recovery: recovery?.kind === 'image' ? (recovery.image.digest ?? recovery.image.source) : recovery?.source,
-  };
+  const contents: string[] = [];
+  for (const overlay of [...overlays.uefi, ...overlays.iso]) contents.push(await fingerprintTree(overlay, signal));
+  for (const name of RECOVERY_NAMES) {
+    const file = join(state.medium, name);
+    if (existsSync(file)) contents.push(await sha256Of(file, signal));
+  }
+  const { compression } = state;
+  const options = { label, format, compression, extraArguments, stageFiles, timeSeconds, contents };
   return {
     uuid: mediumUuid({ seed, purpose: 'iso', options }),
     fatSerial: fatSerial({ seed, purpose: 'iso efi', options }),
   };
+}
+
+/** @throws Error before the boot loader is added. */
+export function identityOf({ identity }: IsoState): MediumIdentity {
+  if (identity === undefined) throw new Error('the medium has no identity yet');
+  return identity;
+}
+
+/** What the medium says of itself: not where it was built. */
+export function mediumInfo({ request, ...state }: IsoState): string {
+  const { image } = request;
+  const { osRelease } = treeOf({ request, ...state });
+  const isRemote = image.kind === 'oci' && image.origin === 'registry';
+  const source = isRemote ? image.source : image.digest;
+  const name = osRelease.prettyName ?? osRelease.name ?? 'Live system';
+  return `${name}${source === undefined ? '' : ` (${source})`}\n`;
 }
 
 /** @throws Error before the image is unpacked. */

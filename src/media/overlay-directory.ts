@@ -7,6 +7,8 @@ import { HoldfastError } from '../system/errors.ts';
 import { runChecked } from '../system/process.ts';
 import type { Root } from '../system/root.ts';
 
+const AT_ONCE = 500;
+
 /**
  * Checks such a directory.
  * @returns its absolute path.
@@ -65,10 +67,14 @@ async function copy(
 ): Promise<void> {
   // A link that is there must not be written through: it may lead out of the tree.
   for (const name of names) rmSync(join(to, name), { force: true });
-  await runChecked(
-    ['cp', '--archive', '--no-dereference', '--target-directory', to, '--', ...names.map((name) => join(from, name))],
-    { ...(signal && { signal }), env: { ...process.env, LC_ALL: 'C' } },
-  );
+  // A command line has room for so many.
+  for (let at = 0; at < names.length; at += AT_ONCE) {
+    const sources = names.slice(at, at + AT_ONCE).map((name) => join(from, name));
+    await runChecked(['cp', '--archive', '--no-dereference', '--target-directory', to, '--', ...sources], {
+      ...(signal && { signal }),
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+  }
 }
 
 function clash(source: string, path: string): HoldfastError {

@@ -30,22 +30,30 @@ export interface SourceTimeOptions {
  * @throws HoldfastError HF-USAGE for a SOURCE_DATE_EPOCH that is no number of seconds.
  */
 export function sourceTime({ environment, created, newestFile }: SourceTimeOptions): SourceTime {
-  const given = environment['SOURCE_DATE_EPOCH'];
-  if (given !== undefined && given !== '') {
-    const seconds = Number(given);
-    if (!/^\d{1,10}$/.test(given) || seconds < EARLIEST_SECONDS || seconds > LATEST_SECONDS) {
-      throw new HoldfastError('HF-USAGE', `SOURCE_DATE_EPOCH is ${JSON.stringify(given)}`, {
-        hint: 'it is a number of seconds since 1970, not before 1980: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
-      });
-    }
-    return { seconds, basis: 'SOURCE_DATE_EPOCH' };
-  }
+  const wanted = sourceDateEpoch(environment);
+  if (wanted !== undefined) return { seconds: wanted, basis: 'SOURCE_DATE_EPOCH' };
   const createdSeconds = created === undefined ? Number.NaN : Math.floor(Date.parse(created) / 1000);
   if (createdSeconds >= EARLIEST_SECONDS && createdSeconds <= LATEST_SECONDS) {
     return { seconds: createdSeconds, basis: 'the image’s own date' };
   }
   const newest = Math.min(Math.max(Math.floor(newestFile()), EARLIEST_SECONDS), LATEST_SECONDS);
   return { seconds: newest, basis: 'the image’s newest file' };
+}
+
+/**
+ * SOURCE_DATE_EPOCH in seconds, if it is set.
+ * @throws HoldfastError HF-USAGE when it is no number of seconds.
+ */
+export function sourceDateEpoch(environment: NodeJS.ProcessEnv): number | undefined {
+  const given = environment['SOURCE_DATE_EPOCH'];
+  if (given === undefined || given === '') return undefined;
+  const seconds = Number(given);
+  if (!/^\d{1,10}$/.test(given) || seconds < EARLIEST_SECONDS || seconds > LATEST_SECONDS) {
+    throw new HoldfastError('HF-USAGE', `SOURCE_DATE_EPOCH is ${JSON.stringify(given)}`, {
+      hint: 'it is a number of seconds since 1970, not before 1980: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
+    });
+  }
+  return seconds;
 }
 
 /** The time of the newest file below a directory, in seconds. The directory itself doesn't count: unpacking sets it. */

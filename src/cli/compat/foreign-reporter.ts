@@ -77,7 +77,8 @@ export function foreignReporter(voice: Voice, log: Log, warnings: readonly strin
       for (const text of failureWords(voice, code, message)) log.write('error', text);
       if (hint !== undefined) log.write('info', hint);
       // elemental: ReadingRunConfig.
-      return statusOf(voice, code === 'HF-CONFIG' ? 31 : error.exitStatus);
+      // Elemental tells settings (31) from what a medium is made of (26).
+      return statusOf(voice, code === 'HF-CONFIG' && error.exitStatus !== 26 ? 31 : error.exitStatus);
     },
   };
 }

@@ -70,17 +70,35 @@ const onIso = (out: string, path: string) => {
 
 describe('the same system', () => {
   test('gives the same bytes, wherever, whenever and by whom it is built', async () => {
-    const args = ['--system', `oci-layout:${layout}:v1`, '--extra-cmdline', 'quiet'];
-    const one = await build(args);
+    const elsewhere = join(work, 'elsewhere');
+    const args = (top: string) => [
+      ...['--system', `oci-layout:${top}/layout:v1`, '--extra-cmdline', 'quiet'],
+      ...['--overlay-iso', join(top, 'over'), '--recovery-system', join(top, 'recovery.squashfs')],
+    ];
+    mkdirSync(join(work, 'over'));
+    writeFileSync(join(work, 'over/notes'), 'notes');
+    execFileSync('mksquashfs', [
+      join(work, 'efi'),
+      join(work, 'recovery.squashfs'),
+      '-comp',
+      'gzip',
+      '-quiet',
+      '-no-progress',
+    ]);
+    for (const name of ['layout', 'over', 'recovery.squashfs']) {
+      cpSync(join(work, name), join(elsewhere, name), { recursive: true });
+    }
+    const one = await build(args(work));
     expect(one.result.status, one.text).toBe(0);
     expect(one.text).toContain('boots by UEFI and BIOS, from CD and stick');
     expect(one.text).toContain('2023-11-14T22:13:20.000Z (the image’s newest file)');
     // FAT counts in steps of two seconds, ISO 9660 in one.
     await new Promise((done) => setTimeout(done, 2100));
-    const other = await build(args, { umask: '077', environment: { TZ: 'Asia/Tokyo', LANG: 'C.UTF-8' } });
+    const other = await build(args(elsewhere), { umask: '077', environment: { TZ: 'Asia/Tokyo', LANG: 'C.UTF-8' } });
     expect(other.result.status, other.text).toBe(0);
     expect(sha256(other.out)).toBe(sha256(one.out));
     expect(execFileSync('sha256sum', ['--check', 'os.iso.sha256'], { cwd: one.out, encoding: 'utf8' })).toContain('OK');
+    expect(onIso(one.out, '.disk/info')).toMatch(/^Small 1 \(sha256:[0-9a-f]{64}\)\n$/);
     // Nothing is left where it was built.
     expect([readdirSync(one.temporary), readdirSync(one.out).sort()]).toEqual([[], ['os.iso', 'os.iso.sha256']]);
   });
@@ -97,6 +115,12 @@ describe('the same system', () => {
     const mark = (out: string) => /\.disk\/[0-9a-f-]{36}\.uuid/.exec(onIso(out, 'EFI/BOOT/grub.cfg') ?? '')?.[0] ?? '';
     expect(mark(after.out)).not.toBe(mark(before.out));
     expect(onIso(after.out, mark(after.out))).toBe('');
+    // What is laid over the medium counts too.
+    const over = join(work, 'one-byte');
+    mkdirSync(over);
+    writeFileSync(join(over, 'a'), 'a');
+    const third = await build(['--system', `dir:${changed}`, '--overlay-iso', over], options);
+    expect(mark(third.out)).not.toBe(mark(after.out));
     // Without GRUB for BIOS.
     expect(after.text).toContain('the ISO will boot by UEFI only: the image lacks GRUB’s modules for i386-pc');
   });
