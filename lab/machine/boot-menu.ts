@@ -8,6 +8,8 @@ import type { Machine } from './machine.ts';
 /** On a busy host a redraw of the screen takes seconds. */
 const KEY_TIMEOUT_MS = 60_000;
 const ESCAPE = '\u001b';
+/** Only stops the clock. */
+const NOTHING = 'x';
 const DOWN = '\u000e';
 const END_OF_LINE = '\u0005';
 const BOOT = '\u0018';
@@ -36,12 +38,14 @@ export class BootMenu {
    * @throws HoldfastError HF-COMMAND when there is none.
    */
   async choose(title: string): Promise<void> {
-    await this.#open();
+    await this.#open(NOTHING);
+    let [, chosen = ''] = await this.#until(CHOSEN);
     for (let entry = 0; entry < MOST_ENTRIES; entry++) {
-      const [, chosen = ''] = await this.#press(DOWN, CHOSEN);
-      if (!chosen.includes(title)) continue;
-      this.#machine.send('\r');
-      return;
+      if (chosen.includes(title)) {
+        this.#machine.send('\r');
+        return;
+      }
+      [, chosen = ''] = await this.#press(DOWN, CHOSEN);
     }
     throw new HoldfastError('HF-COMMAND', `the boot menu has no entry ${title}`);
   }
@@ -51,9 +55,8 @@ export class BootMenu {
    * Returns when the kernel has said that it has them.
    */
   async bootWith(words: string, command = 'boot_image'): Promise<void> {
-    await this.#open();
-    const line = new RegExp(`${ESCAPE}\\[([1-9]\\d*);3H *${command}`);
-    const [, row = ''] = await this.#press('e', line);
+    await this.#open('e');
+    const [, row = ''] = await this.#until(new RegExp(`${ESCAPE}\\[([1-9]\\d*);3H *${command}`));
     // The cursor is shown when all of it is drawn.
     let [, at = ''] = await this.#until(CURSOR);
     while (Number(at) < Number(row)) [, at = ''] = await this.#press(DOWN, CURSOR);
@@ -68,10 +71,10 @@ export class BootMenu {
     }
   }
 
-  /** The menu is there when its first entry is drawn. */
-  async #open(): Promise<void> {
+  /** The first key waits in the port until the menu asks for one; so it comes before the menu's time is over. */
+  async #open(key: string): Promise<void> {
     await this.#machine.waitFor('GNU GRUB');
-    await this.#until(CHOSEN);
+    this.#machine.send(key);
   }
 
   /** Presses a key and waits for what GRUB draws then. */
