@@ -16,6 +16,12 @@ export type RootWay = (typeof ROOT_WAYS)[number];
  */
 export const ROOT_IN_INITRAMFS = 'rootfs.img';
 
+/**
+ * dracut's modules that run what fetches a root once the network is up. That of systemd-networkd, which dracut 059 takes by
+ * itself where it is installed, brings the network up and leaves it at that: such a boot waits for ever.
+ */
+const FETCHING_NETWORKS = ['network-legacy', 'network-manager', 'network-wicked', 'connman'];
+
 const MIB = 2 ** 20;
 /** For a kernel, a system at rest and what it writes into memory. */
 const SYSTEM_MIB = 512;
@@ -34,9 +40,11 @@ export function chooseRootWay(initramfs: Pick<Initramfs, 'dracutModules'>, asked
       'dracut-live',
     );
   }
-  const fetches = dracutModules.has('livenet');
+  const hasNetwork = FETCHING_NETWORKS.some((module) => dracutModules.has(module));
+  const fetches = dracutModules.has('livenet') && hasNetwork;
   if (asked === 'http' && !fetches) {
-    throw cannot('the image’s initramfs can’t fetch its root: dracut’s module livenet is not in it', 'dracut-network');
+    const lacks = dracutModules.has('livenet') ? 'network-legacy or network-manager' : 'livenet';
+    throw cannot(`the image’s initramfs can’t fetch its root: dracut’s module ${lacks} is not in it`, 'dracut-network');
   }
   return asked ?? (fetches ? 'http' : 'initrd');
 }

@@ -113,7 +113,7 @@ describe('a root that the boot loader brings', () => {
 
 describe('a root that the initramfs fetches', () => {
   test('is chosen where the initramfs can it', async () => {
-    makeImage(['dmsquash-live', 'livenet']);
+    makeImage(['dmsquash-live', 'livenet', 'network-legacy']);
     expect((await build('--url', 'http://10.0.0.1/os')).status).toBe(0);
     expect(readdirSync(out).sort()).toEqual(['SHA256SUMS', 'boot.ipxe', 'initrd', 'kernel', 'rootfs.squashfs']);
     const digest = sha256(readFileSync(join(out, 'rootfs.squashfs')));
@@ -162,7 +162,7 @@ test('two builds are the same, to the byte, whoever makes them', async () => {
 });
 
 test('force replaces what an earlier build left, and nothing else', async () => {
-  makeImage(['dmsquash-live', 'livenet']);
+  makeImage(['dmsquash-live', 'livenet', 'network-legacy']);
   await build();
   writeFileSync(join(out, 'index.html'), 'mine');
   expect((await build()).status).toBe(25);

@@ -4,8 +4,11 @@ import { chooseRootWay, type RootWay, requiredMemoryMiB } from '../../../src/med
 const having = (...modules: string[]) => ({ dracutModules: new Set(modules) });
 
 test.each<[string[], RootWay | undefined, RootWay]>([
-  [['dmsquash-live', 'livenet'], undefined, 'http'],
-  [['dmsquash-live', 'livenet'], 'initrd', 'initrd'],
+  [['dmsquash-live', 'livenet', 'network-legacy'], undefined, 'http'],
+  [['dmsquash-live', 'livenet', 'network-manager'], 'http', 'http'],
+  [['dmsquash-live', 'livenet', 'network-legacy'], 'initrd', 'initrd'],
+  // It would wait for ever (dracut 059).
+  [['dmsquash-live', 'livenet', 'systemd-networkd'], undefined, 'initrd'],
   [['dmsquash-live'], undefined, 'initrd'],
   [['dmsquash-live'], 'initrd', 'initrd'],
 ])('an initramfs with %j, asked for %s: %s', (modules, asked, way) => {
@@ -14,6 +17,7 @@ test.each<[string[], RootWay | undefined, RootWay]>([
 
 test.each<[string[], RootWay | undefined, string, string]>([
   [['dmsquash-live'], 'http', 'livenet', 'dracut-network'],
+  [['dmsquash-live', 'livenet', 'systemd-networkd'], 'http', 'network-legacy or network-manager', 'dracut-network'],
   [['livenet'], undefined, 'dmsquash-live', 'dracut-live'],
   [[], 'initrd', 'dmsquash-live', 'dracut-live'],
 ])('an initramfs with %j, asked for %s, lacks %s', (modules, asked, missing, packages) => {
