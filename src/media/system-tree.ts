@@ -1,7 +1,7 @@
 // The system that a medium will carry, as a directory: an image unpacked like one that is installed, with the builder's own
 // files laid over it, checked to be able to boot, and no newer than the medium's time.
 
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { estimateImage } from '../image/estimate.ts';
 import type { Image } from '../image/image.ts';
@@ -61,7 +61,9 @@ export async function openSystemTree(
   const { image, overlays, workPlace, name = 'system', environment = process.env } = options;
   const { signal } = context;
   const directory = join(workPlace, name);
-  mkdirSync(directory, { mode: 0o755 });
+  mkdirSync(directory);
+  // Not left to the builder's umask: many base images have no entry for the root itself.
+  chmodSync(directory, 0o755);
   const { warnings } = await unpackImage(image, directory, { signal, onProgress: context.progress });
   for (const text of warnings) context.warn(text);
   const time =
