@@ -35,12 +35,13 @@ export class LineTerminal {
    */
   async ask(prompt: string, options: { secret: boolean; signal: AbortSignal }): Promise<string | undefined> {
     const { secret, signal } = options;
-    this.#write(prompt);
     this.#open();
     const raw = secret && this.#input.isTTY === true;
     const onAbort = () => this.#wake();
     signal.addEventListener('abort', onAbort);
+    // Before the prompt: whoever answers it at once is not seen either.
     if (raw) this.#input.setRawMode?.(true);
+    this.#write(prompt);
     try {
       for (;;) {
         if (signal.aborted) return undefined;

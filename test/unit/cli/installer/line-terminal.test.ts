@@ -7,12 +7,23 @@ import { edited, type Keyboard, LineTerminal } from '../../../../src/cli/install
 function open({ isTTY = true } = {}) {
   const raw: boolean[] = [];
   const printed: string[] = [];
+  /** What was done to the terminal, in order. */
+  const seen: string[] = [];
   const pipe = new PassThrough();
-  const keyboard: Keyboard = Object.assign(pipe, { isTTY, setRawMode: (on: boolean) => raw.push(on) });
-  const terminal = new LineTerminal(keyboard, (text) => printed.push(text));
+  const keyboard: Keyboard = Object.assign(pipe, {
+    isTTY,
+    setRawMode: (on: boolean) => {
+      seen.push(on ? 'echo off' : 'echo on');
+      raw.push(on);
+    },
+  });
+  const terminal = new LineTerminal(keyboard, (text) => {
+    seen.push(text);
+    printed.push(text);
+  });
   const abort = new AbortController();
   const ask = (secret = false) => terminal.ask('? ', { secret, signal: abort.signal });
-  return { pipe, ask, raw, printed, abort };
+  return { pipe, ask, raw, printed, seen, abort };
 }
 
 test('lines come one by one, however they arrive', async () => {
@@ -48,6 +59,13 @@ describe('what must not be seen', () => {
     expect(raw).toEqual([true, false]);
     expect(printed).toEqual(['? ', '\n']);
     expect(await ask()).toBe('next');
+  });
+
+  test('is not seen either when it is typed the moment the prompt is there', async () => {
+    const { pipe, ask, seen } = open();
+    pipe.write('password\r');
+    await ask(true);
+    expect(seen).toEqual(['echo off', '? ', 'echo on', '\n']);
   });
 
   test('a pasted line with both line ends is one line', async () => {
