@@ -149,6 +149,10 @@ describe('not asked, by BIOS', () => {
 
   test('started again, it leaves the machine that it has installed alone', async () => {
     const guest = running();
+    // The root is the disc's, writable in memory; the layout keeps out, the stages run.
+    expect(await guest.runChecked('findmnt -no FSTYPE /')).toMatch(/^overlay\n|^ext4\n/);
+    await guest.runChecked('touch /usr/bin/x && test -e /run/rootfsbase/usr/bin/holdfast && test ! -e /run/overlay');
+    expect(await guest.runChecked('cd /run/cos && ls *_mode')).toBe('live_mode\n');
     expect((await guest.run('systemctl start holdfast-install')).status).toBe(0);
     const told = await guest.runChecked('journalctl --unit holdfast-install --output cat --lines 4');
     expect(told).toContain('/dev/vda already holds an installed system, which this very request has installed');
