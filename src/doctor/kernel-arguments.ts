@@ -48,7 +48,9 @@ const KNOWN = new Set([
     'device',
   ].map((name) => `elemental.${name}`),
   ...['label', 'setup'].map((name) => `cos.${name}`),
-  ...['slot', 'state', 'oem', 'selected', 'assess', 'assesstimeout'].map((name) => `holdfast.${name}`),
+  ...['slot', 'state', 'oem', 'selected', 'assess', 'assesstimeout', 'firstboot', 'install'].map(
+    (name) => `holdfast.${name}`,
+  ),
 ]);
 const FAMILY = /^(?:rd\.cos|rd\.immucore|elemental|cos|holdfast)\./;
 

@@ -275,7 +275,7 @@ describe('kernel arguments', () => {
   });
 
   test('every argument that the boot reads is known', () => {
-    const places = ['src/boot', 'src/overlay', 'src/lifecycle', 'os', 'docs/reference'];
+    const places = ['src/boot', 'src/overlay', 'src/lifecycle', 'src/media', 'os', 'docs/reference'];
     const texts = places.flatMap((place) => textsBelow(join(import.meta.dirname, '../../..', place)));
     const words = new Set(texts.flatMap((text) => text.match(ARGUMENT) ?? []));
     expect(words).toContain('holdfast.assess');
