@@ -75,6 +75,7 @@ async function converse(from: Dialogue, terminal: LineTerminal, signal: AbortSig
     terminal.print(turn.say);
     dialogue = turn.dialogue;
   }
+  terminal.showTyping();
   return dialogue;
 }
 

@@ -17,6 +17,8 @@ export class LineTerminal {
   #typed = '';
   #ended = false;
   #isOpen = false;
+  /** Whether the echo is off. */
+  #isHidden = false;
   #wake: () => void = () => {};
 
   constructor(input: Keyboard, write: (text: string) => void) {
@@ -30,7 +32,8 @@ export class LineTerminal {
 
   /**
    * Shows a prompt and reads a line.
-   * @param options.secret it is not shown; where there is no terminal nothing is shown anyway.
+   * @param options.secret it is not shown; where there is no terminal nothing is shown anyway. The echo stays off until a
+   *   question that isn't one, or {@link showTyping}: what is typed while a secret is asked for again isn't seen either.
    * @returns undefined at the end of input, and when it was interrupted.
    */
   async ask(prompt: string, options: { secret: boolean; signal: AbortSignal }): Promise<string | undefined> {
@@ -40,17 +43,22 @@ export class LineTerminal {
     const onAbort = () => this.#wake();
     signal.addEventListener('abort', onAbort);
     // Before the prompt: whoever answers it at once is not seen either.
-    if (raw) this.#input.setRawMode?.(true);
+    this.#hideTyping(raw);
     this.#write(prompt);
+    let answer: string | undefined;
     try {
       for (;;) {
         if (signal.aborted) return undefined;
         const line = raw ? this.#takeSecret() : this.#takeLine();
-        if (line !== undefined) return line === END ? undefined : line;
+        if (line !== undefined) {
+          answer = line === END ? undefined : line;
+          return answer;
+        }
         if (this.#ended) {
           const rest = this.#typed;
           this.#typed = '';
-          return rest === '' ? undefined : rest;
+          answer = rest === '' ? undefined : rest;
+          return answer;
         }
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -58,13 +66,22 @@ export class LineTerminal {
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
-      if (raw) {
-        this.#input.setRawMode?.(false);
-        this.#write('\n');
-      }
+      if (answer === undefined) this.showTyping();
+      if (raw) this.#write('\n');
       // Whatever runs until the next question may have the terminal.
       this.#input.pause();
     }
+  }
+
+  /** The terminal is for others again. */
+  showTyping(): void {
+    this.#hideTyping(false);
+  }
+
+  #hideTyping(isHidden: boolean): void {
+    if (isHidden === this.#isHidden) return;
+    this.#isHidden = isHidden;
+    this.#input.setRawMode?.(isHidden);
   }
 
   #open(): void {
@@ -88,11 +105,14 @@ export class LineTerminal {
   }
 
   #takeLine(): string | undefined {
-    const end = this.#typed.indexOf('\n');
-    if (end < 0) return undefined;
-    const line = this.#typed.slice(0, end);
-    this.#typed = this.#typed.slice(end + 1);
-    return line.replace(/\r$/, '');
+    // Keys, not lines, where it was typed while the echo was still off. Only a terminal has keys: a file's line may end
+    // with two characters that come apart.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: Enter and Ctrl-C are what is looked for
+    const found = (this.#input.isTTY === true ? /\r\n|[\r\n\x03]/ : /\r?\n/).exec(this.#typed);
+    if (found === null) return undefined;
+    const line = this.#typed.slice(0, found.index);
+    this.#typed = this.#typed.slice(found.index + found[0].length);
+    return found[0] === END ? END : line;
   }
 
   /** A line as keys: the kernel neither edits nor acts on them now. */

@@ -39,6 +39,15 @@ test('lines come one by one, however they arrive', async () => {
   expect(await ask()).toBeUndefined();
 });
 
+test('a line of a file whose end arrives in pieces is one', async () => {
+  const { pipe, ask } = open({ isTTY: false });
+  const first = ask();
+  pipe.write('one\r');
+  await new Promise((resolve) => setImmediate(resolve));
+  pipe.write('\ntwo\n');
+  expect([await first, await ask()]).toEqual(['one', 'two']);
+});
+
 test('a character that arrives in pieces is one', async () => {
   const { pipe, ask } = open();
   const bytes = Buffer.from('wrackä\n');
@@ -49,23 +58,40 @@ test('a character that arrives in pieces is one', async () => {
 });
 
 describe('what must not be seen', () => {
-  test('is read with the echo off, which is on again afterwards, and the line is ended', async () => {
+  test('is read with the echo off, which is on again with the next question, and the line is ended', async () => {
     const { pipe, ask, raw, printed } = open();
     const secret = ask(true);
     expect(raw).toEqual([true]);
     pipe.write('pass');
     pipe.write('word\rnext\n');
     expect(await secret).toBe('password');
-    expect(raw).toEqual([true, false]);
+    expect(raw).toEqual([true]);
     expect(printed).toEqual(['? ', '\n']);
     expect(await ask()).toBe('next');
+    expect(raw).toEqual([true, false]);
+  });
+
+  test('is not seen between two questions for it, and an answer typed too early is one all the same', async () => {
+    const { pipe, ask, seen } = open();
+    pipe.write('one\r');
+    await ask(true);
+    seen.push('they differ');
+    pipe.write('two\rnext\r');
+    expect([await ask(true), await ask()]).toEqual(['two', 'next']);
+    expect(seen).toEqual(['echo off', '? ', '\n', 'they differ', '? ', '\n', 'echo on', '? ']);
+  });
+
+  test('Ctrl-C that was typed while the echo was off leaves at the next question', async () => {
+    const { pipe, ask } = open();
+    pipe.write('one\r\x03');
+    expect([await ask(true), await ask()]).toEqual(['one', undefined]);
   });
 
   test('is not seen either when it is typed the moment the prompt is there', async () => {
     const { pipe, ask, seen } = open();
     pipe.write('password\r');
     await ask(true);
-    expect(seen).toEqual(['echo off', '? ', 'echo on', '\n']);
+    expect(seen).toEqual(['echo off', '? ', '\n']);
   });
 
   test('a pasted line with both line ends is one line', async () => {
