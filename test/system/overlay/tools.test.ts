@@ -501,7 +501,9 @@ describe('adopt', () => {
     expect(await overlay('adopt', `${device}:/foreign.img`, '--base', other)).not.toBe(0);
     expect(text).toContain('made over another file system');
     expect(await overlay('adopt', `${device}:/foreign.img`, '--base', other, '--force')).toBe(0);
-    await onDisk((root) => rmSync(join(root, 'foreign.img')));
+    await onDisk((root) => {
+      for (const left of ['foreign.img', 'foreign.img.bind']) rmSync(join(root, left));
+    });
   });
 });
 
