@@ -1,6 +1,6 @@
 // A live medium of the demo system, and machines that have it in their drive, as stories of booted machines begin with one.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runChecked } from '../src/system/process.ts';
 import { DEMO_KERNEL_ARGUMENTS } from './demo/content.ts';
@@ -27,16 +27,6 @@ export async function makeLiveMedium(
     graceMs: 60_000,
   });
   return { iso: join(output, 'live.iso'), images };
-}
-
-/** The same medium with files added; everything that makes it start stays. */
-export async function addToMedium(iso: string, output: string, files: Readonly<Record<string, string>>): Promise<void> {
-  rmSync(output, { force: true });
-  const maps = Object.entries(files).flatMap(([at, file]) => ['-map', file, at]);
-  await runChecked([
-    ...(['xorriso', '-indev', iso, '-outdev', output, '-boot_image', 'any', 'replay'] as const),
-    ...maps,
-  ]);
 }
 
 /** A drive with a disc; firmware tries it after the disks. */

@@ -1,12 +1,11 @@
-// Two machines are installed from one disc. By UEFI somebody answers the installer's questions on the serial console, each
-// of them wrong at first, and logs in on what comes of it; by BIOS nobody is asked, the machine is installed as the file on the
-// disc says, and is left alone when it is started from the disc again. About five minutes.
+// A machine is installed from a disc: somebody answers the installer's questions on the serial console, each of them wrong
+// at first, and logs in on what comes of it. About three minutes. An install that asks nobody is in the story of the network.
 
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addToMedium, chooseEntry, driveWith, makeLiveMedium } from '../../lab/live-medium.ts';
+import { chooseEntry, driveWith, makeLiveMedium } from '../../lab/live-medium.ts';
 import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
 import { settledTraces } from '../system/lifecycle/disk-image.ts';
 
@@ -16,20 +15,6 @@ const INSTALL_MS = 900_000;
 let directory: string;
 let iso: string;
 let machine: Machine | undefined;
-
-const CONFIG = `#cloud-config
-install:
-  auto: true
-  device: auto
-  force: true
-  bundels: []
-hostname: wrack
-write_files:
-  - { path: /etc/from-the-disc, content: "kept\\n" }
-stages:
-  initramfs:
-    - users: { me: { passwd: "plain text", shell: /bin/bash } }
-`;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-live-install-'));
@@ -67,7 +52,7 @@ function running(): Machine {
 const hasPassword = (user: string, password: string) =>
   `hash=$(getent shadow ${user} | cut -d: -f2) && [ "$hash" = "$(perl -e 'print crypt($ARGV[0], $ARGV[1])' '${password}' "$hash")" ]`;
 
-describe('asked, by UEFI', () => {
+describe('asked', () => {
   test('the installer is where the login would be, and takes no answer that can’t be used', async () => {
     const guest = await switchOn('asked', iso);
     await chooseEntry(guest, 1);
@@ -134,56 +119,7 @@ describe('asked, by UEFI', () => {
   });
 });
 
-describe('not asked, by BIOS', () => {
-  test('the file on the disc is enough; a login is there all the time', async () => {
-    const config = join(directory, 'config.yaml');
-    writeFileSync(config, CONFIG);
-    const disc = join(directory, 'unattended.iso');
-    await addToMedium(iso, disc, { '/iso-config/90_config.yaml': config });
-    const guest = await switchOn('unattended', disc, { firmware: 'bios' });
-    await chooseEntry(guest, 0);
-    await guest.waitFor('install.bundels is no setting and has no effect');
-    await guest.waitFor('Installed Holdfast demo 1 on /dev/vda', { timeoutMs: INSTALL_MS });
-    // The prompt has been there since before the install ended.
-    guest.send('\r');
-    await guest.login();
-  });
-
-  test('started again, it leaves the machine that it has installed alone', async () => {
-    const guest = running();
-    // The root is the disc's, writable in memory; the layout keeps out, the stages run.
-    expect(await guest.runChecked('findmnt -no FSTYPE /')).toMatch(/^overlay\n|^ext4\n/);
-    await guest.runChecked('touch /usr/bin/x && test -e /run/rootfsbase/usr/bin/holdfast && test ! -e /run/overlay');
-    expect(await guest.runChecked('cd /run/cos && ls *_mode')).toBe('live_mode\n');
-    expect((await guest.run('systemctl start holdfast-install')).status).toBe(0);
-    const told = await guest.runChecked('journalctl --unit holdfast-install --output cat --lines 4');
-    expect(told).toContain('/dev/vda already holds an installed system, which this very request has installed');
-    expect(await guest.runChecked('systemctl --failed --no-legend --plain')).toBe('');
-    // Another request may say force; without it no other disk would do either.
-    await guest.putFile('/run/other.yaml', CONFIG.replace('device: auto', 'device: /dev/vda'));
-    await guest.putFile('/run/plain.yaml', CONFIG.replace('force: true', 'force: false'));
-    const ask = (file: string) => guest.run(`holdfast installer --unattended --dry-run --from ${file}`);
-    expect(await ask('/run/other.yaml')).toMatchObject({
-      status: 0,
-      stdout: expect.stringContaining('on /dev/vda: this would be done'),
-    });
-    const plain = await ask('/run/plain.yaml');
-    expect(plain).toMatchObject({
-      status: 57,
-      stderr: expect.stringContaining('already holds an installed system: nothing'),
-    });
-  });
-
-  test('it comes up from its disk, and the rest of the file is in force', async () => {
-    const guest = running();
-    await guest.reboot();
-    expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/active\.img[\s\S]*^active_mode$/m);
-    expect(await guest.runChecked('hostname; cat /etc/from-the-disc')).toBe('wrack\nkept\n');
-    expect((await guest.run(hasPassword('me', 'plain text'))).status).toBe(0);
-    expect(await guest.runChecked('cat /oem/99_custom.yaml')).toBe(CONFIG);
-    await guest.powerOff();
-  });
-
+describe('afterwards', () => {
   test('this machine is as it was', async () => {
     expect(await settledTraces()).toEqual(before);
   });
