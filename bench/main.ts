@@ -67,9 +67,11 @@ const BENCHES: Readonly<Record<string, { title: string; run: () => Promise<unkno
     title: 'Media',
     run: async () => {
       const { benchMedia, showMediaReport } = await import('./media.ts');
-      const report = await benchMedia({ runs, log });
-      if (values.json) say(JSON.stringify(report, null, 2));
-      else for (const line of showMediaReport(report)) say(line);
+      const { benchDisks, showDiskReport } = await import('./media/disk.ts');
+      const isos = await benchMedia({ runs, log });
+      const disks = await benchDisks({ runs, log });
+      if (values.json) say(JSON.stringify({ isos, disks }, null, 2));
+      else for (const line of [...showMediaReport(isos), '', ...showDiskReport(disks)]) say(line);
     },
   },
   fleet: {

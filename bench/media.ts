@@ -10,6 +10,7 @@ import { withWorkTree } from '../lab/work-tree.ts';
 import { runChecked } from '../src/system/process.ts';
 import { requireTools } from '../src/system/tools.ts';
 import { figureOf, showFigure } from './figures.ts';
+import { processorSeconds } from './media/processor-time.ts';
 
 export const COMPRESSIONS = ['lz4', 'gzip', 'zstd'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
@@ -62,27 +63,27 @@ async function measure(options: {
   const plainIso = join(work, 'plain.iso');
   rmSync(plainIso, { force: true });
   const plainSeconds =
-    (await seconds(work, ['mksquashfs', tree, join(plain, 'rootfs.squashfs'), ...squashfs])) +
-    (await seconds(work, ['xorriso', '-as', 'mkisofs', '-quiet', '-r', '-V', 'COS_LIVE', '-o', plainIso, plain]));
+    (await processorSeconds(work, ['mksquashfs', tree, join(plain, 'rootfs.squashfs'), ...squashfs])) +
+    (await processorSeconds(work, [
+      'xorriso',
+      '-as',
+      'mkisofs',
+      '-quiet',
+      '-r',
+      '-V',
+      'COS_LIVE',
+      '-o',
+      plainIso,
+      plain,
+    ]));
   const argv = ['build-iso', `dir:${tree}`, '-o', out, '-n', 'os', '--compression', compression, '--quiet'];
-  const isoSeconds = await seconds(work, [holdfast, ...argv]);
+  const isoSeconds = await processorSeconds(work, [holdfast, ...argv]);
   return {
     plainSeconds,
     plainBytes: statSync(plainIso).size,
     isoSeconds,
     isoBytes: statSync(join(out, 'os.iso')).size,
   };
-}
-
-/** Processor time of a program and all that it starts. */
-async function seconds(work: string, argv: readonly string[]): Promise<number> {
-  const file = join(work, 'time');
-  await runChecked(['/usr/bin/time', '--format=%U %S', `--output=${file}`, ...argv]);
-  const text = await runChecked(['tail', '--lines=1', file]);
-  return text
-    .trim()
-    .split(' ')
-    .reduce((sum, word) => sum + Number(word), 0);
 }
 
 /** The report, line by line. */
