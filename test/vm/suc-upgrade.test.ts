@@ -155,7 +155,6 @@ describe('a pod of the System Upgrade Controller', () => {
     for (const [name, wish] of [
       ['after', THREE],
       ['after-force', { ...THREE, envs: { FORCE: 'true' } }],
-      ['after-new-round', { ...THREE, hash: 'hash-of-v3-again' }],
     ] as const) {
       const pod = await run(name, wish);
       expect(pod.status).toBe(97);
