@@ -161,15 +161,37 @@ function listNames(directory: string): string[] {
   }
 }
 
-/** Processes that an action starts; those that only wait for being collected don't count. */
+/**
+ * Processes that an action starts; those that only wait for being collected don't count, nor those of test files that run
+ * beside this one.
+ */
 function holdfastProcesses(): string[] {
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
     try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      return OURS.test(command) ? [command] : [];
+      const command = commandOf(pid);
+      return OURS.test(command) && !isBelowAnotherTest(pid) ? [command] : [];
     } catch {
       return [];
     }
   });
+}
+
+function commandOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+}
+
+/** What nobody is the parent of any more was left behind, and counts. */
+function isBelowAnotherTest(pid: string): boolean {
+  let isOfAnother = false;
+  for (let at = pid; at !== '1' && at !== '0'; ) {
+    if (at === String(process.pid)) return false;
+    isOfAnother ||= /\bvitest\b/.test(commandOf(at));
+    // The name before it may hold spaces and brackets.
+    at =
+      readFileSync(`/proc/${at}/stat`, 'utf8')
+        .replace(/^.*\) \S /s, '')
+        .split(' ')[0] ?? '0';
+  }
+  return isOfAnother;
 }
