@@ -4,7 +4,6 @@
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeGrubEnvironment } from '../../src/boot/grub-environment.ts';
-import { DEFAULT_LABELS, efiConfig } from '../../src/boot/install-grub.ts';
 import { attachLoop } from '../../src/system/loopdevices.ts';
 import { mount, unmount } from '../../src/system/mounts.ts';
 import { UndoStack } from '../../src/system/plan.ts';
@@ -19,6 +18,12 @@ import { makeOldTree } from './image.ts';
 const MIB = 2 ** 20;
 const ESP_TYPE = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
 const LINUX_TYPE = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+
+/** Built into GRUB's program, as grub2-install has it. The rescue parser reads it, which knows no `if`. */
+const EARLY_CONFIG = `search --no-floppy --label --set=root COS_STATE
+set prefix=($root)/grub2
+configfile ($root)/grub2/grub.cfg
+`;
 
 /** The order and names of elemental-cli 0.0.15; STATE and RECOVERY smaller than its 15 and 8 GiB. */
 const PARTITIONS = [
@@ -117,7 +122,7 @@ async function putImage(image: string, to: string, label: string): Promise<void>
 async function makeEsp(device: string, work: string): Promise<void> {
   const program = join(work, 'grub.efi');
   const config = join(work, 'early.cfg');
-  writeFileSync(config, efiConfig(DEFAULT_LABELS));
+  writeFileSync(config, EARLY_CONFIG);
   await runChecked([
     ...(['grub-mkimage', '--format', 'x86_64-efi', '--output', program, '--config', config] as const),
     ...['--prefix', '/grub2', 'part_gpt', 'fat', 'ext2', 'loopback', 'linux', 'search', 'loadenv', 'regexp', 'test'],
