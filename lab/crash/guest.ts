@@ -3,6 +3,7 @@
 
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { HoldfastError } from '../../src/system/errors.ts';
+import { chooseAccelerator, environmentUnder } from '../machine/accelerator.ts';
 import { Machine } from '../machine/machine.ts';
 import { BOOT_TIMEOUT_MS, COMMAND_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } from '../machine/timings.ts';
 import type { GuestRoot } from './guest-root.ts';
@@ -44,7 +45,7 @@ export class Guest {
       ],
       direct: {
         kernel: root.kernel,
-        commandLine: 'root=/dev/nvme0n1 ro init=/crash-init console=ttyS0 panic=-1 quiet',
+        commandLine: `root=/dev/nvme0n1 ro init=/crash-init console=ttyS0 panic=-1 quiet ${await environmentWords()}`,
       },
       logFile: consoleLog,
       memoryMiB: 1024,
@@ -96,6 +97,14 @@ export class Guest {
   async cut(): Promise<void> {
     await this.#machine.powerCut();
   }
+}
+
+/** Words that the kernel doesn't know are the environment of its first process, and of all that come of it. */
+async function environmentWords(): Promise<string> {
+  const environment = environmentUnder(await chooseAccelerator());
+  return Object.entries(environment)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
 }
 
 /**

@@ -1,6 +1,7 @@
 // A pod as the System Upgrade Controller makes one for a node, for an OCI runtime that is at hand in a guest: the same root,
 // namespaces, mounts, capabilities and environment, without the cluster around it.
 
+import { type Accelerator, environmentUnder } from '../machine/accelerator.ts';
 import type { Machine } from '../machine/machine.ts';
 
 /** What a plan's job tells the pod; the names are the controller's. */
@@ -31,7 +32,7 @@ const CAPABILITIES = [
 const directoryOf = (name: string) => `/run/pods/${name}`;
 
 /** The runtime's configuration (OCI runtime specification 1.0). */
-export function runtimeConfig(wish: PodWish): unknown {
+export function runtimeConfig(wish: PodWish, accelerator: Accelerator): unknown {
   const directory = directoryOf(wish.name);
   const file = (destination: string, name: string, ...options: string[]) => ({
     destination,
@@ -45,7 +46,7 @@ export function runtimeConfig(wish: PodWish): unknown {
       terminal: false,
       user: { uid: 0, gid: 0 },
       args: ['/usr/sbin/suc-upgrade'],
-      env: environmentOf(wish),
+      env: environmentOf(wish, accelerator),
       cwd: '/',
       capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
       noNewPrivileges: false,
@@ -77,13 +78,17 @@ export function runtimeConfig(wish: PodWish): unknown {
   };
 }
 
-function environmentOf({ name, nodeName, planName, hash, version, envs = {}, api }: PodWish): string[] {
+function environmentOf(
+  { name, nodeName, planName, hash, version, envs = {}, api }: PodWish,
+  accelerator: Accelerator,
+): string[] {
   return Object.entries({
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOSTNAME: nodeName,
     SYSTEM_UPGRADE_NODE_NAME: nodeName,
     SYSTEM_UPGRADE_POD_NAME: name,
     SYSTEM_UPGRADE_POD_UID: '00000000-0000-4000-8000-000000000000',
+    ...environmentUnder(accelerator),
     ...envs,
     SYSTEM_UPGRADE_PLAN_NAME: planName,
     SYSTEM_UPGRADE_PLAN_LATEST_HASH: hash,
@@ -107,7 +112,7 @@ export async function startPod(machine: Machine, runtime: string, writable: stri
     : > termination-log; echo 'app="upgrade"' > podinfo/labels; : > podinfo/annotations; echo secret > secret/password
     mount -t overlay overlay -o lowerdir=${layers.join(':')},upperdir=${writable}/${name}/upper,workdir=${writable}/${name}/work rootfs`,
   );
-  await machine.putFile(`${directory}/config.json`, JSON.stringify(runtimeConfig(wish)));
+  await machine.putFile(`${directory}/config.json`, JSON.stringify(runtimeConfig(wish, machine.accelerator)));
   if (api !== undefined) {
     await machine.putFile(`${directory}/serviceaccount/ca.crt`, api.authority);
     await machine.putFile(`${directory}/serviceaccount/token`, api.token, 0o600);

@@ -23,9 +23,17 @@ export function readyMarker(attempt: number): string {
   return `<<lab-ready-${attempt}>>`;
 }
 
-/** Shell functions, one line each, for a shell that {@link quietShellLine} has made. The last one prints its marker. */
-export function setupLines(attempt: number, d = GUEST_DIRECTORY): readonly string[] {
+/**
+ * Shell functions, one line each, for a shell that {@link quietShellLine} has made. The last one prints its marker.
+ * @param environment what commands get beside the shell's own.
+ */
+export function setupLines(
+  attempt: number,
+  d = GUEST_DIRECTORY,
+  environment: Readonly<Record<string, string>> = {},
+): readonly string[] {
   return [
+    ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
     // A shell with line editing would read the terminal key by key and echo.
     'set +o emacs +o vi 2>/dev/null; PS1=; PS2=; unset HISTFILE',
     `mkdir -p ${d}; chmod 700 ${d}`,

@@ -33,14 +33,24 @@ export class GuestShell {
   readonly #console: Console;
   readonly #send: (text: string) => void;
   readonly #directory: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #commands = 0;
   #attempts = 0;
   #ready = false;
   #queue: Promise<unknown> = Promise.resolve();
 
-  /** @param directory where the guest keeps commands and results. */
-  constructor(console: Console, send: (text: string) => void, directory = GUEST_DIRECTORY) {
+  /**
+   * @param directory where the guest keeps commands and results.
+   * @param environment what commands get beside the login's own.
+   */
+  constructor(
+    console: Console,
+    send: (text: string) => void,
+    directory = GUEST_DIRECTORY,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.#directory = directory;
+    this.#environment = environment;
     this.#console = console;
     this.#send = send;
   }
@@ -70,7 +80,7 @@ export class GuestShell {
       try {
         this.#send(quietShellLine(attempt));
         await this.#console.waitFor(readyMarker(attempt), { timeoutMs: ECHO_TIMEOUT_MS });
-        for (const line of setupLines(attempt, this.#directory)) this.#send(line);
+        for (const line of setupLines(attempt, this.#directory, this.#environment)) this.#send(line);
         await this.#console.waitFor(functionsMarker(attempt), { timeoutMs: ECHO_TIMEOUT_MS });
         this.#ready = true;
       } catch (error) {

@@ -6,11 +6,12 @@ import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../../src/system/errors.ts';
 import { runChecked } from '../../src/system/process.ts';
-import { type Accelerator, chooseAccelerator } from './accelerator.ts';
+import { type Accelerator, chooseAccelerator, environmentUnder } from './accelerator.ts';
 import { BootSession } from './boot-session.ts';
 import type { DirectKernel, Disk, Forward, MachineShape, Network } from './command-line.ts';
 import { Console } from './console.ts';
 import { prepareFirmware } from './firmware.ts';
+import { GUEST_DIRECTORY } from './guest-commands.ts';
 import { GuestShell } from './guest-shell.ts';
 import { guestProcessors } from './guests.ts';
 import { BOOT_TIMEOUT_MS, COMMAND_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } from './timings.ts';
@@ -82,7 +83,8 @@ export class Machine {
     this.commandLog = commandLogOf(shape.serialLog);
     this.accelerator = shape.accelerator;
     this.#console = new Console(shape.serialLog);
-    this.#shell = new GuestShell(this.#console, (text) => this.send(text));
+    const environment = environmentUnder(shape.accelerator);
+    this.#shell = new GuestShell(this.#console, (text) => this.send(text), GUEST_DIRECTORY, environment);
     this.#off = new Promise((resolve) => {
       this.#turnedOff = resolve;
     });

@@ -1,15 +1,17 @@
 // One machine, two boots, everything that a boot of an installed system promises: all stages with the right root and in
-// order, what is writable and what remains, the examples of the documentation as they stand there, and a failing stage
-// that everybody sees until it is mended. About three minutes.
+// order, what is writable and what remains, the examples of the documentation as they stand there, what stage files ask for
+// (stage-files.ts), and a failing stage that everybody sees until it is mended. About three minutes.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installDemo } from '../../lab/demo/installed.ts';
+import { ensureExecutable } from '../../lab/executable.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { runChecked } from '../../src/system/process.ts';
 import { DiskImage, settledTraces } from '../system/lifecycle/disk-image.ts';
+import { ACCOUNTS, describeStageFiles, describeStageFilesAgain, SPOKEN, SYSTEM } from './stage-files.ts';
 import { allStages, MARKERS, markerStages, parseMarkers } from './stage-markers.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
@@ -60,7 +62,13 @@ async function makeStrayDisk(file: string): Promise<void> {
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-boot-'));
   const disk = join(directory, 'disk.img');
-  await installDemo(disk, { log });
+  const system = join(directory, 'system.yaml');
+  writeFileSync(system, SYSTEM);
+  await runChecked([await ensureExecutable(log), 'validate', '--strict', system, ACCOUNTS]);
+  await installDemo(disk, { cloudInit: [system, ACCOUNTS], log });
+  const data = join(directory, 'data.img');
+  writeFileSync(data, '');
+  truncateSync(data, 1024 ** 3);
   await DiskImage.at(disk).withMounted(
     'COS_OEM',
     (oem) => {
@@ -78,6 +86,7 @@ beforeAll(async () => {
     disks: [
       { file: join(directory, 'stray.img'), serial: 'stray' },
       { file: disk, serial: 'system' },
+      { file: data, serial: 'data' },
     ],
     logFile: join(directory, 'console.log'),
     network: 'restricted',
@@ -173,6 +182,8 @@ describe('the first boot', () => {
         'panic=5',
       ]),
     );
+    // Nobody has asked for a root overlay.
+    await guest('test ! -e /run/cos/rootoverlay');
   });
 
   test('fstab says what is mounted, and nothing else', async () => {
@@ -240,12 +251,14 @@ describe('a stage that fails', () => {
   });
 });
 
-describe('the second boot, with debugrw, a forced check and a file of the command line', () => {
+describe('what stage files ask for', () => describeStageFiles(() => machine));
+
+describe('the second boot, with debugrw, a forced check, and a file and a stage of the command line', () => {
   beforeAll(async () => {
     await guest('echo mine > /etc/mine; echo mine > /var/mine; echo kept > /root/kept; echo kept > /usr/local/kept');
     await machine.putFile('/usr/local/extra.yaml', EXTRA);
     await guest(
-      "holdfast grubenv set 'extra_active_cmdline=rd.cos.debugrw fsck.mode=force fsck.repair=yes cos.setup=/usr/local/extra.yaml'",
+      `holdfast grubenv set 'extra_active_cmdline=rd.cos.debugrw fsck.mode=force fsck.repair=yes cos.setup=/usr/local/extra.yaml ${SPOKEN}'`,
     );
     await machine.reboot();
     await machine.runChecked('systemctl is-system-running --wait || true');
@@ -283,6 +296,8 @@ describe('the second boot, with debugrw, a forced check and a file of the comman
   test('cos.setup= was read', async () => {
     expect(await guest('cat /run/from-cos-setup')).toBe('from cos.setup\n');
   });
+
+  describeStageFilesAgain(() => machine);
 
   test('it switches off, and this machine is as it was', async () => {
     await machine.powerOff();

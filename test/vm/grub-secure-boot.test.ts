@@ -1,5 +1,5 @@
 // One disk on three machines: with Secure Boot on, with a BIOS, and with Secure Boot again after somebody changed one
-// byte of the active kernel. Debian's signed files come with the image. About two minutes, two full boots.
+// byte of the active kernel. Debian's signed files come with the image. About a minute, one full boot.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -98,13 +98,12 @@ describe('an image with a signed boot loader', () => {
     await guest.powerOff();
   });
 
-  test('boots by BIOS as well, the same system', async () => {
+  test('is started by BIOS as well, with the same words', async () => {
     const guest = await start('bios', { firmware: 'bios' });
-    await guest.login();
-    expect((await guest.run('test -d /sys/firmware/efi')).status).not.toBe(0);
-    expect(await guest.runChecked('cat /run/cos/active_mode')).toBe('1');
-    expect(await guest.runChecked('systemctl --failed --no-legend --plain')).toBe('');
-    await guest.powerOff();
+    const [, words] = await guest.waitFor(/Kernel command line: ([^\r\n]*)\r?\n/);
+    expect(words).toContain('cos-img/filename=/cOS/active.img');
+    await guest.waitFor(/Mounted sysroot\.mount/);
+    await guest.powerCut();
   });
 
   test('is not started with a changed kernel: the passive system is', async () => {

@@ -1,7 +1,8 @@
 // A node is upgraded by pods that a real OCI runtime starts as the System Upgrade Controller has them started: a killed pod, a
-// good image, the pods after it, and an image that fails its health check. About six minutes, four boots.
+// good image, the pods after it, an image whose health check fails, so that the machine goes back by itself, says why and
+// refuses it, and a good one from the fallback, which stays as it is. About six minutes, five boots.
 
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -22,6 +23,9 @@ const POD = { nodeName: NODE, planName: 'os' };
 const TWO = { ...POD, layers: [`${IMAGES}/v2`], hash: 'hash-of-v2', version: '2.0' };
 /** A system that boots well, and whose own check says that it is of no use. */
 const THREE = { ...POD, layers: [`${IMAGES}/v3`, `${IMAGES}/v2`], hash: 'hash-of-v3', version: '3.0' };
+const FOUR = { ...POD, layers: [`${IMAGES}/v4`, `${IMAGES}/v2`], hash: 'hash-of-v4', version: '4.0' };
+const CHECK = '#!/bin/sh\necho "asked with $1"\necho "the database does not answer" >&2\nexit 4\n';
+const osRelease = (name: string) => `NAME="Holdfast demo"\nPRETTY_NAME="${name}"\nID=holdfast-demo\n`;
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 const before = await settledTraces();
@@ -42,9 +46,10 @@ beforeAll(async () => {
     writeFileSync(join(images, path), text);
     chmodSync(join(images, path), mode);
   };
-  put('v3/usr/lib/os-release', 'NAME="Holdfast demo"\nPRETTY_NAME="Holdfast demo useless"\nID=holdfast-demo\n');
-  put('v3/etc/holdfast/health.d/50-database', '#!/bin/sh\necho "no answer" >&2\nexit 4\n', 0o755);
-  put('v3/etc/holdfast/assessment.yaml', 'tries: 1\ninterval: 2\n');
+  put('v3/usr/lib/os-release', osRelease('Holdfast demo useless'));
+  put('v3/etc/holdfast/health.d/50-database', CHECK, 0o755);
+  put('v3/etc/holdfast/assessment.yaml', 'tries: 2\ninterval: 2\n');
+  put('v4/usr/lib/os-release', osRelease('Holdfast demo 4'));
   copyFileSync('/usr/sbin/runc', join(images, 'runc'));
   put('room-for-the-upper-layers', '\0'.repeat(32 << 20));
   await makeDelivery(images, delivery);
@@ -91,9 +96,21 @@ const slots = () =>
     `cd ${STATE}; stat -c '%n %i %s %Y' cOS/active.img cOS/passive.img; sha256sum state.yaml; ls cOS; losetup -nlO BACK-FILE | sort; ls /run/holdfast | grep -E '^[a-z-]+-[0-9]+$' || true`,
   );
 
+const block = () =>
+  machine.runChecked(
+    `grub-editenv ${STATE}/boot_assessment list || holdfast grubenv get --file ${STATE}/boot_assessment`,
+  );
+const passiveFile = () =>
+  machine.runChecked(`stat -c '%i %s %Y' ${STATE}/cOS/passive.img; blkid -p -s UUID -o value ${STATE}/cOS/passive.img`);
+
 describe('a pod of the System Upgrade Controller', () => {
   test('that is killed while it builds leaves what the next one takes away; a second one beside it does no harm', async () => {
     await machine.login();
+    // A boot that nobody assesses pays nothing for it.
+    expect(await machine.runChecked('cat /proc/cmdline')).not.toContain('holdfast.assess');
+    expect(
+      await machine.runChecked('systemctl show -p ConditionResult --value holdfast-assess holdfast-assess-deadline'),
+    ).toMatch(/^no\n+no\n$/);
     await start('killed', TWO);
     await machine.runChecked(`until [ -e ${STATE}/cOS/transition.img ]; do sleep 1; done`, { timeoutMs: 300_000 });
     const second = await run('beside', TWO);
@@ -142,12 +159,29 @@ describe('a pod of the System Upgrade Controller', () => {
     expect(note('version')).toBe('3.0');
   });
 
-  test('finds its node gone back by itself', async () => {
+  let passive = '';
+  test('finds its node gone back by itself, which says why', async () => {
     await machine.waitForReset(resets + 1, { timeoutMs: 600_000 });
+    const told = readFileSync(machine.logFile, 'utf8').match(/holdfast: The new system did not prove.*/g);
+    expect(told?.[0]).toContain('the check /etc/holdfast/health.d/50-database failed (its status was 4)');
     await machine.loginAgain();
     expect(await release()).toBe('Holdfast demo 2\n');
-    expect(await machine.runChecked('cat /proc/cmdline')).toContain('upgrade_failure');
+    expect(await machine.runChecked('cat /proc/cmdline')).toMatch(/passive\.img.* upgrade_failure$/m);
     await machine.runChecked('systemctl is-system-running --wait');
+    expect(await machine.runChecked('stat -c %a /run/cos/upgrade_failure; cat /run/cos/upgrade_failure')).toBe(
+      '600\n1',
+    );
+    expect(await block()).toMatch(/^boot_assessment_failed=[0-9a-f-]{36}$/m);
+    expect(await block()).not.toMatch(/=yes$/m);
+    const status = await machine.runChecked('holdfast status');
+    expect(status).toMatch(/^booted +passive$/m);
+    expect(status).toMatch(/^FALLBACK .*Holdfast demo useless.*50-database failed/m);
+    expect(status).toContain('| the database does not answer');
+    expect(status).toContain('| asked with check');
+    expect(await machine.runChecked('cat /etc/issue.d/*.issue')).toContain('This machine runs its fallback since');
+    const record = JSON.parse(await machine.runChecked(`cat ${STATE}/boot_assessment.json`));
+    expect(record).toEqual({ failed: [expect.objectContaining({ name: 'Holdfast demo useless' })] });
+    passive = await passiveFile();
   });
 
   test('refuses that image from then on without a restart, and says why where the controller and people look', async () => {
@@ -166,6 +200,24 @@ describe('a pod of the System Upgrade Controller', () => {
     expect(note('reason')).toContain('50-database failed');
     expect(api.requests.every(({ by, status }) => by === 'token' && status === 200)).toBe(true);
     expect(await machine.runChecked(`cat /run/pods/*/log /run/pods/*/termination-log`)).not.toContain(api.token);
+  });
+
+  test('brings a good one from the fallback, which stays as it is, and the new system proves itself', async () => {
+    resets = machine.resets;
+    await start('better', FOUR);
+    await machine.waitForReset(resets, { timeoutMs: 900_000 });
+    await machine.loginAgain();
+    expect(await release()).toBe('Holdfast demo 4\n');
+    expect(await passiveFile()).toBe(passive);
+    expect(await machine.runChecked('cat /proc/cmdline')).toContain('holdfast.assess=trial');
+    await machine.runChecked('until [ -e /run/holdfast/assessed ]; do sleep 1; done');
+    await machine.runChecked('while systemctl is-active -q holdfast-assess; do sleep 1; done');
+    expect(await block()).toBe('enable_boot_assessment=\nboot_assessment_tentative=\n');
+    expect(await machine.runChecked(`findmnt -no OPTIONS ${STATE}`)).toMatch(/^ro,/);
+    const status = await machine.runChecked('holdfast status');
+    expect(status).toMatch(/^assessed +this system has proved on 20.* that it works/m);
+    expect(status).not.toMatch(/FALLBACK|FAILED|PROBLEM/);
+    expect(await machine.runChecked('systemctl --failed --no-legend --plain')).toBe('');
     await machine.powerOff();
     expect(await settledTraces()).toEqual(before);
   });
