@@ -67,12 +67,12 @@ const USELESS_DRIVERS = [
 
 /**
  * Kernel arguments that the demo system is installed with beside those of bootargs.cfg. The last one is for services such as
- * the installer's: what a compiler makes at run time is translated once more under software emulation.
+ * the installer's: what an optimising compiler makes at run time is translated once more under software emulation.
  */
 export const DEMO_KERNEL_ARGUMENTS = [
   `modprobe.blacklist=${USELESS_DRIVERS.join(',')}`,
   'cryptomgr.notests',
-  'systemd.setenv=BUN_JSC_useJIT=0',
+  'systemd.setenv=BUN_JSC_useDFGJIT=0',
 ].join(' ');
 
 /** What an installation of the demo system does beside unpacking it. */

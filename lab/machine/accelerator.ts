@@ -12,11 +12,12 @@ import { acceleratorArguments, type MachineShape } from './command-line.ts';
 export type Accelerator = MachineShape['accelerator'];
 
 /**
- * What programs of the guest are told. Under software emulation what a compiler makes at run time is translated once
- * more: without it our commands take half as long, and an upgrade three quarters. A counted clock leaves them alone.
+ * What programs of the guest are told. Under software emulation what a compiler makes at run time is translated once more:
+ * without its optimising part our commands take half as long. A counted clock leaves them alone. (Without any compiler there
+ * would be no foreign functions either, and so no times to the nanosecond.)
  */
 export function environmentUnder(accelerator: Accelerator): Readonly<Record<string, string>> {
-  return accelerator === 'tcg' ? { BUN_JSC_useJIT: '0' } : {};
+  return accelerator === 'tcg' ? { BUN_JSC_useDFGJIT: '0' } : {};
 }
 
 /** QEMU's isa-debug-exit ends it with status 2·value+1. */

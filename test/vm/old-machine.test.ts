@@ -1,17 +1,16 @@
 // A machine of cOS 0.8.10, which knows images by their labels and whose boot menu nobody renews, is upgraded by ours from
-// inside: the new system boots, the old one stays a fallback that boots. About four minutes.
+// inside: the new system boots, the old one stays a fallback that boots. About three minutes, four boots.
 
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeDelivery } from '../../lab/demo/delivery.ts';
-import { deriveImage, ensureDemoImages } from '../../lab/demo/images.ts';
+import { ensureDemoImages } from '../../lab/demo/images.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { makeOldDisk } from '../../lab/old-machine/disk.ts';
 import { DiskImage, settledTraces } from '../system/lifecycle/disk-image.ts';
 
-const OS_RELEASE = 'NAME="Holdfast demo"\nPRETTY_NAME="Holdfast demo 3"\nID=holdfast-demo\n';
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 const before = await settledTraces();
 let directory: string;
@@ -25,12 +24,7 @@ beforeAll(async () => {
   delivery = join(directory, 'delivery.img');
   const demo = await ensureDemoImages({ log });
   await makeOldDisk(disk, demo, log);
-  const layout = join(directory, 'layout');
-  cpSync(demo.layout, layout, { recursive: true });
-  const files = { 'usr/lib/os-release': { text: OS_RELEASE } };
-  await deriveImage(demo, { from: 'v2', layout, tag: 'v3', files });
-  await makeDelivery(layout, delivery);
-  rmSync(layout, { recursive: true });
+  await makeDelivery(demo.layout, delivery);
   machine = await Machine.boot({
     disks: [
       { file: disk, serial: 'system' },
@@ -90,15 +84,10 @@ describe('a machine of cOS 0.8.10', () => {
     expect(await machine.runChecked('cat /proc/cmdline')).toContain('root=LABEL=COS_PASSIVE');
   });
 
-  test('comes back to the new system by itself, and is upgraded a second time', async () => {
+  test('comes back to the new system by itself, which is none that has failed', async () => {
     await machine.reboot();
     expect(await name()).toBe('Holdfast demo 2\n');
-    await machine.runChecked('mkdir -p /run/delivery && mount -o ro LABEL=DELIVERY /run/delivery');
-    const result = await machine.run('holdfast upgrade oci-layout:/run/delivery:v3', { timeoutMs: 900_000 });
-    expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining('Upgrade completed') });
-    await machine.reboot();
-    expect(await name()).toBe('Holdfast demo 3\n');
-    expect(await machine.runChecked('holdfast status')).toMatch(/^passive\s+Holdfast demo 2 /m);
+    expect(await machine.runChecked('holdfast status')).not.toMatch(/FALLBACK|FAILED|PROBLEM/);
     await machine.powerOff();
   });
 
