@@ -17,7 +17,8 @@ const BOOT = '\u0018';
 const MOST_ENTRIES = 20;
 /** The cursor's place, written by GRUB's own driver: the firmware's has two digits, and never shows the cursor. */
 const CURSOR = new RegExp(`${ESCAPE}\\[([1-9]\\d*);([1-9]\\d*)H${ESCAPE}\\[\\?25h`);
-const CHOSEN = new RegExp(`${ESCAPE}\\[[1-9];3H\\*([^${ESCAPE}]*)`);
+/** The whole title: what the console has of it may end in the middle. */
+const CHOSEN = new RegExp(`${ESCAPE}\\[[1-9];3H\\*([^${ESCAPE}]*)(?=${ESCAPE})`, 'g');
 
 export class BootMenu {
   readonly #machine: Machine;
@@ -45,7 +46,10 @@ export class BootMenu {
         this.#machine.send('\r');
         return;
       }
-      [, chosen = ''] = await this.#press(DOWN, CHOSEN);
+      // Firmware and GRUB may both draw it: what still shows the entry before is no answer to this key.
+      const before = chosen;
+      this.#machine.send(DOWN);
+      [, chosen = ''] = await this.#until(CHOSEN, ([, drawn = '']) => drawn.trim() !== before.trim());
     }
     throw new HoldfastError('HF-COMMAND', `the boot menu has no entry ${title}`);
   }
@@ -84,7 +88,8 @@ export class BootMenu {
     return this.#until(drawn);
   }
 
-  #until(drawn: RegExp): Promise<RegExpExecArray> {
+  /** @param accept says whether a match of an expression with `g` will do; what is before the one that does is forgotten. */
+  #until(drawn: RegExp, accept: (match: RegExpExecArray) => boolean = () => true): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const late = () => {
         this.#look = () => {};
@@ -93,7 +98,9 @@ export class BootMenu {
       };
       const timer = setTimeout(late, KEY_TIMEOUT_MS);
       this.#look = () => {
-        const match = drawn.exec(this.#screen);
+        drawn.lastIndex = 0;
+        let match = drawn.exec(this.#screen);
+        while (match !== null && !accept(match)) match = drawn.global ? drawn.exec(this.#screen) : null;
         if (match === null) return;
         clearTimeout(timer);
         this.#look = () => {};
