@@ -9,6 +9,7 @@ import { mount, unmount } from '../../src/system/mounts.ts';
 import { UndoStack } from '../../src/system/plan.ts';
 import { runChecked } from '../../src/system/process.ts';
 import { cacheDirectory } from '../cache.ts';
+import { DEMO_KERNEL_ARGUMENTS } from '../demo/content.ts';
 import type { DemoImages } from '../demo/images.ts';
 import { thisMachine } from '../turn.ts';
 import { withWorkTree } from '../work-tree.ts';
@@ -75,7 +76,8 @@ async function fill(disk: string, image: string, work: string): Promise<void> {
       writeFileSync(join(state, 'grub2/grub.cfg'), GRUB_MENU);
       // grub2-install puts all of its modules there; what a boot argument needs is loaded when it is used.
       await runChecked(['sh', '-c', 'cp "$1"/*.mod "$1"/*.lst "$2"', 'sh', GRUB_MODULES, makeDirectory(state)]);
-      writeGrubEnvironment(join(state, 'grub_oem_env'), { default_menu_entry: 'cOs' });
+      const environment = { default_menu_entry: 'cOs', extra_cmdline: DEMO_KERNEL_ARGUMENTS };
+      writeGrubEnvironment(join(state, 'grub_oem_env'), environment);
       await putImage(image, join(state, 'cOS/active.img'), 'COS_ACTIVE');
       await putImage(image, join(state, 'cOS/passive.img'), 'COS_PASSIVE');
     },

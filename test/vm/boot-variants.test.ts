@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { DEMO_KERNEL_ARGUMENTS } from '../../lab/demo/content.ts';
 import { makeDelivery } from '../../lab/demo/delivery.ts';
 import { installDemo } from '../../lab/demo/installed.ts';
 import { type BootOptions, Machine } from '../../lab/machine/machine.ts';
@@ -96,7 +97,7 @@ afterAll(async () => {
 });
 
 const onOem = (work: (oem: string) => Promise<void> | void) => disk.withMounted('COS_OEM', work, { writable: true });
-const onState = (work: (state: string) => Promise<void> | void) =>
+const onState = (work: (state: string) => Promise<unknown> | void) =>
   disk.withMounted('COS_STATE', work, { writable: true });
 const onRecovery = (work: (recovery: string) => Promise<void> | void) =>
   disk.withMounted('COS_RECOVERY', work, { writable: true });
@@ -228,6 +229,10 @@ describe('OEM destroyed, PERSISTENT gone', () => {
       await runChecked(['dd', 'if=/dev/urandom', `of=${devices['COS_OEM']}`, 'bs=1M', 'count=8', 'conv=fsync']);
       await runChecked(['tune2fs', '-L', 'SOMETHING', devices['COS_PERSISTENT'] ?? '']);
     });
+    // What keeps the boot short was in the block on COS_OEM; the one beside the menu is read as well.
+    await onState((state) =>
+      runChecked(['grub-editenv', join(state, 'grub_oem_env'), 'set', `extra_cmdline=${DEMO_KERNEL_ARGUMENTS}`]),
+    );
     const guest = await boot();
     expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/active\.img[\s\S]*^active_mode$/m);
     expect(await guest.runChecked('cat /usr/share/marked')).toBe('reset\n');

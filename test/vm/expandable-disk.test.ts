@@ -6,10 +6,12 @@ import { existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEMO_KERNEL_ARGUMENTS } from '../../lab/demo/content.ts';
 import { ensureDemoImages } from '../../lab/demo/images.ts';
 import { ensureExecutable } from '../../lab/executable.ts';
 import { Machine } from '../../lab/machine/machine.ts';
 import { runChecked } from '../../src/system/process.ts';
+import { DiskImage } from '../system/lifecycle/disk-image.ts';
 
 const log = (line: string) => process.stdout.write(`    ${line}\n`);
 const REAL_DISK_BYTES = 14 * 1024 ** 3;
@@ -64,6 +66,11 @@ describe('an expandable disk', () => {
     await runChecked(build, { onLine: log });
     expect(existsSync(`${disk}.sha256`)).toBe(true);
     expect(statSync(disk).size).toBeLessThan(2 * 1024 ** 3);
+    await DiskImage.at(disk).withMounted(
+      'COS_OEM',
+      (oem) => runChecked(['grub-editenv', join(oem, 'grubenv'), 'set', `extra_cmdline=${DEMO_KERNEL_ARGUMENTS}`]),
+      { writable: true },
+    );
     truncateSync(disk, REAL_DISK_BYTES);
   });
 
