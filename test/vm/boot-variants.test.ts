@@ -97,7 +97,7 @@ afterAll(async () => {
 });
 
 const onOem = (work: (oem: string) => Promise<void> | void) => disk.withMounted('COS_OEM', work, { writable: true });
-const onState = (work: (state: string) => Promise<unknown> | void) =>
+const onState = (work: (state: string) => Promise<void> | void) =>
   disk.withMounted('COS_STATE', work, { writable: true });
 const onRecovery = (work: (recovery: string) => Promise<void> | void) =>
   disk.withMounted('COS_RECOVERY', work, { writable: true });
@@ -230,9 +230,9 @@ describe('OEM destroyed, PERSISTENT gone', () => {
       await runChecked(['tune2fs', '-L', 'SOMETHING', devices['COS_PERSISTENT'] ?? '']);
     });
     // What keeps the boot short was in the block on COS_OEM; the one beside the menu is read as well.
-    await onState((state) =>
-      runChecked(['grub-editenv', join(state, 'grub_oem_env'), 'set', `extra_cmdline=${DEMO_KERNEL_ARGUMENTS}`]),
-    );
+    await onState(async (state) => {
+      await runChecked(['grub-editenv', join(state, 'grub_oem_env'), 'set', `extra_cmdline=${DEMO_KERNEL_ARGUMENTS}`]);
+    });
     const guest = await boot();
     expect(await guest.runChecked('cat /proc/cmdline; ls /run/cos')).toMatch(/active\.img[\s\S]*^active_mode$/m);
     expect(await guest.runChecked('cat /usr/share/marked')).toBe('reset\n');
