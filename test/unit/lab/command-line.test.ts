@@ -105,7 +105,7 @@ describe('the command line of QEMU', () => {
   });
 
   test.each([
-    ['tcg', ['tcg,thread=multi'], ['max,erms=off,smap=off,xsave=off']],
+    ['tcg', ['tcg,thread=multi'], ['max,erms=off,smap=off']],
     ['tcg-counted', ['tcg,thread=single'], ['max']],
     ['kvm', ['kvm'], ['host']],
   ] as const)('the accelerator %s', (accelerator, accel, cpu) => {
