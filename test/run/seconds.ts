@@ -60,7 +60,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'system/stages/layout.property': 17,
 };
 const SHORT = 3;
-const LONG = 600;
+const LONG = 900;
 
 /** @param file a path from test/, with its ending. */
 export function secondsOf(file: string): number {
