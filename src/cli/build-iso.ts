@@ -51,6 +51,7 @@ export async function buildIsoCommand(
   const directory = resolve(flags.output ?? manifest?.output ?? '.');
   const output = inspectOutput(join(directory, isoFileName(flags.name ?? manifest?.name ?? 'holdfast', day)), {
     force: flags.force ?? false,
+    directoryMayLack: true,
   });
   const format = parseFormat(flags.format ?? 'squashfs');
   const compression = flags.compression ?? manifest?.compression;

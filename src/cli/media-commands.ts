@@ -12,7 +12,7 @@ export function defineMediaCommands(define: Define): void {
       ...imageOptions(),
       ...recoverySystem(),
       new Option('-n, --name <name>', 'the name of the file without .iso; default: holdfast'),
-      new Option('-o, --output <directory>', 'where it is put; default: here'),
+      new Option('-o, --output <directory>', 'where it is put, made if it is missing; default: here'),
       new Option('--date', 'add the day to the name: NAME.20240131.iso'),
       new Option('--label <label>', 'the label of the medium; default: COS_LIVE'),
       new Option('--overlay-rootfs <directory>', 'lay its content over the system; may be repeated').argParser(

@@ -166,10 +166,13 @@ async function runAndTidy<O>(
   flags: O & OutputOptions,
 ): Promise<number> {
   const undo = new UndoStack();
+  let failed = true;
   try {
-    return await run({ ...context, undo }, positional, flags);
+    const status = await run({ ...context, undo }, positional, flags);
+    failed = false;
+    return status;
   } finally {
-    for (const text of await undo.unwind(false)) {
+    for (const text of await undo.unwind(failed)) {
       context.reporter.events({ type: 'notice', level: 'warning', text: `cleaning up: ${text}` });
     }
   }

@@ -32,7 +32,7 @@ import {
 import { makeIsoVolume } from './iso-volume.ts';
 import { requireReadable, usualCompression } from './kernel-features.ts';
 import { layOver } from './overlay-directory.ts';
-import { publishFile, temporaryOutput } from './publish.ts';
+import { makeOutputDirectory, publishFile, temporaryOutput } from './publish.ts';
 import { makeRootFile, RECOVERY_COMPRESSION, rootFileTool } from './root-file.ts';
 import { openSystemTree, treeBytes } from './system-tree.ts';
 import { walkFiles } from './walk-files.ts';
@@ -66,6 +66,7 @@ export async function buildIso(
   };
   const plan = planIso(request, facts);
   if (options.dryRun) return { outcome: 'planned', plan, warnings: [], durationMs: 0, made: undefined };
+  makeOutputDirectory(undo, request.output);
   const workPlace = openWorkPlace(undo, {
     near: request.output,
     // The tree, its root file twice (in the work place and in the ISO), and the recovery system's.

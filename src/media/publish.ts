@@ -2,11 +2,11 @@
 // one. Beside it lies its checksum, as sha256sum(1) writes and checks it.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fsyncPath, writeFileDurably } from '../system/durable.ts';
-import { HoldfastError } from '../system/errors.ts';
+import { errnoOf, HoldfastError, messageOf } from '../system/errors.ts';
 import type { ApplyContext, UndoStack } from '../system/plan.ts';
 
 export interface Published {
@@ -23,13 +23,20 @@ export function checksumFile(output: string): string {
 
 /**
  * Looks at the place of a medium before anything is done for it.
+ * @param options.directoryMayLack `makeOutputDirectory` will make it.
  * @returns the absolute path.
- * @throws HoldfastError HF-NO-SOURCE without its directory, HF-TARGET when something is there and `force` isn't set.
+ * @throws HoldfastError HF-TARGET without its directory, or when something is there and `force` isn't set.
  */
-export function inspectOutput(output: string, { force }: { force: boolean }): string {
+export function inspectOutput(
+  output: string,
+  { force, directoryMayLack = false }: { force: boolean; directoryMayLack?: boolean },
+): string {
   const file = resolve(output);
-  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
-    throw new HoldfastError('HF-TARGET', `${dirname(file)} is not a directory`, { hint: 'make it first' });
+  const parent = directoryMayLack ? nearestThere(dirname(file)) : dirname(file);
+  if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new HoldfastError('HF-TARGET', `${parent} is not a directory`, {
+      hint: directoryMayLack ? 'name another place with --output' : 'make it first',
+    });
   }
   const there = lstatSync(file, { throwIfNoEntry: false });
   if (there === undefined) return file;
@@ -42,6 +49,38 @@ export function inspectOutput(output: string, { force }: { force: boolean }): st
     });
   }
   return file;
+}
+
+/**
+ * Makes the directory that a medium goes to, and those above it. They go again when the command fails.
+ * @throws HoldfastError HF-TARGET when that can't be done.
+ */
+export function makeOutputDirectory(undo: UndoStack, output: string): void {
+  const directory = dirname(output);
+  const first = made(directory);
+  if (first === undefined) return;
+  undo.onFailure(`remove ${first}`, () => {
+    try {
+      for (let each = directory; each.length >= first.length; each = dirname(each)) rmdirSync(each);
+    } catch (error) {
+      // Somebody else has put something there meanwhile.
+      if (!['ENOTEMPTY', 'ENOENT'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  });
+}
+
+/** Returns the highest of the directories that had to be made. */
+function made(directory: string): string | undefined {
+  try {
+    return mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw new HoldfastError('HF-TARGET', `can't make ${directory}: ${messageOf(error)}`);
+  }
+}
+
+/** A path, or the first above it that there is. */
+function nearestThere(path: string): string {
+  return existsSync(path) ? path : nearestThere(dirname(path));
 }
 
 /** The name that a medium has while it is made: on the same file system, and removed unless the medium gets its own. */

@@ -49,7 +49,6 @@ async function build(
 ): Promise<{ result: RunResult; out: string; temporary: string; text: string }> {
   count += 1;
   const [out, temporary] = [join(work, `out-${count}`), join(work, `a-much-longer-name-for-tmp-${count}`)];
-  mkdirSync(out);
   mkdirSync(temporary);
   const program = [bunProgram(), 'src/main.ts', 'build-iso', '--output', out, '--name', 'os', ...args];
   const result = await run(['bash', '-c', `umask ${options.umask ?? '022'}; exec "$@"`, 'bash', ...program], {
@@ -220,7 +219,7 @@ describe('nothing is left behind', () => {
     const { result, out, temporary, text } = await build(['--system', `dir:${system}`]);
     expect(text).toContain(message);
     expect(result.status).toBe(status);
-    expect([readdirSync(out), readdirSync(temporary)]).toEqual([[], []]);
+    expect([existsSync(out), readdirSync(temporary)]).toEqual([false, []]);
   });
 
   test('when it is interrupted in the middle', async () => {
@@ -231,7 +230,6 @@ describe('nothing is left behind', () => {
       mode: 0o755,
     });
     const [out, temporary] = [join(work, 'interrupted'), join(work, 'interrupted-tmp')];
-    mkdirSync(out);
     mkdirSync(temporary);
     const stop = new AbortController();
     const ended = run([bunProgram(), 'src/main.ts', 'build-iso', `dir:${work}/efi`, '-o', out, '--json'], {
@@ -243,11 +241,12 @@ describe('nothing is left behind', () => {
       },
     });
     await expect(ended).rejects.toMatchObject({ code: 'HF-INTERRUPTED' });
-    expect([readdirSync(out), readdirSync(temporary)]).toEqual([[], []]);
+    expect([existsSync(out), readdirSync(temporary)]).toEqual([false, []]);
   });
 
   test('what is there already stays as it is', async () => {
-    const { out } = await build(['--system', `dir:${join(work, 'nowhere')}`]);
+    const out = join(work, 'there');
+    mkdirSync(out);
     writeFileSync(join(out, 'os.iso'), 'mine');
     const again = await run([bunProgram(), 'src/main.ts', 'build-iso', '-o', out, '-n', 'os', `dir:${work}/efi`]);
     expect(again.status).toBe(25);

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { inspectOutput, publishFile, temporaryOutput } from '../../../src/media/publish.ts';
+import { inspectOutput, makeOutputDirectory, publishFile, temporaryOutput } from '../../../src/media/publish.ts';
 import { UndoStack } from '../../../src/system/plan.ts';
 import { runChecked } from '../../../src/system/process.ts';
 
@@ -48,6 +48,38 @@ test('directories and links are never overwritten', () => {
   for (const name of ['d', 'l'])
     expect(() => inspectOutput(join(directory, name), { force: true })).toThrow('is no file');
   expect(() => inspectOutput(join(directory, 'no/a.iso'), { force: true })).toThrow('is not a directory');
+});
+
+test('a directory that is missing is made, and goes again when nothing comes of it', async () => {
+  const file = join(directory, 'new/er/a.iso');
+  expect(inspectOutput(file, { force: false, directoryMayLack: true })).toBe(file);
+  expect(readdirSync(directory)).toEqual([]);
+  for (const [failed, left] of [
+    [true, []],
+    [false, ['new']],
+  ] as const) {
+    const undo = new UndoStack();
+    makeOutputDirectory(undo, file);
+    expect(existsSync(join(directory, 'new/er'))).toBe(true);
+    expect(await undo.unwind(failed)).toEqual([]);
+    expect(readdirSync(directory)).toEqual(left);
+  }
+  const undo = new UndoStack();
+  makeOutputDirectory(undo, join(directory, 'new/est/a.iso'));
+  writeFileSync(join(directory, 'new/est/of-somebody-else'), '');
+  expect(await undo.unwind(true)).toEqual([]);
+  expect(readdirSync(join(directory, 'new')).sort()).toEqual(['er', 'est']);
+});
+
+test('a directory below a file is refused', () => {
+  writeFileSync(join(directory, 'f'), '');
+  symlinkSync('nowhere', join(directory, 'l'));
+  expect(() => inspectOutput(join(directory, 'f/a.iso'), { force: false, directoryMayLack: true })).toThrow(
+    expect.objectContaining({ code: 'HF-TARGET', message: `${join(directory, 'f')} is not a directory` }),
+  );
+  expect(() => makeOutputDirectory(new UndoStack(), join(directory, 'l/a.iso'))).toThrow(
+    expect.objectContaining({ code: 'HF-TARGET', message: expect.stringContaining("can't make") }),
+  );
 });
 
 test('an unfinished one goes', async () => {
