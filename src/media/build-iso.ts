@@ -66,7 +66,7 @@ export async function buildIso(
   };
   const plan = planIso(request, facts);
   if (options.dryRun) return { outcome: 'planned', plan, warnings: [], durationMs: 0, made: undefined };
-  makeOutputDirectory(undo, request.output);
+  makeOutputDirectory(undo, dirname(request.output));
   const workPlace = openWorkPlace(undo, {
     near: request.output,
     // The tree, its root file twice (in the work place and in the ISO), and the recovery system's.

@@ -6,11 +6,9 @@ import {
   copyFileSync,
   createReadStream,
   createWriteStream,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
-  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -29,7 +27,7 @@ import { type Initramfs, readInitramfs } from './initramfs.ts';
 import type { NetbootAction, NetbootRequest } from './netboot-plan.ts';
 import { chooseRootWay, ROOT_IN_INITRAMFS, requiredMemoryMiB } from './netboot-root.ts';
 import { ipxeScript, NETBOOT_FILES, type NetbootOptions, rootFileName } from './netboot-script.ts';
-import { sha256Of } from './publish.ts';
+import { makeOutputDirectory, sha256Of } from './publish.ts';
 import { makeRootFile } from './root-file.ts';
 import { openSystemTree, type SystemTree } from './system-tree.ts';
 import { openWorkPlace } from './work-place.ts';
@@ -60,9 +58,8 @@ export const netbootPerformers: Performers<NetbootAction, NetbootState> = {
   'prepare-place': ({ directory, needBytes }, { undo }, state) => {
     if (statSync(directory, { throwIfNoEntry: false }) === undefined) {
       requireSpace(dirname(directory), needBytes, directory);
-      mkdirSync(directory);
+      makeOutputDirectory(undo, directory);
       chmodSync(directory, 0o755);
-      undo.onFailure(`remove ${directory}`, () => rmdirSync(directory));
     } else {
       requireSpace(directory, needBytes, directory);
     }

@@ -52,21 +52,24 @@ export function inspectOutput(
 }
 
 /**
- * Makes the directory that a medium goes to, and those above it. They go again when the command fails.
+ * Makes the directory that a medium goes to, and those above it, so that a power cut doesn't take their names. They go again
+ * when the command fails.
  * @throws HoldfastError HF-TARGET when that can't be done.
  */
-export function makeOutputDirectory(undo: UndoStack, output: string): void {
-  const directory = dirname(output);
+export function makeOutputDirectory(undo: UndoStack, directory: string): void {
   const first = made(directory);
   if (first === undefined) return;
+  const fresh: string[] = [];
+  for (let each = directory; each.length >= first.length; each = dirname(each)) fresh.push(each);
   undo.onFailure(`remove ${first}`, () => {
     try {
-      for (let each = directory; each.length >= first.length; each = dirname(each)) rmdirSync(each);
+      for (const each of fresh) rmdirSync(each);
     } catch (error) {
       // Somebody else has put something there meanwhile.
       if (!['ENOTEMPTY', 'ENOENT'].includes(errnoOf(error) ?? '')) throw error;
     }
   });
+  for (const each of fresh) fsyncPath(dirname(each));
 }
 
 /** Returns the highest of the directories that had to be made. */

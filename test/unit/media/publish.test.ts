@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inspectOutput, makeOutputDirectory, publishFile, temporaryOutput } from '../../../src/media/publish.ts';
 import { UndoStack } from '../../../src/system/plan.ts';
@@ -59,13 +59,13 @@ test('a directory that is missing is made, and goes again when nothing comes of 
     [false, ['new']],
   ] as const) {
     const undo = new UndoStack();
-    makeOutputDirectory(undo, file);
+    makeOutputDirectory(undo, dirname(file));
     expect(existsSync(join(directory, 'new/er'))).toBe(true);
     expect(await undo.unwind(failed)).toEqual([]);
     expect(readdirSync(directory)).toEqual(left);
   }
   const undo = new UndoStack();
-  makeOutputDirectory(undo, join(directory, 'new/est/a.iso'));
+  makeOutputDirectory(undo, join(directory, 'new/est'));
   writeFileSync(join(directory, 'new/est/of-somebody-else'), '');
   expect(await undo.unwind(true)).toEqual([]);
   expect(readdirSync(join(directory, 'new')).sort()).toEqual(['er', 'est']);
@@ -77,7 +77,7 @@ test('a directory below a file is refused', () => {
   expect(() => inspectOutput(join(directory, 'f/a.iso'), { force: false, directoryMayLack: true })).toThrow(
     expect.objectContaining({ code: 'HF-TARGET', message: `${join(directory, 'f')} is not a directory` }),
   );
-  expect(() => makeOutputDirectory(new UndoStack(), join(directory, 'l/a.iso'))).toThrow(
+  expect(() => makeOutputDirectory(new UndoStack(), join(directory, 'l'))).toThrow(
     expect.objectContaining({ code: 'HF-TARGET', message: expect.stringContaining("can't make") }),
   );
 });
